@@ -1,0 +1,1 @@
+"""Host services as OCI containers, stored in OSTree, run by systemd."""

@@ -1,0 +1,1 @@
+"""Stage 3: one container on disk: its values, its OCI bundle, its record, its deployments."""

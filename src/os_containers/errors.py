@@ -1,0 +1,83 @@
+"""Every error that a caller can catch, as one tree; each class has a stable exit code.
+
+    OsContainersError         1  an error of ours
+    ├── UsageError            2  what was asked makes no sense: names, values, options
+    ├── NotFoundError         3  no such container, image or deployment
+    ├── ImageError            4  the image is malformed or does not verify
+    ├── PolicyError           5  a policy refuses it
+    ├── ConflictError         6  something that is not ours is in the way
+    ├── BusyError             7  another command holds the lock
+    ├── SystemFaultError      8  the host failed us: disk full, read-only, a missing program
+    │   └── ProcessError         a program that we called failed
+    ├── ServiceError          9  the service did not start; the state from before is back
+    ├── BrokenError          10  the state on disk needs attention
+    └── RegistryError        11  the registry or the network failed
+
+The message is one line of fact; the hint is one line of what to do next.
+"""
+
+from collections.abc import Sequence
+
+
+class OsContainersError(Exception):
+    """Base of all errors; catch it to catch them all."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(OsContainersError):
+    exit_code = 2
+
+
+class NotFoundError(OsContainersError):
+    exit_code = 3
+
+
+class ImageError(OsContainersError):
+    exit_code = 4
+
+
+class PolicyError(OsContainersError):
+    exit_code = 5
+
+
+class ConflictError(OsContainersError):
+    exit_code = 6
+
+
+class BusyError(OsContainersError):
+    exit_code = 7
+
+
+class SystemFaultError(OsContainersError):
+    exit_code = 8
+
+
+class ProcessError(SystemFaultError):
+    """A program ended with an exit code other than 0; its last words are in stderr."""
+
+    def __init__(self, argv: Sequence[str], returncode: int, stderr: str) -> None:
+        said = stderr.strip().splitlines()
+        super().__init__(
+            f"{' '.join(argv)}: exit code {returncode}" + (f": {said[-1]}" if said else ""),
+        )
+        self.argv = list(argv)
+        self.returncode = returncode
+        self.stderr = stderr
+
+
+class ServiceError(OsContainersError):
+    exit_code = 9
+
+
+class BrokenError(OsContainersError):
+    exit_code = 10
+
+
+class RegistryError(OsContainersError):
+    exit_code = 11

@@ -1,0 +1,161 @@
+"""Files, safely: whole or not at all, and never through a link that we do not trust."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from os_containers.errors import BusyError
+
+TEMPORARY_PREFIX = ".os-containers-"
+
+
+def fsync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return an unused name beside path, on the same file system."""
+    return path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+
+
+def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replace path by content in one step, durably."""
+    temporary = temporary_name(path)
+    with _removed_on_failure(temporary):
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.rename(path)
+    fsync_directory(path.parent)
+
+
+def symlink_atomic(path: Path, target: str) -> None:
+    """Point the symlink path at target in one step, durably; a reader never sees it missing."""
+    temporary = temporary_name(path)
+    with _removed_on_failure(temporary):
+        temporary.symlink_to(target)
+        temporary.rename(path)
+    fsync_directory(path.parent)
+
+
+def unlink_durable(path: Path) -> None:
+    """Remove a name, durably; a name that is not there is fine."""
+    path.unlink(missing_ok=True)
+    fsync_directory(path.parent)
+
+
+def make_directory(directory: Path, *, mode: int = 0o755) -> list[Path]:
+    """Create a directory and its missing parents, durably; return those created, outermost first."""
+    missing = [directory, *directory.parents]
+    missing = [one for one in missing if not os.path.lexists(one)]
+    for one in reversed(missing):
+        one.mkdir()
+        one.chmod(mode)
+        fsync_directory(one.parent)
+    return missing[::-1]
+
+
+def remove_tree(tree: Path) -> None:
+    """Remove a directory tree, also where directories are not writable; never cross a mount point."""
+    device = tree.lstat().st_dev
+    for directory, subdirectories, names in os.walk(tree, topdown=True):
+        here = Path(directory)
+        if here.lstat().st_dev != device or here.is_mount():
+            raise BusyError(f"{here} is a mount point", hint=f"umount {here}, then try again")
+        here.chmod(stat.S_IRWXU)
+        for name in (*names, *(one for one in subdirectories if (here / one).is_symlink())):
+            (here / name).unlink()
+    for directory, _, _ in os.walk(tree, topdown=False):
+        Path(directory).rmdir()
+
+
+def open_beneath(root: Path, relative: str) -> int:
+    """Open a regular file for reading beneath root, following no symlink on the way.
+
+    Returns a descriptor. Raises FileNotFoundError, or OSError when a part of the way is a symlink or the
+    end is not a regular file.
+    """
+    descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        *directories, name = Path(relative).parts
+        for part in directories:
+            inner = os.open(
+                part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor
+            )
+            os.close(descriptor)
+            descriptor = inner
+        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(f"{relative} is not a regular file")
+    return opened
+
+
+@contextlib.contextmanager
+def locked(
+    lock_file: Path,
+    *,
+    shared: bool = False,
+    timeout: float,
+    on_wait: Callable[[str], None] | None = None,
+) -> Iterator[None]:
+    """Hold a lock that the kernel frees however we end.
+
+    Raises BusyError after timeout seconds; on_wait is called once, with the holder, after two seconds.
+    """
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait_for_lock(descriptor, lock_file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, timeout, on_wait)
+        if not shared:
+            os.pwrite(descriptor, f"{os.getpid():<20}".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for_lock(
+    descriptor: int, lock_file: Path, kind: int, timeout: float, on_wait: Callable[[str], None] | None
+) -> None:
+    started = time.monotonic()
+    told = False
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waited = time.monotonic() - started
+        else:
+            return
+        holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+        if waited > timeout:
+            raise BusyError(
+                f"process {holder} holds {lock_file}", hint="wait for it to end, or give --lock-timeout"
+            )
+        if waited > 2 and not told and on_wait:  # noqa: PLR2004 - seconds before a person wonders
+            on_wait(holder)
+            told = True
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def _removed_on_failure(temporary: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,1 @@
+"""Stage 1: what a registry gives. Knows OCI, not OSTree."""

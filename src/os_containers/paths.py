@@ -1,0 +1,105 @@
+"""Where things are, for the system or for one user; pure.
+
+/var/lib/containers/atomic/        state; for a user $XDG_DATA_HOME/containers/atomic
+    NAME -> .deploy/NAME/SERIAL    what is active
+    .deploy/NAME/SERIAL/           deployments
+    .storage/repo                  the OSTree repo
+    .staging/ .trash/ .locks/
+/etc/systemd/system                units; for a user $XDG_CONFIG_HOME/systemd/user
+/etc/tmpfiles.d                    for a user $XDG_CONFIG_HOME/user-tmpfiles.d
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from os_containers.errors import SystemFaultError
+
+
+class Mode(StrEnum):
+    """Whose services we run: the host's, or those of one user."""
+
+    SYSTEM = "system"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Every directory that we read or write, resolved once at the start."""
+
+    mode: Mode
+    state: Path
+    repo: Path
+    units: Path
+    tmpfiles: Path
+    run_directory: Path
+    config_directory: Path
+    state_directory: Path
+
+    @classmethod
+    def find(cls, *, uid: int, environment: Mapping[str, str]) -> "Paths":
+        """Return the paths for root (system mode) or for an ordinary user (user mode).
+
+        Raises SystemFaultError when a user has no HOME or no XDG_RUNTIME_DIR.
+        """
+        return _system(environment) if uid == 0 else _user(uid, environment)
+
+    @property
+    def deployments(self) -> Path:
+        return self.state / ".deploy"
+
+    @property
+    def staging(self) -> Path:
+        return self.state / ".staging"
+
+    @property
+    def trash(self) -> Path:
+        return self.state / ".trash"
+
+    @property
+    def locks(self) -> Path:
+        return self.state / ".locks"
+
+
+def _system(environment: Mapping[str, str]) -> Paths:
+    state = _absolute(environment, "OS_CONTAINERS_CHECKOUT_PATH") or Path("/var/lib/containers/atomic")
+    return Paths(
+        mode=Mode.SYSTEM,
+        state=state,
+        repo=_absolute(environment, "OSTREE_REPO") or state / ".storage/repo",
+        units=Path("/etc/systemd/system"),
+        tmpfiles=Path("/etc/tmpfiles.d"),
+        run_directory=Path("/run"),
+        config_directory=Path("/etc"),
+        state_directory=Path("/var/lib"),
+    )
+
+
+def _user(uid: int, environment: Mapping[str, str]) -> Paths:
+    home = _absolute(environment, "HOME")
+    if home is None:
+        raise SystemFaultError("HOME is not set", hint="log in as the user, or set HOME")
+    config = _absolute(environment, "XDG_CONFIG_HOME") or home / ".config"
+    data = _absolute(environment, "XDG_DATA_HOME") or home / ".local/share"
+    state = _absolute(environment, "OS_CONTAINERS_CHECKOUT_PATH") or data / "containers/atomic"
+    return Paths(
+        mode=Mode.USER,
+        state=state,
+        repo=_absolute(environment, "OSTREE_REPO") or state / ".storage/repo",
+        units=config / "systemd/user",
+        tmpfiles=config / "user-tmpfiles.d",
+        run_directory=_absolute(environment, "XDG_RUNTIME_DIR") or Path(f"/run/user/{uid}"),
+        config_directory=config,
+        state_directory=data,
+    )
+
+
+def _absolute(environment: Mapping[str, str], variable: str) -> Path | None:
+    text = environment.get(variable)
+    if not text:
+        return None
+    path = Path(text)
+    if not path.is_absolute():
+        raise SystemFaultError(f"{variable} must be an absolute path, not {text!r}", hint=f"unset {variable}")
+    return path

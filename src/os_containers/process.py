@@ -1,0 +1,102 @@
+"""The one door to programs: argument lists only, no shell, errors as ProcessError."""
+
+import logging
+import os
+import shlex
+import shutil
+import subprocess  # noqa: TID251 - this is the door
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from os_containers.errors import ProcessError, SystemFaultError
+
+logger = logging.getLogger(__name__)
+
+# The Debian package that holds a program, for the hint when it is missing.
+PACKAGES = {
+    "crun": "crun",
+    "journalctl": "systemd",
+    "runc": "runc",
+    "skopeo": "skopeo",
+    "systemctl": "systemd",
+    "systemd-analyze": "systemd",
+    "systemd-tmpfiles": "systemd",
+}
+
+
+def find_program(name: str) -> Path | None:
+    """Return where PATH has a program, None where it has not."""
+    found = shutil.which(name)
+    return Path(found) if found else None
+
+
+def missing_program(name: str) -> SystemFaultError:
+    """Return the error that names the package to install."""
+    return SystemFaultError(
+        f"{name} is not installed", hint=f"install the package {PACKAGES.get(Path(name).name, name)}"
+    )
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    check: bool = True,
+    timeout: float | None = None,
+    environment: Mapping[str, str] | None = None,
+    passed_fds: Sequence[int] = (),
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end and return its output.
+
+    Raises ProcessError when it fails (unless check is off) and SystemFaultError when it is missing or
+    takes longer than timeout seconds.
+    """
+    words = [os.fspath(word) for word in argv]
+    logger.debug("+ %s", shlex.join(words))
+    try:
+        done = subprocess.run(
+            words,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            env={**os.environ, **environment} if environment else None,
+            pass_fds=passed_fds,
+        )
+    except FileNotFoundError as error:
+        raise missing_program(words[0]) from error
+    except PermissionError as error:
+        raise SystemFaultError(f"{words[0]} cannot be executed: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise SystemFaultError(f"{shlex.join(words)} did not end within {timeout:g} seconds") from error
+    if check and done.returncode != 0:
+        raise ProcessError(words, done.returncode, done.stderr)
+    return done
+
+
+def run_attached(argv: Sequence[str | Path]) -> int:
+    """Run a program on our own terminal and return its exit code, 128+n for signal n."""
+    words = [os.fspath(word) for word in argv]
+    logger.debug("+ %s", shlex.join(words))
+    try:
+        returncode = subprocess.call(words)
+    except FileNotFoundError as error:
+        raise missing_program(words[0]) from error
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+def spawn(argv: Sequence[str | Path], *, passed_fds: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Start a program that we talk to over inherited descriptors; its stderr is a pipe."""
+    words = [os.fspath(word) for word in argv]
+    logger.debug("+ %s &", shlex.join(words))
+    try:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=passed_fds,
+        )
+    except FileNotFoundError as error:
+        raise missing_program(words[0]) from error

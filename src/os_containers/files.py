@@ -1,6 +1,7 @@
 """Files, safely: whole or not at all, and never through a link that we do not trust."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import secrets
@@ -11,6 +12,9 @@ from pathlib import Path
 
 from os_containers.errors import BusyError
 
+# the standard library has no syncfs
+_libc = ctypes.CDLL(None, use_errno=True)
+
 TEMPORARY_PREFIX = ".os-containers-"
 
 
@@ -19,6 +23,17 @@ def fsync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file_system(path: Path) -> None:
+    """Make everything on the file system of path durable; one call for a whole tree (syncfs(2))."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), os.fspath(path))
     finally:
         os.close(descriptor)
 

@@ -1,0 +1,175 @@
+"""A container lives on while its deployments come and go; the symlink NAME says which one is active.
+
+    NAME -> .deploy/NAME/17
+    .deploy/NAME/16/   rootfs/  config.json  NAME.service  tmpfiles-NAME.conf  info  host/
+    .deploy/NAME/17/
+
+Switching is one rename(2) of a new symlink over the old one. Serials grow while the container lives, and no
+deployment is built twice.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from os_containers.deployment.record import SIZE_LIMIT, Record, dump_record, parse_record
+from os_containers.errors import BrokenError, NotFoundError, UsageError
+from os_containers.files import make_directory, symlink_atomic, unlink_durable, write_atomic
+from os_containers.paths import Paths
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_UNIT_SUFFIXES = (
+    *(".automount", ".device", ".mount", ".path", ".scope", ".service"),
+    *(".slice", ".socket", ".swap", ".target", ".timer"),
+)
+
+
+def check_name(name: str) -> str:
+    """Return the name of a container. Raises UsageError for one that is no file, unit and container name."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is not a container name",
+            hint="use up to 64 letters, digits, '_', '.', '-', starting with a letter or digit",
+        )
+    if name.endswith(_UNIT_SUFFIXES):
+        raise UsageError(f"{name!r} ends like a systemd unit", hint=f"use {name.rpartition('.')[0]!r}")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One deployment on disk."""
+
+    container: str
+    path: Path
+    record: Record
+
+    @property
+    def serial(self) -> int:
+        return self.record.serial
+
+    @property
+    def rootfs(self) -> Path:
+        return self.path / "rootfs"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def unit(self) -> Path:
+        return self.path / f"{self.container}.service"
+
+    @property
+    def tmpfiles(self) -> Path:
+        return self.path / f"tmpfiles-{self.container}.conf"
+
+    @property
+    def host_files(self) -> Path:
+        return self.path / "host"
+
+    def unit_text(self) -> str:
+        return self.unit.read_text(errors="surrogateescape") if self.record.has_service else ""
+
+
+def load_deployment(container: str, path: Path) -> Deployment:
+    """Return the deployment in a directory. Raises BrokenError when its record cannot be read."""
+    info = path / "info"
+    try:
+        with info.open("rb") as file:
+            return Deployment(container, path, parse_record(file.read(SIZE_LIMIT + 1)))
+    except OSError as error:
+        raise BrokenError(f"{info} cannot be read: {error.strerror}") from error
+    except BrokenError as error:
+        raise BrokenError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def save_record(path: Path, record: Record) -> None:
+    """Write the record of the deployment in a directory, in one step."""
+    write_atomic(path / "info", dump_record(record), mode=0o600)
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A named container and where its parts are."""
+
+    name: str
+    state: Path
+
+    @property
+    def link(self) -> Path:
+        return self.state / self.name
+
+    @property
+    def directory(self) -> Path:
+        return self.state / ".deploy" / self.name
+
+    @property
+    def service(self) -> str:
+        return f"{self.name}.service"
+
+    def exists(self) -> bool:
+        return self.link.is_symlink()
+
+    def deployment_path(self, serial: int) -> Path:
+        return self.directory / str(serial)
+
+    def serials(self) -> list[int]:
+        """Return the serials of all deployments on disk, oldest first."""
+        if not self.directory.is_dir():
+            return []
+        return sorted(int(entry.name) for entry in self.directory.iterdir() if entry.name.isdecimal())
+
+    def next_serial(self) -> int:
+        return max(self.serials(), default=0) + 1
+
+    def current(self) -> Deployment:
+        """Return the active deployment. Raises NotFoundError without one, BrokenError when it is damaged."""
+        try:
+            target = self.link.readlink()
+        except FileNotFoundError:
+            raise no_container(self.name) from None
+        except OSError as error:
+            raise BrokenError(f"{self.link} is not a symlink", hint="move it away") from error
+        path = self.state / target
+        if path.parent != self.directory or not path.name.isdecimal():
+            raise BrokenError(f"{self.link} does not point to a deployment of {self.name}: {target}")
+        return load_deployment(self.name, path)
+
+    def previous(self) -> Deployment:
+        """Return the deployment that was active before. Raises NotFoundError when there is none."""
+        current = self.current()
+        others = [serial for serial in self.serials() if serial != current.serial]
+        if not others:
+            raise NotFoundError(
+                f"{self.name} has no other deployment to return to",
+                hint=f"os-containers update {self.name} makes one",
+            )
+        return load_deployment(self.name, self.deployment_path(others[-1]))
+
+    def switch(self, deployment: Deployment) -> None:
+        """Make a deployment the active one; a reader sees the old or the new one, never none."""
+        make_directory(self.state, mode=0o700)
+        symlink_atomic(self.link, os.path.relpath(deployment.path, self.state))
+
+    def forget(self) -> None:
+        """Leave no deployment active."""
+        unlink_durable(self.link)
+
+
+def no_container(name: str) -> NotFoundError:
+    """Return the error for a name that no container has."""
+    return NotFoundError(
+        f"there is no container named {name!r}", hint="os-containers containers list --all shows them"
+    )
+
+
+def all_containers(paths: Paths) -> Iterator[Container]:
+    """Yield every container, by name."""
+    if not paths.state.is_dir():
+        return
+    for entry in sorted(paths.state.iterdir()):
+        if entry.is_symlink() and _NAME.fullmatch(entry.name):
+            yield Container(entry.name, paths.state)

@@ -1,0 +1,137 @@
+"""The record of a deployment: its `info` file, which keeps the predecessors' keys and adds ours.
+
+Parsing and dumping are pure. Keys that we do not know are kept: the Go tool, atomic or a newer version of
+ours may have written them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from os_containers.deployment.exports import FileKind
+from os_containers.deployment.values import Origin, Value, Values
+from os_containers.errors import BrokenError
+
+SCHEMA = 1
+SIZE_LIMIT = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledFile:
+    """A file that we put on the host; checksum is the SHA-256 of a file's bytes or of a symlink's target."""
+
+    path: str
+    kind: FileKind
+    checksum: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a deployment is made of, and what it put on the host; created in seconds since 1970."""
+
+    serial: int
+    image: str
+    digest: str
+    commit: str
+    created: float
+    runtime: str
+    values: Values
+    installed: tuple[InstalledFile, ...] = ()
+    has_service: bool = True
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_installed(self, installed: tuple[InstalledFile, ...]) -> "Record":
+        return replace(self, installed=installed)
+
+
+class _Info(msgspec.Struct, rename="kebab", omit_defaults=False):
+    """The file as it stands on disk; every key has a default, since the predecessors left some out."""
+
+    image: str
+    revision: str
+    created: float = 0
+    runtime: str = ""
+    ostree_commit: str = ""
+    has_container_service: bool = True
+    remote: str | None = None
+    values: dict[str, str] | None = None
+    installed_files: list[str] | None = None
+    installed_files_checksum: dict[str, str] | None = None
+    installed_files_template: list[str] | None = None
+    rename_installed_files: dict[str, str] | None = None
+    schema: int = 0
+    serial: int = 0
+    complete: bool = True
+    value_origins: dict[str, Origin] | None = None
+    installed_kinds: dict[str, FileKind] | None = None
+
+
+_OURS = frozenset(key.encode_name for key in msgspec.structs.fields(_Info))
+
+
+def parse_record(raw: bytes) -> Record:
+    """Return the record in an info file. Raises BrokenError when it is not one."""
+    if len(raw) > SIZE_LIMIT:
+        raise BrokenError(f"info is larger than {SIZE_LIMIT} bytes")
+    try:
+        info = msgspec.json.decode(raw, type=_Info)
+        tree = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BrokenError(f"info is not a deployment's record: {error}") from error
+    if info.schema > SCHEMA:
+        raise BrokenError(
+            f"info has schema {info.schema}, this program knows {SCHEMA}", hint="update os-containers"
+        )
+    if not info.complete:
+        raise BrokenError("info says that the deployment is not complete")
+    return Record(
+        serial=info.serial,
+        image=info.image,
+        digest=info.revision if ":" in info.revision else f"sha256:{info.revision}",
+        commit=info.ostree_commit,
+        created=info.created,
+        runtime=info.runtime,
+        values=_values(info),
+        installed=_installed(info),
+        has_service=info.has_container_service,
+        unknown={key: value for key, value in tree.items() if key not in _OURS},
+    )
+
+
+def dump_record(record: Record) -> bytes:
+    """Return the info file of a record."""
+    info = _Info(
+        image=record.image,
+        revision=record.digest,
+        created=record.created,
+        runtime=record.runtime,
+        ostree_commit=record.commit,
+        has_container_service=record.has_service,
+        values={name: value.text for name, value in record.values.items()},
+        installed_files=[file.path for file in record.installed if file.kind is not FileKind.DIRECTORY],
+        installed_files_checksum={file.path: file.checksum for file in record.installed if file.checksum},
+        installed_files_template=[],
+        rename_installed_files={},
+        schema=SCHEMA,
+        serial=record.serial,
+        value_origins={name: value.origin for name, value in record.values.items()},
+        installed_kinds={file.path: file.kind for file in record.installed},
+    )
+    tree = {**record.unknown, **msgspec.to_builtins(info)}
+    return msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"
+
+
+def _values(info: _Info) -> dict[str, Value]:
+    # the predecessors saved no origins, and all their values alike
+    origins = info.value_origins or {}
+    return {
+        name: Value(text, origins.get(name, Origin.DEFAULT)) for name, text in (info.values or {}).items()
+    }
+
+
+def _installed(info: _Info) -> tuple[InstalledFile, ...]:
+    kinds = info.installed_kinds or dict.fromkeys(info.installed_files or (), FileKind.FILE)
+    checksums = info.installed_files_checksum or {}
+    return tuple(InstalledFile(path, kind, checksums.get(path, "")) for path, kind in kinds.items())

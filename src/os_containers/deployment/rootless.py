@@ -1,0 +1,91 @@
+"""What an ordinary user's container needs: a user namespace, and nothing that only root may do."""
+
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from os_containers.deployment.runtime_config import RuntimeConfig
+
+_NOT_FOR_USERS = {"network", "user"}
+
+
+@dataclass(frozen=True, slots=True)
+class IdRange:
+    """A range of subordinate ids, as a line of /etc/subuid gives it."""
+
+    start: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserIds:
+    """Whom a container's root is on the host, and whom its other users are."""
+
+    uid: int
+    gid: int
+    subuids: IdRange | None
+    subgids: IdRange | None
+
+
+def find_user_ids(uid: int, gid: int) -> UserIds:
+    """Return the ids of a user, with the subordinate ones that the host gives."""
+    return UserIds(
+        uid,
+        gid,
+        find_subids(Path("/etc/subuid"), uid),
+        find_subids(Path("/etc/subgid"), uid),
+    )
+
+
+def find_subids(table: Path, uid: int) -> IdRange | None:
+    """Return the largest range that subuid(5) or subgid(5) gives a user, None when it has none."""
+    try:
+        owners = {str(uid), pwd.getpwuid(uid).pw_name}
+        lines = table.read_text().splitlines()
+    except (OSError, KeyError):
+        return None
+    rows = [line.split(":") for line in lines if line.count(":") == 2]  # noqa: PLR2004 - owner:start:count
+    ranges = [
+        IdRange(int(start), int(count))
+        for owner, start, count in rows
+        if owner in owners and start.isdecimal() and count.isdecimal()
+    ]
+    return max(ranges, key=lambda one: one.count, default=None)
+
+
+def make_rootless(config: RuntimeConfig, ids: UserIds) -> None:
+    """Change a runtime configuration into one that an ordinary user may run."""
+    linux = config["linux"]
+    linux["namespaces"] = [
+        *(one for one in linux.get("namespaces", []) if one.get("type") not in _NOT_FOR_USERS),
+        {"type": "user"},
+    ]
+    linux["uidMappings"] = _mappings(ids.uid, ids.subuids)
+    linux["gidMappings"] = _mappings(ids.gid, ids.subgids)
+    linux.pop("resources", None)
+    linux.pop("devices", None)
+    config["mounts"] = [_rootless_mount(one, ids) for one in config.get("mounts", [])]
+
+
+def _mappings(own: int, subordinate: IdRange | None) -> list[dict[str, int]]:
+    mappings = [{"containerID": 0, "hostID": own, "size": 1}]
+    if subordinate:
+        mappings.append({"containerID": 1, "hostID": subordinate.start, "size": subordinate.count})
+    return mappings
+
+
+def _rootless_mount(mount: Mapping[str, Any], ids: UserIds) -> dict[str, Any]:
+    changed = dict(mount)
+    if mount.get("type") == "sysfs":
+        # a sysfs of one's own needs a network namespace of one's own, and we share the host's
+        return {
+            "destination": mount["destination"],
+            "type": "none",
+            "source": "/sys",
+            "options": ["rbind", "nosuid", "noexec", "nodev", "ro"],
+        }
+    if mount.get("type") == "devpts" and ids.subgids is None:
+        changed["options"] = [one for one in mount.get("options", []) if not one.startswith("gid=")]
+    return changed

@@ -1,0 +1,53 @@
+"""The templates in an image: `$NAME`, `${NAME}` and `$$`; every other byte passes unchanged."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from os_containers.errors import ImageError
+
+_VARIABLE = re.compile(
+    rb"\$(?:(?P<dollar>\$)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<bad>))"
+)
+
+
+def render(template: bytes, values: Mapping[str, str], *, source: str) -> bytes:
+    """Return the template with its variables replaced; values are not expanded again.
+
+    Raises ImageError naming source and line for a `$` that starts no variable, and one that lists all
+    variables without a value.
+    """
+    missing = [
+        f"{name} ({source}:{line})" for name, line in _variables(template, source) if name not in values
+    ]
+    if missing:
+        raise ImageError(
+            f"no value for {', '.join(dict.fromkeys(missing))}", hint="give it with --set NAME=VALUE"
+        )
+    return _VARIABLE.sub(lambda match: _replacement(match, values), template)
+
+
+def variables(template: bytes, *, source: str) -> frozenset[str]:
+    """Return the names of all variables that a template uses."""
+    return frozenset(name for name, _ in _variables(template, source))
+
+
+def _variables(template: bytes, source: str) -> Iterator[tuple[str, int]]:
+    for match in _VARIABLE.finditer(template):
+        line = template.count(b"\n", 0, match.start()) + 1
+        if match["bad"] is not None:
+            column = match.start() - template.rfind(b"\n", 0, match.start())
+            raise ImageError(
+                f"{source}:{line}:{column}: '$' starts no variable",
+                hint="in a template, $$ means a dollar sign",
+            )
+        if not match["dollar"]:
+            yield _name(match), line
+
+
+def _replacement(match: re.Match[bytes], values: Mapping[str, str]) -> bytes:
+    return b"$" if match["dollar"] else values[_name(match)].encode()
+
+
+def _name(match: re.Match[bytes]) -> str:
+    name: bytes = match["name"] or match["braced"]
+    return name.decode("ascii")

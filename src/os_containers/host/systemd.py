@@ -1,0 +1,177 @@
+"""systemd, through systemctl: it works before D-Bus is up, offline, and for `--user`.
+
+ServiceManager is the seam at which tests put a fake.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from os_containers import process
+from os_containers.errors import ProcessError, SystemFaultError
+from os_containers.paths import Mode
+
+TIMEOUT = 90.0
+# A start may take as long as the unit's own TimeoutStartSec allows; systemd ends it.
+START_TIMEOUT = 900.0
+_PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "Result",
+    "NRestarts",
+    "Type",
+    "UnitFileState",
+    "ControlGroup",
+)
+_OFFLINE = ("Failed to connect to bus", "System has not been booted with systemd")
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """What systemd knows of a unit, in systemd's own words."""
+
+    load: str = "not-found"
+    active: str = "inactive"
+    sub: str = "dead"
+    result: str = "success"
+    restarts: int = 0
+    type: str = "simple"
+    enabled: str = ""
+    cgroup: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        return self.active in {"active", "activating", "reloading"}
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.enabled in {"enabled", "enabled-runtime"}
+
+    @property
+    def has_failed(self) -> bool:
+        return self.active == "failed" or self.sub == "auto-restart" or self.restarts > 0
+
+
+class ServiceManager(Protocol):
+    """What we need of a service manager."""
+
+    def version(self) -> int: ...
+    def states(self, units: Iterable[str]) -> dict[str, UnitState]: ...
+    def reload(self) -> None: ...
+    def enable(self, unit: str) -> None: ...
+    def reenable(self, unit: str) -> None: ...
+    def disable(self, unit: str) -> None: ...
+    def start(self, unit: str) -> None: ...
+    def stop(self, unit: str) -> None: ...
+    def create_tmpfiles(self, fragment: Path) -> None: ...
+    def remove_tmpfiles(self, fragment: Path) -> None: ...
+    def last_log_line(self, unit: str) -> str: ...
+    def log_command(self, unit: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Systemctl:
+    """The service manager of the host, or of one user."""
+
+    mode: Mode
+
+    def version(self) -> int:
+        """Return systemd's major version."""
+        words = self._systemctl("show", "--property=Version", "--value").split(".")[0].split()
+        digits = words[0].split("~")[0] if words else ""
+        return int(digits) if digits.isdecimal() else 0
+
+    def states(self, units: Iterable[str]) -> dict[str, UnitState]:
+        """Return the state of each unit, by one call."""
+        names = list(units)
+        if not names:
+            return {}
+        shown = self._systemctl("show", f"--property={','.join(_PROPERTIES)}", "--", *names)
+        return parse_states(shown)
+
+    def reload(self) -> None:
+        self._systemctl("daemon-reload")
+
+    def enable(self, unit: str) -> None:
+        self._systemctl("enable", "--quiet", "--", unit)
+
+    def reenable(self, unit: str) -> None:
+        self._systemctl("reenable", "--quiet", "--", unit)
+
+    def disable(self, unit: str) -> None:
+        self._systemctl("disable", "--quiet", "--", unit)
+
+    def start(self, unit: str) -> None:
+        self._systemctl("start", "--", unit, timeout=START_TIMEOUT)
+
+    def stop(self, unit: str) -> None:
+        """Stop a unit and forget that it failed."""
+        self._systemctl("stop", "--", unit, timeout=START_TIMEOUT)
+        process.run(["systemctl", *self._user(), "reset-failed", "--", unit], check=False, timeout=TIMEOUT)
+
+    def create_tmpfiles(self, fragment: Path) -> None:
+        self._tmpfiles("--create", fragment)
+
+    def remove_tmpfiles(self, fragment: Path) -> None:
+        self._tmpfiles("--remove", fragment)
+
+    def last_log_line(self, unit: str) -> str:
+        """Return the newest line in the journal of a unit, empty if there is none."""
+        command = self.log_command(unit).split()
+        shown = process.run(
+            [*command, "--lines=1", "--output=cat", "--no-pager", "--quiet"], check=False, timeout=TIMEOUT
+        )
+        return shown.stdout.strip()
+
+    def log_command(self, unit: str) -> str:
+        """Return the command with which a person reads the journal of a unit."""
+        return f"journalctl {'--user ' if self.mode is Mode.USER else ''}--unit {unit}"
+
+    def _systemctl(self, *words: str, timeout: float = TIMEOUT) -> str:
+        try:
+            return process.run(["systemctl", *self._user(), *words], timeout=timeout).stdout
+        except ProcessError as error:
+            raise self._offline(error) if error.stderr.startswith(_OFFLINE) else error from error
+
+    def _tmpfiles(self, verb: str, fragment: Path) -> None:
+        process.run(["systemd-tmpfiles", *self._user(), verb, fragment], timeout=TIMEOUT)
+
+    def _offline(self, error: ProcessError) -> SystemFaultError:
+        said = error.stderr.strip().splitlines()[0]
+        if self.mode is Mode.SYSTEM:
+            return SystemFaultError(f"systemd does not answer: {said}", hint="boot the host with systemd")
+        return SystemFaultError(
+            f"the user's systemd does not answer: {said}",
+            hint="log in as the user, or run: loginctl enable-linger, and set XDG_RUNTIME_DIR",
+        )
+
+    def _user(self) -> Sequence[str]:
+        return ["--user"] if self.mode is Mode.USER else []
+
+
+def parse_states(shown: str) -> dict[str, UnitState]:
+    """Return the states in the output of `systemctl show`: blocks of NAME=VALUE, an empty line between."""
+    blocks = (dict(_pairs(block)) for block in shown.strip().split("\n\n") if block.strip())
+    return {block["Id"]: _state(block) for block in blocks}
+
+
+def _pairs(block: str) -> Iterable[tuple[str, str]]:
+    for line in block.splitlines():
+        name, _, value = line.partition("=")
+        yield name, value
+
+
+def _state(block: Mapping[str, str]) -> UnitState:
+    return UnitState(
+        load=block.get("LoadState", ""),
+        active=block.get("ActiveState", ""),
+        sub=block.get("SubState", ""),
+        result=block.get("Result", ""),
+        restarts=int(block.get("NRestarts") or 0),
+        type=block.get("Type", ""),
+        enabled=block.get("UnitFileState", ""),
+        cgroup=block.get("ControlGroup", ""),
+    )

@@ -1,0 +1,101 @@
+"""The texts that systemd reads: unit, drop-in and tmpfiles.d fragment; pure.
+
+The unit is the image's own, rendered; what we need beyond it stands in a drop-in.
+"""
+
+import re
+from collections.abc import Iterable
+
+from os_containers.errors import ImageError
+from os_containers.host.runtime import ServiceCommands
+from os_containers.paths import Mode
+
+DROP_IN = "10-os-containers.conf"
+# systemd puts the runtime's own process there, so that the container may have a cgroup beside it.
+SUPERVISOR = "supervisor"
+_DELEGATE_SUBGROUP_SINCE = 254
+_AUTHOR = "the image must be mended by its author"
+
+
+def default_service_template(*, mode: Mode, stop_signal: str) -> bytes:
+    """Return the service template of an image that ships none."""
+    target = "default.target" if mode is Mode.USER else "multi-user.target"
+    return f"""\
+[Unit]
+Description=$NAME, system container of $IMAGE_NAME
+After=network.target
+
+[Service]
+ExecStartPre=$EXEC_STARTPRE
+ExecStart=$EXEC_START
+ExecStopPost=$EXEC_STOPPOST
+WorkingDirectory=$DESTDIR
+Restart=on-failure
+# the runtime passes the signal on to the container
+KillMode=mixed
+KillSignal={stop_signal}
+
+[Install]
+WantedBy={target}
+""".encode()
+
+
+def exec_variables(commands: ServiceCommands) -> dict[str, str]:
+    """Return the EXEC_ variables of a service template, quoted as a unit wants them."""
+    return {
+        "EXEC_STARTPRE": exec_line(commands.start_pre),
+        "EXEC_START": exec_line(commands.start),
+        "EXEC_STOP": exec_line(commands.stop),
+        "EXEC_STOPPOST": exec_line(commands.stop_post),
+    }
+
+
+def exec_line(words: Iterable[str]) -> str:
+    """Return a command line for Exec*= (systemd.service(5), Command lines)."""
+    return " ".join(_quoted(word) for word in words)
+
+
+def render_drop_in(*, systemd_version: int) -> str:
+    """Return our drop-in: the container lives in the unit's own cgroup (Delegate=)."""
+    lines = ["[Service]", "Delegate=yes"]
+    if systemd_version >= _DELEGATE_SUBGROUP_SINCE:
+        lines.append(f"DelegateSubgroup={SUPERVISOR}")
+    return "\n".join([*lines, ""])
+
+
+def render_tmpfiles(directories: Iterable[tuple[str, int, int, int]]) -> str:
+    """Return a tmpfiles.d fragment that makes directories: path, mode, uid, gid."""
+    return "".join(f'd "{path}" {mode:04o} {uid} {gid} -\n' for path, mode, uid, gid in directories)
+
+
+def directories_of(tmpfiles: str) -> list[str]:
+    """Return the directories that a tmpfiles.d fragment makes."""
+    rows = (line.split() for line in tmpfiles.splitlines())
+    return [row[1].strip('"') for row in rows if len(row) > 1 and row[0][0] in "dD"]
+
+
+def for_user(unit: str) -> str:
+    """Return the unit for a user's manager, which has no multi-user.target."""
+    head, install, tail = unit.partition("[Install]")
+    return head + install + tail.replace("multi-user.target", "default.target")
+
+
+def check_unit(unit: str) -> None:
+    """Raise ImageError for a rendered unit that can start nothing."""
+    lines = [line.strip() for line in unit.splitlines()]
+    if "[Service]" not in lines:
+        raise ImageError("the unit of the image has no [Service] section", hint=_AUTHOR)
+    if not any(re.match(r"ExecStart\s*=\s*\S", line) for line in lines):
+        raise ImageError("the unit of the image has no ExecStart=", hint=_AUTHOR)
+
+
+def install_section(unit: str) -> tuple[str, ...]:
+    """Return the settings under [Install], which enabling a unit reads."""
+    _, _, section = unit.partition("[Install]")
+    lines = (line.strip() for line in section.partition("\n[")[0].splitlines())
+    return tuple(sorted(line for line in lines if line and not line.startswith(("#", ";"))))
+
+
+def _quoted(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"' if re.search(r"[\s\"';]", word) or not word else escaped

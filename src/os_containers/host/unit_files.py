@@ -1,0 +1,69 @@
+"""The files of a container that systemd reads: put in place, and taken away.
+
+/etc/systemd/system/NAME.service                      the image's unit
+/etc/systemd/system/NAME.service.d/10-os-containers.conf   ours
+/etc/tmpfiles.d/NAME.conf
+"""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from os_containers import files
+from os_containers.events import OnEvent, Step
+from os_containers.host import unit
+from os_containers.host.systemd import ServiceManager
+from os_containers.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFiles:
+    """Where the unit, the drop-in and the tmpfiles.d fragment of a container are."""
+
+    unit: Path
+    drop_in: Path
+    tmpfiles: Path
+
+    @classmethod
+    def find(cls, paths: Paths, name: str) -> "UnitFiles":
+        return cls(
+            unit=paths.units / f"{name}.service",
+            drop_in=paths.units / f"{name}.service.d" / unit.DROP_IN,
+            tmpfiles=paths.tmpfiles / f"{name}.conf",
+        )
+
+    def present(self) -> list[Path]:
+        """Return those that are on the host, dangling symlinks too."""
+        return [
+            path for path in (self.unit, self.drop_in, self.tmpfiles) if path.exists() or path.is_symlink()
+        ]
+
+    def install(
+        self, *, unit_text: bytes, tmpfiles_text: bytes, services: ServiceManager, on_event: OnEvent
+    ) -> None:
+        """Put them in place, make what the tmpfiles.d fragment asks for, and tell systemd."""
+        drop_in = unit.render_drop_in(systemd_version=services.version()).encode()
+        for path, text in ((self.drop_in, drop_in), (self.unit, unit_text)):
+            files.make_directory(path.parent)
+            files.write_atomic(path, text)
+        if tmpfiles_text:
+            files.make_directory(self.tmpfiles.parent)
+            files.write_atomic(self.tmpfiles, tmpfiles_text)
+            services.create_tmpfiles(self.tmpfiles)
+            on_event(Step(f"systemd-tmpfiles --create {self.tmpfiles}"))
+        elif self.tmpfiles.exists():
+            files.unlink_durable(self.tmpfiles)
+        services.reload()
+        on_event(Step("systemctl daemon-reload"))
+
+    def remove(self, *, services: ServiceManager, on_event: OnEvent) -> None:
+        """Take them away, and tell systemd. Drop-ins of the admin's stay."""
+        if self.tmpfiles.exists():
+            services.remove_tmpfiles(self.tmpfiles)
+            on_event(Step(f"systemd-tmpfiles --remove {self.tmpfiles}"))
+        for path in self.present():
+            files.unlink_durable(path)
+        with contextlib.suppress(OSError):
+            self.drop_in.parent.rmdir()
+        services.reload()
+        on_event(Step("systemctl daemon-reload"))

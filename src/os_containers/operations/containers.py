@@ -1,0 +1,44 @@
+"""The containers of this host, with one question to systemd for all of them."""
+
+from dataclasses import dataclass
+
+from os_containers.deployment.container import Container, all_containers
+from os_containers.deployment.record import Record
+from os_containers.errors import OsContainersError
+from os_containers.host.systemd import UnitState
+from os_containers.operations.system import System
+
+RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedContainer:
+    """One container; the record is None when it is broken, and problem says why."""
+
+    name: str
+    state: str
+    record: Record | None
+    problem: str = ""
+
+
+def list_containers(system: System) -> list[ListedContainer]:
+    """Return all containers, by name; one that is broken is in the list like the others."""
+    containers = list(all_containers(system.paths))
+    states = system.services.states(container.service for container in containers)
+    return [_listed(container, states.get(container.service, UnitState())) for container in containers]
+
+
+def _listed(container: Container, unit: UnitState) -> ListedContainer:
+    try:
+        record = container.current().record
+    except OsContainersError as error:
+        return ListedContainer(container.name, "broken", None, error.message)
+    return ListedContainer(container.name, _state(record, unit), record)
+
+
+def _state(record: Record, unit: UnitState) -> str:
+    if not record.has_service:
+        return "no service"
+    if unit.sub == "auto-restart":
+        return "failed"
+    return RUNNING if unit.is_running else unit.active

@@ -1,0 +1,27 @@
+"""The image that a person names: the one in the store, else the one in the registry."""
+
+from os_containers.errors import NotFoundError
+from os_containers.image.name import store_name
+from os_containers.image.proxy import ProxyOptions
+from os_containers.image.reference import ImageReference
+from os_containers.operations.pull import pull
+from os_containers.operations.system import System
+from os_containers.ostree.repo import Repo, StoredImage
+
+
+def stored_image(repo: Repo, image: str) -> StoredImage:
+    """Return the image in the store. Raises NotFoundError, UsageError for what is no image name."""
+    found = repo.find_image(store_name(ImageReference.parse(image)))
+    if found is None:
+        raise NotFoundError(
+            f"the store has no image {image}", hint=f"os-containers pull {image}, or see: images list"
+        )
+    return found
+
+
+def stored_or_pulled_image(
+    system: System, repo: Repo, image: str, *, options: ProxyOptions | None = None
+) -> StoredImage:
+    """Return the image in the store; pull it when it is not there."""
+    reference = ImageReference.parse(image)
+    return repo.find_image(store_name(reference)) or pull(system, reference, options=options)

@@ -1,0 +1,50 @@
+"""Install: an image becomes a container that systemd can start."""
+
+from collections.abc import Mapping
+
+from os_containers.deployment.container import Deployment
+from os_containers.errors import ConflictError
+from os_containers.host.runtime import find_runtime
+from os_containers.image.proxy import ProxyOptions
+from os_containers.image.reference import container_name
+from os_containers.operations.find_image import stored_or_pulled_image
+from os_containers.operations.retention import discard
+from os_containers.operations.stage import Blueprint, stage
+from os_containers.operations.system import System
+from os_containers.operations.transition import Transition, carry_out, check_free
+
+
+def install(
+    system: System,
+    image: str,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, str],
+    runtime: str | None = None,
+    options: ProxyOptions | None = None,
+) -> Deployment:
+    """Return the first deployment of a new container, enabled and not started.
+
+    Raises ConflictError when the name is taken; whatever fails, nothing is left of it.
+    """
+    found_runtime = find_runtime(runtime, recorded="", environment=system.environment)
+    repo = system.repo()
+    stored = stored_or_pulled_image(system, repo, image, options=options)
+    container = system.container(name or container_name(stored.name))
+    with system.locked(container):
+        if container.exists():
+            raise ConflictError(
+                f"there is a container named {container.name!r} already",
+                hint=f"os-containers update {container.name}, or choose another name with --name",
+            )
+        check_free(system, container)
+        blueprint = Blueprint(container, container.next_serial(), stored, found_runtime, settings)
+        deployment = stage(system, repo, blueprint)
+        try:
+            carry_out(
+                system, Transition(container, leaving=None, entering=deployment, running=False, enabled=True)
+            )
+        except BaseException:
+            discard(system, repo, container, deployment.serial)
+            raise
+    return deployment

@@ -1,0 +1,28 @@
+"""Prune: free what no image and no deployment needs."""
+
+from os_containers import files
+from os_containers.deployment.container import Container
+from os_containers.operations.system import System
+from os_containers.ostree.repo import Pruned, Repo
+
+
+def prune(system: System) -> Pruned:
+    """Remove layers, objects and leftovers that nothing needs, and return what was freed."""
+    repo = system.repo()
+    with system.store_locked():
+        _remove_leftovers(system)
+        _drop_orphaned_pins(system, repo)
+        return repo.prune()
+
+
+def _remove_leftovers(system: System) -> None:
+    # whoever stages or discards uses the store: nobody does now
+    for directory in (system.paths.staging, system.paths.trash):
+        for leftover in directory.iterdir() if directory.is_dir() else ():
+            files.remove_tree(leftover)
+
+
+def _drop_orphaned_pins(system: System, repo: Repo) -> None:
+    for name, serial in repo.pins():
+        if not Container(name, system.paths.state).deployment_path(serial).is_dir():
+            repo.unpin(name, serial)

@@ -1,0 +1,33 @@
+"""Bring an image from a registry, an archive or a directory into the store."""
+
+from os_containers.image.limits import Limits
+from os_containers.image.name import store_name
+from os_containers.image.proxy import ProxyOptions, open_image
+from os_containers.image.reference import ImageReference, normalize_name
+from os_containers.operations.system import System
+from os_containers.ostree.importer import import_image
+from os_containers.ostree.repo import StoredImage
+
+
+def pull(
+    system: System,
+    reference: ImageReference,
+    *,
+    options: ProxyOptions | None = None,
+    name: str | None = None,
+) -> StoredImage:
+    """Return the image, now in the store under its own name or the one given; what is there is not fetched."""
+    stored_as = normalize_name(name) if name else store_name(reference)
+    repo = system.repo()
+    with system.store_in_use(), open_image(reference, options or ProxyOptions()) as remote:
+        digest, manifest = remote.manifest()
+        return import_image(
+            repo,
+            remote,
+            manifest_digest=digest,
+            manifest_raw=manifest,
+            config_raw=remote.config(),
+            name=stored_as,
+            limits=Limits(),
+            on_event=system.on_event,
+        )

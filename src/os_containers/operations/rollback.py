@@ -1,0 +1,19 @@
+"""Rollback: the deployment that was active before becomes active again, exactly as it was built."""
+
+from os_containers.deployment.container import Deployment
+from os_containers.operations.system import System
+from os_containers.operations.transition import switch_deployment
+
+
+def rollback(system: System, name: str) -> Deployment:
+    """Return the deployment that is active now; rolling back twice returns to the newer one.
+
+    Raises NotFoundError when there is no other deployment, ServiceError when its service does not start: the
+    one that was to leave runs again then.
+    """
+    container = system.container(name)
+    container.current()
+    with system.locked(container):
+        leaving, entering = container.current(), container.previous()
+        switch_deployment(system, container, leaving, entering)
+    return entering

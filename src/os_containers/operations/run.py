@@ -1,0 +1,129 @@
+"""Run a command: in a running container, beside a stopped one, or in an image; its exit code is ours."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from os_containers import files
+from os_containers.deployment import runtime_config
+from os_containers.deployment.container import Container, Deployment
+from os_containers.deployment.exports import load_exports
+from os_containers.deployment.runtime_config import RuntimeConfig
+from os_containers.errors import OsContainersError, UsageError
+from os_containers.host.runtime import Runtime, find_runtime
+from os_containers.host.unit_files import UnitFiles
+from os_containers.image.reference import container_name
+from os_containers.operations.find_image import stored_or_pulled_image
+from os_containers.operations.stage import Blueprint, build
+from os_containers.operations.system import System
+from os_containers.operations.transition import unit_state
+
+
+def run(
+    system: System,
+    name_or_image: str,
+    command: Sequence[str],
+    *,
+    settings: Mapping[str, str],
+    runtime: str | None = None,
+) -> int:
+    """Return the exit code of a command that was run on our own terminal.
+
+    Values can be set for an image only. Raises UsageError otherwise.
+    """
+    container = _existing(system, name_or_image)
+    if container is None:
+        return _run_in_image(system, name_or_image, command, settings=settings, runtime=runtime)
+    if settings:
+        raise UsageError(
+            f"{container.name} has its values already",
+            hint=f"os-containers update --set ... {container.name}",
+        )
+    if not command:
+        raise UsageError(
+            f"no command to run in {container.name}", hint=f"to start it: systemctl start {container.name}"
+        )
+    deployment = container.current()
+    found = find_runtime(runtime, recorded=deployment.record.runtime, environment=system.environment)
+    if unit_state(system, container).active == "active":
+        return found.execute(container.name, command)
+    return _run_beside(system, deployment, found, command)
+
+
+def _existing(system: System, name: str) -> Container | None:
+    try:
+        container = system.container(name)
+    except UsageError:
+        return None  # an image reference then
+    return container if container.exists() else None
+
+
+def _run_beside(system: System, deployment: Deployment, runtime: Runtime, command: Sequence[str]) -> int:
+    """Run a command with the rootfs, mounts and values of a stopped container."""
+    tmpfiles = UnitFiles.find(system.paths, deployment.container).tmpfiles
+    if tmpfiles.exists():
+        system.services.create_tmpfiles(tmpfiles)
+    config = runtime_config.parse_config(deployment.config.read_bytes(), source=str(deployment.config))
+    with _temporary_directory(system) as bundle:
+        return _run_bundle(runtime, bundle, config, deployment.rootfs, deployment.container, command)
+
+
+def _run_in_image(
+    system: System,
+    image: str,
+    command: Sequence[str],
+    *,
+    settings: Mapping[str, str],
+    runtime: str | None,
+) -> int:
+    """Run a command in an image, and leave nothing behind."""
+    found = find_runtime(runtime, recorded="", environment=system.environment)
+    repo = system.repo()
+    stored = stored_or_pulled_image(system, repo, image)
+    name = f"{container_name(stored.name)}-{secrets.token_hex(4)}"
+    container = system.container(name)
+    with system.store_in_use(), _temporary_directory(system) as bundle:
+        blueprint = Blueprint(container, 0, stored, found, settings)
+        config = build(system, repo, blueprint, bundle)
+        with _directories(runtime_config.bind_sources(config)):
+            return _run_bundle(found, bundle, config, bundle / "rootfs", name, command)
+
+
+def _run_bundle(
+    runtime: Runtime, bundle: Path, config: RuntimeConfig, rootfs: Path, name: str, command: Sequence[str]
+) -> int:
+    container = f"{name}-{secrets.token_hex(4)}"
+    config["root"]["path"] = str(rootfs)
+    config["linux"].pop("cgroupsPath", None)
+    config["process"]["terminal"] = os.isatty(0)
+    if command:
+        config["process"]["args"] = list(command)
+    (bundle / "config.json").write_bytes(runtime_config.dump_config(config))
+    try:
+        return runtime.run(container, bundle)
+    finally:
+        runtime.delete(container)
+
+
+@contextlib.contextmanager
+def _temporary_directory(system: System) -> Iterator[Path]:
+    directory = system.paths.staging / secrets.token_hex(8)
+    files.make_directory(directory, mode=0o700)
+    try:
+        yield directory
+    finally:
+        files.remove_tree(directory)
+
+
+@contextlib.contextmanager
+def _directories(wanted: Sequence[str]) -> Iterator[None]:
+    """Make the directories that are missing; they and what was put into them go at the end."""
+    created = [one for path in wanted for one in files.make_directory(Path(path))]
+    try:
+        yield
+    finally:
+        for directory in created:
+            if directory.exists():
+                files.remove_tree(directory)

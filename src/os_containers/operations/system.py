@@ -1,0 +1,99 @@
+"""What every operation works on: where things are, who runs services, and whom to tell."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from os_containers import events, files
+from os_containers.deployment.container import Container, check_name
+from os_containers.deployment.rootless import UserIds, find_user_ids
+from os_containers.events import OnEvent, Step
+from os_containers.host.systemd import ServiceManager, Systemctl
+from os_containers.paths import Mode, Paths
+
+if TYPE_CHECKING:
+    from os_containers.ostree.repo import Repo
+
+LOCK_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class System:
+    """The host as one user sees it; opened once and passed to every operation."""
+
+    paths: Paths
+    services: ServiceManager
+    environment: Mapping[str, str] = field(default_factory=dict)
+    on_event: OnEvent = events.ignore
+    lock_timeout: float = LOCK_TIMEOUT
+
+    @classmethod
+    def find(cls, *, on_event: OnEvent = events.ignore, lock_timeout: float = LOCK_TIMEOUT) -> "System":
+        """Return the host's system for root, the user's own for everybody else."""
+        paths = Paths.find(uid=os.geteuid(), environment=os.environ)
+        return cls(paths, Systemctl(paths.mode), os.environ, on_event, lock_timeout)
+
+    @property
+    def mode(self) -> Mode:
+        return self.paths.mode
+
+    def tell(self, text: str) -> None:
+        self.on_event(Step(text))
+
+    def container(self, name: str) -> Container:
+        """Return the container with a name, which need not exist. Raises UsageError for a bad name."""
+        return Container(check_name(name), self.paths.state)
+
+    def repo(self) -> "Repo":
+        """Open the OSTree repo; it is made when it is missing."""
+        # listing containers must not pay for importing gi
+        from os_containers.ostree.repo import Repo  # noqa: PLC0415
+
+        self._make_state()
+        return Repo.open(self.paths.repo, self.mode)
+
+    def user_ids(self) -> UserIds | None:
+        """Return the ids for a user namespace in user mode, None in system mode."""
+        return find_user_ids(os.geteuid(), os.getegid()) if self.mode is Mode.USER else None
+
+    @contextlib.contextmanager
+    def locked(self, container: Container) -> Iterator[None]:
+        """Be the only command that changes a container, and the store under it not pruned."""
+        with self.store_in_use(), self._lock(f"container-{container.name}"):
+            yield
+
+    @contextlib.contextmanager
+    def host_locked(self) -> Iterator[None]:
+        """Be the only command that changes host files and units."""
+        with self._lock("host"):
+            yield
+
+    @contextlib.contextmanager
+    def store_in_use(self) -> Iterator[None]:
+        """Keep others from pruning the store meanwhile."""
+        with self._lock("store", shared=True):
+            yield
+
+    @contextlib.contextmanager
+    def store_locked(self) -> Iterator[None]:
+        """Be the only command that uses the store."""
+        with self._lock("store"):
+            yield
+
+    @contextlib.contextmanager
+    def _lock(self, what: str, *, shared: bool = False) -> Iterator[None]:
+        self._make_state()
+        lock = files.locked(
+            self.paths.locks / what,
+            shared=shared,
+            timeout=self.lock_timeout,
+            on_wait=lambda holder: self.tell(f"waiting for process {holder}, which holds the {what} lock"),
+        )
+        with lock:
+            yield
+
+    def _make_state(self) -> None:
+        for directory in (self.paths.state, self.paths.locks):
+            files.make_directory(directory, mode=0o700)

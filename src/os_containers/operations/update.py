@@ -1,0 +1,94 @@
+"""Update: a container goes over to a newer image or to other values, or stays exactly as it was."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from os_containers.deployment.container import Deployment
+from os_containers.deployment.values import set_by_user
+from os_containers.host.runtime import Runtime, find_runtime
+from os_containers.image.proxy import ProxyOptions
+from os_containers.image.reference import ImageReference
+from os_containers.operations.find_image import stored_image, stored_or_pulled_image
+from os_containers.operations.pull import pull
+from os_containers.operations.retention import discard, keep_only
+from os_containers.operations.stage import Blueprint, stage
+from os_containers.operations.system import System
+from os_containers.operations.transition import switch_deployment
+from os_containers.ostree.repo import Repo, StoredImage
+
+
+class Source(Enum):
+    """Where an update takes the image from."""
+
+    STORE = "what the store has"
+    STORE_OR_REGISTRY = "what the store has, else the registry"
+    REGISTRY = "what the registry has now"
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The active deployment after an update, and whether it is a new one."""
+
+    deployment: Deployment
+    changed: bool
+
+
+def update(
+    system: System,
+    name: str,
+    *,
+    settings: Mapping[str, str],
+    rebase: str | None = None,
+    source: Source = Source.STORE,
+    runtime: str | None = None,
+    options: ProxyOptions | None = None,
+) -> Updated:
+    """Return the container's deployment of the image now in the store (or of `rebase`).
+
+    Enabled and running stay as they were. Raises ServiceError when the
+    new service does not start; the old one runs again then.
+    """
+    container = system.container(name)
+    container.current()
+    repo = system.repo()
+    with system.locked(container):
+        leaving = container.current()
+        image = _image(system, repo, rebase or leaving.record.image, source, options)
+        found = find_runtime(runtime, recorded=leaving.record.runtime, environment=system.environment)
+        wanted = set_by_user(leaving.record.values) | dict(settings)
+        if _is_current(leaving, image, found, wanted):
+            return Updated(leaving, changed=False)
+        blueprint = Blueprint(
+            container, container.next_serial(), image, found, wanted, previous=leaving.record.values
+        )
+        entering = stage(system, repo, blueprint)
+        try:
+            switch_deployment(system, container, leaving, entering)
+        except BaseException:
+            discard(system, repo, container, entering.serial)
+            raise
+        keep_only(system, repo, container, {leaving.serial, entering.serial})
+    return Updated(entering, changed=True)
+
+
+def _image(
+    system: System, repo: Repo, image: str, source: Source, options: ProxyOptions | None
+) -> StoredImage:
+    match source:
+        case Source.STORE:
+            return stored_image(repo, image)
+        case Source.STORE_OR_REGISTRY:
+            return stored_or_pulled_image(system, repo, image, options=options)
+        case Source.REGISTRY:
+            return pull(system, ImageReference.parse(image), options=options)
+
+
+def _is_current(leaving: Deployment, image: StoredImage, runtime: Runtime, wanted: Mapping[str, str]) -> bool:
+    record = leaving.record
+    return (
+        record.digest == image.digest
+        and record.image == image.name
+        and record.runtime == str(runtime.path)
+        and set_by_user(record.values) == wanted
+    )

@@ -1,0 +1,28 @@
+"""A merged commit as a directory, by hard links."""
+
+import os
+from pathlib import Path
+
+from os_containers.errors import BrokenError, ConflictError
+from os_containers.ostree.gi import OSTree, translate_errors
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.stored_image import SIZE
+from os_containers.paths import Mode
+
+_CHECKOUT_MODES = {Mode.SYSTEM: OSTree.RepoCheckoutMode.NONE, Mode.USER: OSTree.RepoCheckoutMode.USER}
+_RELATIVE_TO_NOTHING = -100  # AT_FDCWD; the path is absolute
+
+
+def checkout(repo: Repo, commit: str, rootfs: Path) -> None:
+    """Create rootfs as the tree of an image; it is not durable before the caller syncs."""
+    if os.path.lexists(rootfs):
+        raise ConflictError(f"{rootfs} exists already")
+    # The predecessor's commit of an image holds no files, and one of a layer is not meant to be seen.
+    if repo.metadata(commit, SIZE) is None:
+        raise BrokenError(f"commit {commit} is not a merged image", hint="pull the image again")
+    options = OSTree.RepoCheckoutAtOptions()
+    options.mode = _CHECKOUT_MODES[repo.mode]
+    options.overwrite_mode = OSTree.RepoCheckoutOverwriteMode.NONE
+    options.enable_fsync = False
+    with translate_errors(f"check out {commit} at {rootfs}"):
+        repo.ostree.checkout_at(options, _RELATIVE_TO_NOTHING, os.fspath(rootfs.absolute()), commit, None)

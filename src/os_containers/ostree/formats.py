@@ -1,0 +1,95 @@
+"""How a file of an image lies in the repo: what differs between bare (the system's) and bare-user (a user's).
+
+A bare repo gives each file its owner, mode and xattrs. A bare-user repo keeps them in user.ostreemeta, and a
+symlink is a regular file that holds the target and a NUL.
+"""
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import Protocol
+
+from os_containers.ostree.variants import Xattrs, encode_dirmeta
+from os_containers.paths import Mode
+
+SYMLINK_MODE = stat.S_IFLNK | 0o777
+
+# What bare-user leaves of a file's mode: no setuid, not writable by all, always readable by the owner.
+_USER_MODE_MASK = 0o775
+_USER_MODE_MINIMUM = 0o400
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """Owner, permission bits and xattrs of a file, symlink or directory."""
+
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o644
+    xattrs: Xattrs = ()
+
+
+class Format(Protocol):
+    """The format of one kind of repo."""
+
+    def finish_file(self, descriptor: int, attributes: Attributes) -> None:
+        """Give a regular file that was written its attributes."""
+
+    def write_symlink(self, path: str, target: str, attributes: Attributes) -> None:
+        """Create the file of a symlink; raises FileExistsError when there is one."""
+
+    def directory_mode(self, mode: int) -> int:
+        """Return the permission bits that a directory keeps."""
+
+
+class Bare:
+    """Files are what they will be in a checkout."""
+
+    def finish_file(self, descriptor: int, attributes: Attributes) -> None:
+        # In this order: a change of owner clears setuid and capabilities.
+        os.fchown(descriptor, attributes.uid, attributes.gid)
+        for name, value in attributes.xattrs:
+            os.setxattr(descriptor, name, value)
+        os.fchmod(descriptor, attributes.mode)
+        os.utime(descriptor, (0, 0))
+
+    def write_symlink(self, path: str, target: str, attributes: Attributes) -> None:
+        os.symlink(target, path)  # noqa: PTH211 - once per file, where a Path costs more than the system call
+        os.lchown(path, attributes.uid, attributes.gid)
+        for name, value in attributes.xattrs:
+            os.setxattr(path, name, value, follow_symlinks=False)
+
+    def directory_mode(self, mode: int) -> int:
+        return mode
+
+
+class BareUser:
+    """Files belong to the user, their attributes are written down."""
+
+    def finish_file(self, descriptor: int, attributes: Attributes) -> None:
+        _keep_attributes(descriptor, stat.S_IFREG | attributes.mode, attributes)
+        os.fchmod(descriptor, (attributes.mode | _USER_MODE_MINIMUM) & _USER_MODE_MASK)
+
+    def write_symlink(self, path: str, target: str, attributes: Attributes) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, target.encode() + b"\0")
+            _keep_attributes(descriptor, SYMLINK_MODE, attributes)
+            os.fchmod(descriptor, 0o644)
+        finally:
+            os.close(descriptor)
+
+    def directory_mode(self, mode: int) -> int:
+        # Without these a user can neither enter nor remove the directory.
+        return mode | stat.S_IRWXU
+
+
+def format_of(mode: Mode) -> Format:
+    """Return the format of the system's repo or of a user's."""
+    return Bare() if mode is Mode.SYSTEM else BareUser()
+
+
+def _keep_attributes(descriptor: int, mode: int, attributes: Attributes) -> None:
+    meta = encode_dirmeta(attributes.uid, attributes.gid, mode, attributes.xattrs)
+    os.setxattr(descriptor, "user.ostreemeta", meta)
+    os.utime(descriptor, (0, 0))

@@ -1,0 +1,67 @@
+"""The objects of a repo as files: where they are, and reading trees back.
+
+repo/objects/ab/cdef...01.file       a file or symlink; the name is its checksum
+repo/objects/ab/cdef...01.dirtree    names and checksums of what is in a directory
+repo/objects/ab/cdef...01.dirmeta    owner, mode and xattrs of a directory
+repo/objects/ab/cdef...01.commit     written by libostree
+"""
+
+import hashlib
+import stat
+from pathlib import Path
+
+from os_containers.errors import BrokenError
+from os_containers.ostree.tree import Directory
+from os_containers.ostree.variants import decode_dirtree, encode_dirmeta
+
+# In a layer, the dirmeta of a directory that nothing but the paths of others implied; and what such a
+# directory has in an image when no layer says more.
+IMPLIED = encode_dirmeta(0, 0, stat.S_IFDIR | 0o755, ((b"user.os-containers.implied", b""),))
+ORDINARY = encode_dirmeta(0, 0, stat.S_IFDIR | 0o755, ())
+
+_IMPLIED_CHECKSUM = hashlib.sha256(IMPLIED).hexdigest()
+
+
+def object_path(repo: Path, name: str) -> str:
+    """Return where the object CHECKSUM.KIND is, or would be."""
+    return f"{repo}/objects/{name[:2]}/{name[2:]}"
+
+
+def has_tree(repo: Path, checksum: str) -> bool:
+    """Tell whether a dirtree is there and whole; what it names is not looked at."""
+    try:
+        _read_dirtree(repo, checksum)
+    except BrokenError:
+        return False
+    return True
+
+
+def read_tree(repo: Path, checksum: str, meta: str) -> Directory:
+    """Return the tree under a dirtree; raises BrokenError when a part is missing or damaged."""
+    root = Directory(meta=_stated(meta))
+    pending = [(root, checksum)]
+    while pending:
+        directory, tree = pending.pop()
+        directory.files, inner = _read_dirtree(repo, tree)
+        for name, (inner_tree, inner_meta) in inner.items():
+            directory.directories[name] = Directory(meta=_stated(inner_meta))
+            pending.append((directory.directories[name], inner_tree))
+    return root
+
+
+def _stated(meta: str) -> str | None:
+    return None if meta == _IMPLIED_CHECKSUM else meta
+
+
+def _read_dirtree(repo: Path, checksum: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+    path = Path(object_path(repo, f"{checksum}.dirtree"))
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BrokenError(f"cannot read {path}: {error.strerror}", hint="pull the image again") from error
+    if hashlib.sha256(data).hexdigest() != checksum:
+        raise BrokenError(f"{path} is damaged", hint="pull the image again")
+    try:
+        return decode_dirtree(data)
+    except ValueError as error:
+        raise BrokenError(f"{path} is malformed: {error}", hint="pull the image again") from error

@@ -1,0 +1,73 @@
+"""Refs on disk, so that a ref is always whole and durable and one damaged ref does not hide the others.
+
+    repo/refs/heads/ociimage/NAME                      one line: the checksum of a commit
+    repo/refs/heads/os-containers/deploy/NAME/SERIAL
+
+libostree writes the same files, but syncs neither them nor their directory, leaves its temporary file among
+the refs when it is killed, and lists nothing when one ref is damaged.
+"""
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from os_containers import files
+from os_containers.errors import BrokenError
+
+_CHECKSUM = re.compile(rb"[0-9a-f]{64}\n?")
+
+
+class RefFiles:
+    """The refs of a repo."""
+
+    def __init__(self, repo: Path) -> None:
+        self._heads = repo / "refs/heads"
+        self._temporary = repo / "tmp"
+
+    def names(self, prefix: str) -> list[str]:
+        """Return the refs beneath prefix, sorted."""
+        found = (path for path in (self._heads / prefix).rglob("*") if path.is_file())
+        return sorted(str(path.relative_to(self._heads)) for path in found)
+
+    def read(self, ref: str) -> str | None:
+        """Return the commit that a ref names, None without such a ref; BrokenError when it names none."""
+        try:
+            line = (self._heads / ref).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not _CHECKSUM.fullmatch(line):
+            raise BrokenError(f"the ref {ref} is damaged", hint="pull the image again")
+        return line.decode().strip()
+
+    def written(self, ref: str) -> datetime:
+        """Return when a ref was written last."""
+        return datetime.fromtimestamp((self._heads / ref).stat().st_mtime, tz=UTC)
+
+    def write(self, refs: Mapping[str, str]) -> None:
+        """Let each ref name its commit, durably."""
+        for ref, commit in refs.items():
+            path = self._heads / ref
+            files.make_directory(path.parent)
+            self._durable(commit).rename(path)
+        self._sync_directories(refs)
+
+    def remove(self, refs: Collection[str]) -> None:
+        """Remove refs, durably; one that is not there is fine."""
+        for ref in refs:
+            (self._heads / ref).unlink(missing_ok=True)
+        self._sync_directories(refs)
+
+    def _durable(self, commit: str) -> Path:
+        temporary = files.temporary_name(self._temporary / "ref")
+        with temporary.open("x") as file:
+            file.write(f"{commit}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return temporary
+
+    def _sync_directories(self, refs: Collection[str]) -> None:
+        for directory in {(self._heads / ref).parent for ref in refs}:
+            if directory.exists():
+                files.fsync_directory(directory)

@@ -1,0 +1,217 @@
+"""The OSTree repo: images, blobs and pins, as refs.py names them.
+
+A blob is a layer or an image config, one commit each. An image is one merged commit: its layers on top of
+each other.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from os_containers.errors import BrokenError, NotFoundError, SystemFaultError
+from os_containers.image.manifest import Digest, parse_manifest
+from os_containers.ostree import refs
+from os_containers.ostree.creation import open_repo
+from os_containers.ostree.gi import GLib, OSTree, translate_errors
+from os_containers.ostree.objects import has_tree, read_tree
+from os_containers.ostree.ref_files import RefFiles
+from os_containers.ostree.stage import remove_stale_stages, stage
+from os_containers.ostree.stored_image import CONFIG, DIGEST, MANIFEST, SIZE, StoredImage
+from os_containers.ostree.transaction import Transaction, libostree_transaction, shared_lock
+from os_containers.ostree.tree import Directory
+from os_containers.paths import Mode
+
+logger = logging.getLogger(__name__)
+
+BLOB_SIZE = "docker.size"
+LAYER_UNPACKED_SIZE = "docker.uncompressed_size"
+LAYER_DIFF_ID = "docker.uncompressed_digest"
+LAYER_SKIPPED = "os-containers.skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLayer:
+    """A layer in the repo; sizes in bytes, as it was fetched and unpacked."""
+
+    digest: Digest
+    size: int
+    unpacked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What prune removed."""
+
+    refs: tuple[str, ...]
+    objects: int
+    bytes: int
+
+
+class Repo:
+    """What we keep, of all images and for all containers."""
+
+    def __init__(self, path: Path, mode: Mode, ostree: OSTree.Repo) -> None:
+        self.path = path
+        self.mode = mode
+        self.ostree = ostree
+        self._refs = RefFiles(path)
+
+    @classmethod
+    def open(cls, path: Path, mode: Mode) -> "Repo":
+        """Return the repo at path, created when there is none."""
+        return cls(path, mode, open_repo(path, mode))
+
+    def images(self) -> list[StoredImage]:
+        """Return all images by name; one that is damaged is left out, and logged."""
+        found = []
+        for ref in self._image_refs():
+            try:
+                found.append(self._stored_image(ref))
+            except BrokenError as error:
+                logger.warning("image %s: %s", ref, error.message)
+        return sorted(found, key=lambda image: image.name)
+
+    def find_image(self, name: str) -> StoredImage | None:
+        """Return the image of that name, None without one; raises BrokenError when it is damaged."""
+        ref = refs.image_ref(name)
+        return self._stored_image(ref) if self._refs.read(ref) else None
+
+    def image(self, name: str) -> StoredImage:
+        """Return the image of that name."""
+        found = self.find_image(name)
+        if found is None:
+            raise NotFoundError(f"no image named {name}", hint="os-containers images list shows them")
+        return found
+
+    def set_image(self, name: str, commit: str) -> None:
+        """Let a name mean this merged commit, durably."""
+        self._write_refs({refs.image_ref(name): commit})
+
+    def delete_image(self, name: str) -> None:
+        """Forget a name; what only it needed goes with the next prune."""
+        ref = refs.image_ref(name)
+        if ref not in self._image_refs():
+            raise NotFoundError(f"no image named {name}", hint="os-containers images list shows them")
+        self._refs.remove([ref])
+
+    def pin(self, container: str, serial: int, commit: str) -> None:
+        """Keep the commit of a deployment from prune, durably."""
+        self._write_refs({refs.pin_ref(container, serial): commit})
+
+    def unpin(self, container: str, serial: int) -> None:
+        """Let prune have the commit of a deployment; a pin that is not there is fine."""
+        self._refs.remove([refs.pin_ref(container, serial)])
+
+    def pins(self) -> dict[tuple[str, int], str]:
+        """Return the pinned commits by container and serial."""
+        return {refs.parse_pin(ref): self._commit_of(ref) for ref in self._refs.names(refs.PINS)}
+
+    def has_blob(self, digest: Digest) -> bool:
+        """Tell whether a layer or image config is here: its ref, its commit and its topmost directory."""
+        try:
+            commit = self._refs.read(refs.blob_ref(digest.hex))
+            return commit is not None and has_tree(self.path, self._tree_of(commit)[0])
+        except BrokenError:
+            return False
+
+    def blob_tree(self, digest: Digest) -> Directory:
+        """Return the tree of a layer; raises BrokenError when it is missing or damaged."""
+        return read_tree(self.path, *self._tree_of(self._commit_of(refs.blob_ref(digest.hex))))
+
+    def blob_metadata(self, digest: Digest, key: str) -> str | None:
+        """Return one fact that was recorded with a layer or image config."""
+        return self.metadata(self._commit_of(refs.blob_ref(digest.hex)), key)
+
+    def layers(self) -> list[StoredLayer]:
+        """Return all layers by digest."""
+        found = []
+        for ref in filter(refs.is_blob_ref, self._refs.names(refs.IMAGES)):
+            commit = self._commit_of(ref)
+            unpacked = self.metadata(commit, LAYER_UNPACKED_SIZE)
+            if unpacked is not None:
+                digest = Digest.parse(f"sha256:{ref.rpartition('/')[2]}")
+                found.append(StoredLayer(digest, int(self.metadata(commit, BLOB_SIZE) or 0), int(unpacked)))
+        return found
+
+    def metadata(self, commit: str, key: str) -> str | None:
+        """Return one text of a commit's metadata, None when it has no such."""
+        value = self._load_commit(commit).get_child_value(0).lookup_value(key, GLib.VariantType("s"))
+        return value.get_string() if value else None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Take objects, commits and refs; they are there, durably, when the block ends without an error."""
+        try:
+            with shared_lock(self.ostree), stage(self.path, self.mode) as objects:
+                with libostree_transaction(self.ostree):
+                    transaction = Transaction(self.ostree, objects)
+                    yield transaction
+                    objects.publish()
+                self._refs.write(transaction.refs)
+        except OSError as error:
+            raise SystemFaultError(f"cannot write to the repo {self.path}: {error.strerror}") from error
+
+    def prune(self) -> Pruned:
+        """Remove the blobs that no image and no pin needs, then the objects that no ref needs."""
+        needed = self._needed_refs()
+        unneeded = [
+            ref for ref in self._refs.names(refs.IMAGES) if refs.is_blob_ref(ref) and ref not in needed
+        ]
+        self._refs.remove(unneeded)
+        with translate_errors("prune the repo"):
+            _, _, objects, size = self.ostree.prune(OSTree.RepoPruneFlags.REFS_ONLY, 0, None)
+        remove_stale_stages(self.path)
+        return Pruned(tuple(unneeded), objects, size)
+
+    def _needed_refs(self) -> set[str]:
+        # Every image and pin must be readable: what a damaged one needs is not known, so nothing may go.
+        commits = {self._commit_of(ref) for ref in self._image_refs()} | set(self.pins().values())
+        manifests = [parse_manifest(self._required(commit, MANIFEST).encode()) for commit in commits]
+        digests = {layer.digest for manifest in manifests for layer in manifest.layers}
+        digests |= {manifest.config_digest for manifest in manifests}
+        return {refs.blob_ref(digest.hex) for digest in digests}
+
+    def _image_refs(self) -> list[str]:
+        return [ref for ref in self._refs.names(refs.IMAGES) if not refs.is_blob_ref(ref)]
+
+    def _stored_image(self, ref: str) -> StoredImage:
+        commit = self._commit_of(ref)
+        return StoredImage(
+            name=refs.image_name(ref),
+            commit=commit,
+            digest=Digest.parse(self._required(commit, DIGEST)),
+            manifest=self._required(commit, MANIFEST).encode(),
+            config=self._required(commit, CONFIG).encode(),
+            size=int(self._required(commit, SIZE)),
+            pulled=self._refs.written(ref),
+        )
+
+    def _write_refs(self, wanted: Mapping[str, str]) -> None:
+        try:
+            self._refs.write(wanted)
+        except OSError as error:
+            raise SystemFaultError(f"cannot write to the repo {self.path}: {error.strerror}") from error
+
+    def _commit_of(self, ref: str) -> str:
+        commit = self._refs.read(ref)
+        if commit is None:
+            raise BrokenError(f"the ref {ref} is missing", hint="pull the image again")
+        return commit
+
+    def _required(self, commit: str, key: str) -> str:
+        value = self.metadata(commit, key)
+        if value is None:
+            raise BrokenError(f"commit {commit} has no {key}", hint="pull the image again")
+        return value
+
+    def _tree_of(self, commit: str) -> tuple[str, str]:
+        loaded = self._load_commit(commit)
+        dirtree, dirmeta = (loaded.get_child_value(member).get_data_as_bytes() for member in (6, 7))
+        return (dirtree.get_data() or b"").hex(), (dirmeta.get_data() or b"").hex()
+
+    def _load_commit(self, commit: str) -> GLib.Variant:
+        with translate_errors(f"read commit {commit}"):
+            _, loaded = self.ostree.load_variant(OSTree.ObjectType.COMMIT, commit)
+        return loaded

@@ -1,0 +1,54 @@
+"""What the repo knows about an image: the metadata of its merged commit.
+
+docker.manifest            the manifest, byte for byte        as the Go tool wrote them
+docker.digest              its digest in the registry
+os-containers.config       the image config, byte for byte    ours
+os-containers.size         bytes of all files, unpacked
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from os_containers.image.manifest import (
+    Digest,
+    ImageConfig,
+    Layer,
+    Manifest,
+    layers_of,
+    parse_image_config,
+    parse_manifest,
+)
+
+MANIFEST = "docker.manifest"
+DIGEST = "docker.digest"
+CONFIG = "os-containers.config"
+SIZE = "os-containers.size"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image in the repo, under one of its names."""
+
+    name: str
+    commit: str
+    digest: Digest
+    manifest: bytes
+    config: bytes
+    size: int
+    pulled: datetime
+
+    def parsed_manifest(self) -> Manifest:
+        return parse_manifest(self.manifest)
+
+    def image_config(self) -> ImageConfig:
+        return parse_image_config(self.config)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Return the layers, lowest first."""
+        return layers_of(self.parsed_manifest(), self.image_config())
+
+
+def image_metadata(digest: Digest, manifest: bytes, config: bytes, size: int) -> Mapping[str, str]:
+    """Return what a merged commit says about its image."""
+    return {MANIFEST: manifest.decode(), DIGEST: digest, CONFIG: config.decode(), SIZE: str(size)}

@@ -1,0 +1,130 @@
+"""The bytes of OSTree's metadata objects and of the header that a file's checksum covers; pure.
+
+    dirtree   (a(say) a(sayay))   files: name, checksum; directories: name, checksum of dirtree and of dirmeta
+    dirmeta   (uuu a(ayay))       uid, gid, mode, xattrs
+    header    (uuuu s a(ayay))    uid, gid, mode, device, target of a symlink, xattrs
+
+Numbers are big-endian. A GVariant container ends with the end offsets of its members of variable size, in the
+smallest width that can express the container's own length; a tuple lists them backwards, without the last.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+Xattrs = tuple[tuple[bytes, bytes], ...]
+
+_CHECKSUM_BYTES = 32
+
+
+def encode_dirmeta(uid: int, gid: int, mode: int, xattrs: Xattrs) -> bytes:
+    """Return the dirmeta of a directory; with a file's mode it is what bare-user keeps as user.ostreemeta."""
+    return struct.pack(">III", uid, gid, mode) + _xattrs(xattrs)
+
+
+def encode_header(uid: int, gid: int, mode: int, target: str, xattrs: Xattrs) -> bytes:
+    """Return what stands before a file's content when its checksum is computed."""
+    body = struct.pack(">IIII", uid, gid, mode, 0) + _text(target)
+    header = _framed(body + _xattrs(xattrs), [len(body)])
+    # The header's length comes first, and the header itself begins at a multiple of eight.
+    return struct.pack(">I4x", len(header)) + header
+
+
+def encode_dirtree(files: Mapping[str, str], directories: Mapping[str, tuple[str, str]]) -> bytes:
+    """Return the dirtree of checksums by name; a directory has those of its dirtree and its dirmeta."""
+    # Python orders text by code point, which is the order of its UTF-8 bytes.
+    file_entries = _array(_file_entry(name, files[name]) for name in sorted(files))
+    directory_entries = _array(_directory_entry(name, *directories[name]) for name in sorted(directories))
+    return _framed(file_entries + directory_entries, [len(file_entries)])
+
+
+def decode_dirtree(data: bytes) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+    """Return files and directories as encode_dirtree takes them; raises ValueError for anything else."""
+    files_end, members_end = _last_offset(data)
+    files = dict(_decoded_file(entry) for entry in _elements(data[:files_end]))
+    directories = dict(_decoded_directory(entry) for entry in _elements(data[files_end:members_end]))
+    return files, directories
+
+
+def _text(text: str) -> bytes:
+    return text.encode() + b"\0"
+
+
+def _xattrs(xattrs: Xattrs) -> bytes:
+    return _array(_framed(name + b"\0" + value, [len(name) + 1]) for name, value in sorted(xattrs))
+
+
+def _file_entry(name: str, checksum: str) -> bytes:
+    text = _text(name)
+    return _framed(text + bytes.fromhex(checksum), [len(text)])
+
+
+def _directory_entry(name: str, tree: str, meta: str) -> bytes:
+    text = _text(name)
+    return _framed(text + bytes.fromhex(tree) + bytes.fromhex(meta), [len(text) + _CHECKSUM_BYTES, len(text)])
+
+
+def _array(elements: Iterable[bytes]) -> bytes:
+    kept = list(elements)
+    ends: list[int] = []
+    for element in kept:
+        ends.append(len(element) + (ends[-1] if ends else 0))
+    return _framed(b"".join(kept), ends)
+
+
+def _framed(body: bytes, offsets: Sequence[int]) -> bytes:
+    for width in (1, 2, 4, 8):
+        if len(body) + len(offsets) * width < 1 << 8 * width:
+            return body + b"".join(offset.to_bytes(width, "little") for offset in offsets)
+    raise AssertionError  # nothing in memory is longer than 2**64 bytes
+
+
+def _width(data: bytes) -> int:
+    return next(width for width in (1, 2, 4, 8) if len(data) < 1 << 8 * width)
+
+
+def _last_offset(data: bytes) -> tuple[int, int]:
+    if not data:
+        raise ValueError("empty container")
+    start = len(data) - _width(data)
+    offset = int.from_bytes(data[start:], "little")
+    if offset > start:
+        raise ValueError("offset beyond the end")
+    return offset, start
+
+
+def _elements(array: bytes) -> Iterator[bytes]:
+    if not array:
+        return
+    ends_start, _ = _last_offset(array)
+    width = _width(array)
+    begin = 0
+    for position in range(ends_start, len(array), width):
+        end = int.from_bytes(array[position : position + width], "little")
+        if not begin <= end <= ends_start:
+            raise ValueError("offset out of order")
+        yield array[begin:end]
+        begin = end
+
+
+def _decoded_file(entry: bytes) -> tuple[str, str]:
+    name, checksum = _split_name(entry, offsets=1)
+    return name, _hex(checksum)
+
+
+def _decoded_directory(entry: bytes) -> tuple[str, tuple[str, str]]:
+    name, checksums = _split_name(entry, offsets=2)
+    return name, (_hex(checksums[:_CHECKSUM_BYTES]), _hex(checksums[_CHECKSUM_BYTES:]))
+
+
+def _split_name(entry: bytes, *, offsets: int) -> tuple[str, bytes]:
+    end, _ = _last_offset(entry)
+    name = entry[:end].removesuffix(b"\0").decode()
+    if name in {"", ".", ".."} or "/" in name or "\0" in name:
+        raise ValueError("not a file name")
+    return name, entry[end : len(entry) - offsets * _width(entry)]
+
+
+def _hex(checksum: bytes) -> str:
+    if len(checksum) != _CHECKSUM_BYTES:
+        raise ValueError("not a checksum")
+    return checksum.hex()

@@ -1,15 +1,19 @@
 """The images in the store: listed, named anew, forgotten."""
 
-from os_containers.image.name import store_name
-from os_containers.image.reference import ImageReference, normalize_name
+from os_containers.image.reference import normalize_name
 from os_containers.operations.find_image import stored_image
 from os_containers.operations.system import System
-from os_containers.ostree.repo import StoredImage
+from os_containers.ostree.repo import StoredImage, StoredLayer
 
 
 def list_images(system: System) -> list[StoredImage]:
     """Return the images in the store, by name."""
     return system.repo().images()
+
+
+def list_layers(system: System) -> list[StoredLayer]:
+    """Return the layers in the store."""
+    return system.repo().layers()
 
 
 def tag_image(system: System, source: str, target: str) -> StoredImage:

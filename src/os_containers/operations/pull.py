@@ -16,7 +16,7 @@ def pull(
     options: ProxyOptions | None = None,
     name: str | None = None,
 ) -> StoredImage:
-    """Return the image, now in the store under its own name or the one given; what is there is not fetched."""
+    """Return the image, now in the store under its own name or the one given."""
     stored_as = normalize_name(name) if name else store_name(reference)
     repo = system.repo()
     with system.store_in_use(), open_image(reference, options or ProxyOptions()) as remote:

@@ -9,9 +9,8 @@ from pathlib import Path
 from os_containers import files
 from os_containers.deployment import runtime_config
 from os_containers.deployment.container import Container, Deployment
-from os_containers.deployment.exports import load_exports
 from os_containers.deployment.runtime_config import RuntimeConfig
-from os_containers.errors import OsContainersError, UsageError
+from os_containers.errors import UsageError
 from os_containers.host.runtime import Runtime, find_runtime
 from os_containers.host.unit_files import UnitFiles
 from os_containers.image.reference import container_name
@@ -39,7 +38,7 @@ def run(
     if settings:
         raise UsageError(
             f"{container.name} has its values already",
-            hint=f"os-containers update --set ... {container.name}",
+            hint=f"change them: os-containers update --set NAME=VALUE {container.name}",
         )
     if not command:
         raise UsageError(
@@ -67,7 +66,8 @@ def _run_beside(system: System, deployment: Deployment, runtime: Runtime, comman
         system.services.create_tmpfiles(tmpfiles)
     config = runtime_config.parse_config(deployment.config.read_bytes(), source=str(deployment.config))
     with _temporary_directory(system) as bundle:
-        return _run_bundle(runtime, bundle, config, deployment.rootfs, deployment.container, command)
+        config["root"]["path"] = str(deployment.rootfs)
+        return _run_bundle(runtime, bundle, config, deployment.container, command)
 
 
 def _run_in_image(
@@ -88,14 +88,13 @@ def _run_in_image(
         blueprint = Blueprint(container, 0, stored, found, settings)
         config = build(system, repo, blueprint, bundle)
         with _directories(runtime_config.bind_sources(config)):
-            return _run_bundle(found, bundle, config, bundle / "rootfs", name, command)
+            return _run_bundle(found, bundle, config, name, command)
 
 
 def _run_bundle(
-    runtime: Runtime, bundle: Path, config: RuntimeConfig, rootfs: Path, name: str, command: Sequence[str]
+    runtime: Runtime, bundle: Path, config: RuntimeConfig, name: str, command: Sequence[str]
 ) -> int:
     container = f"{name}-{secrets.token_hex(4)}"
-    config["root"]["path"] = str(rootfs)
     config["linux"].pop("cgroupsPath", None)
     config["process"]["terminal"] = os.isatty(0)
     if command:

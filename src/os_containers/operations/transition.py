@@ -25,7 +25,7 @@ from os_containers.host.unit import install_section
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations.system import System
 
-# A service that does not notify counts as started as soon as it is forked: how long it may fall over (seconds).
+# A service that does not notify counts as started once it is forked: how long it may fall over (seconds).
 SETTLE = 1.0
 _SETTLE_STEP = 0.1
 
@@ -44,8 +44,8 @@ class Transition:
 def carry_out(system: System, transition: Transition) -> None:
     """Make the entering deployment the active one, or change nothing.
 
-    Raises ConflictError before anything was changed, ServiceError when the service did not start and the state
-    from before is back, BrokenError when the way back failed too.
+    Raises ConflictError before anything was changed, ServiceError when the service did not start and the
+    state from before is back, BrokenError when the way back failed too.
     """
     with system.host_locked():
         before = unit_state(system, transition.container)

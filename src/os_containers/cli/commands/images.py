@@ -1,0 +1,87 @@
+"""os-containers images."""
+
+from typing import Any
+
+import click
+
+from os_containers.cli import options as shared
+from os_containers.cli import render
+from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.image.reference import split_tag
+from os_containers.operations.images import delete_image, list_images, list_layers, tag_image
+from os_containers.operations.prune import prune as prune_store
+from os_containers.ostree.repo import StoredImage
+
+
+@click.group()
+def images() -> None:
+    """List, tag, delete and prune images."""
+
+
+@images.command("list")
+@click.option("-a", "--all", "every", is_flag=True, help="Layers too.")
+@click.option("--no-truncate", is_flag=True, help="Whole digests.")
+@shared.as_json
+@pass_invocation
+def list_(invocation: Invocation, *, every: bool, no_truncate: bool, as_json: bool) -> None:
+    """List the images in the store."""
+    with invocation.system() as system:
+        stored = list_images(system)
+        layers = list_layers(system) if every else []
+    if as_json:
+        render.as_json([_tree(image) for image in stored])
+        return
+    shown = str if no_truncate else render.short_id
+    rows = [_row(image, shown(image.digest)) for image in stored]
+    rows += [("<layer>", "", shown(layer.digest), "", render.human_size(layer.size)) for layer in layers]
+    render.table(("NAME", "TAG", "IMAGE ID", "CREATED", "SIZE"), rows)
+
+
+@images.command()
+@click.argument("image")
+@pass_invocation
+def delete(invocation: Invocation, image: str) -> None:
+    """Take an image's name out of the store; `images prune` then frees the space."""
+    with invocation.system() as system:
+        click.echo(f"deleted {delete_image(system, image)}")
+
+
+@images.command()
+@click.argument("source")
+@click.argument("target")
+@pass_invocation
+def tag(invocation: Invocation, source: str, target: str) -> None:
+    """Give the image SOURCE a second name TARGET."""
+    with invocation.system() as system:
+        tagged = tag_image(system, source, target)
+    click.echo(f"{tagged.name} {tagged.digest}")
+
+
+@images.command()
+@shared.as_json
+@pass_invocation
+def prune(invocation: Invocation, *, as_json: bool) -> None:
+    """Free what no image and no container needs."""
+    with invocation.system() as system:
+        pruned = prune_store(system)
+    if as_json:
+        render.as_json({"refs": pruned.refs, "objects": pruned.objects, "bytes": pruned.bytes})
+        return
+    click.echo(f"freed {render.human_size(pruned.bytes)} in {pruned.objects} objects")
+
+
+def _row(image: StoredImage, shown_id: str) -> tuple[str, ...]:
+    name, tag = split_tag(image.name)
+    created = render.since_text(image.image_config().created)
+    return name, tag, shown_id, created, render.human_size(image.size)
+
+
+def _tree(image: StoredImage) -> dict[str, Any]:
+    return {
+        "name": image.name,
+        "digest": image.digest,
+        "commit": image.commit,
+        "created": image.image_config().created,
+        "pulled": image.pulled,
+        "size": image.size,
+    }

@@ -1,0 +1,39 @@
+"""os-containers install."""
+
+import click
+
+from os_containers.cli import options as shared
+from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.image.proxy import ProxyOptions
+from os_containers.operations.install import install as install_container
+
+
+@click.command()
+@click.argument("image")
+@click.option("--name", help="The container's name; by default the image's last part, with its tag.")
+@shared.settings
+@shared.runtime
+@shared.registry
+@pass_invocation
+def install(
+    invocation: Invocation,
+    image: str,
+    *,
+    name: str | None,
+    settings: dict[str, str],
+    runtime: str | None,
+    options: ProxyOptions,
+) -> None:
+    """Make a container of an image: enabled, not yet started.
+
+    The image is pulled when it is not in the store.
+    """
+    with invocation.system() as system:
+        install_container(
+            system,
+            image,
+            name=name,
+            settings=settings,
+            runtime=runtime or invocation.runtime,
+            options=options,
+        )

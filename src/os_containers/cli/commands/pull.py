@@ -1,0 +1,25 @@
+"""os-containers pull."""
+
+import click
+
+from os_containers.cli import options as shared
+from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.image.proxy import ProxyOptions
+from os_containers.image.reference import ImageReference
+from os_containers.operations.pull import pull as pull_image
+
+
+@click.command()
+@click.argument("image")
+@click.option("--name-image", metavar="NAME", help="The image's name in the store.")
+@shared.registry
+@pass_invocation
+def pull(invocation: Invocation, image: str, name_image: str | None, options: ProxyOptions) -> None:
+    """Bring an image into the store.
+
+    IMAGE is a name in a registry (docker://quay.io/etcd:3.5, or just quay.io/etcd:3.5), or where it is
+    behind oci:, oci-archive:, docker-archive:, dir: or containers-storage:.
+    """
+    with invocation.system() as system:
+        stored = pull_image(system, ImageReference.parse(image), options=options, name=name_image)
+    click.echo(f"{stored.name} {stored.digest}")

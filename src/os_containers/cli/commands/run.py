@@ -1,0 +1,32 @@
+"""os-containers run."""
+
+import click
+
+from os_containers.cli import options as shared
+from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.operations.run import run as run_command
+
+
+@click.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False})
+@click.argument("name_or_image", metavar="NAME|IMAGE")
+@click.argument("command", metavar="[--] CMD...", nargs=-1, type=click.UNPROCESSED)
+@shared.settings
+@shared.runtime
+@pass_invocation
+def run(
+    invocation: Invocation,
+    name_or_image: str,
+    *,
+    command: tuple[str, ...],
+    settings: dict[str, str],
+    runtime: str | None,
+) -> int:
+    """Run a command in a container or an image; its exit code becomes ours.
+
+    In a running container it runs beside the service; for a stopped one in a temporary container with the
+    same files; an image leaves nothing behind.
+    """
+    with invocation.system() as system:
+        return run_command(
+            system, name_or_image, command, settings=settings, runtime=runtime or invocation.runtime
+        )

@@ -1,0 +1,47 @@
+"""os-containers update."""
+
+import click
+
+from os_containers.cli import options as shared
+from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.image.proxy import ProxyOptions
+from os_containers.operations.update import Source
+from os_containers.operations.update import update as update_container
+
+
+@click.command()
+@click.argument("name")
+@click.option("--rebase", metavar="IMAGE", help="Go over to another image.")
+@click.option("--pull", is_flag=True, help="Ask the registry for a newer image first.")
+@shared.settings
+@shared.runtime
+@shared.registry
+@pass_invocation
+def update(
+    invocation: Invocation,
+    name: str,
+    *,
+    rebase: str | None,
+    pull: bool,
+    settings: dict[str, str],
+    runtime: str | None,
+    options: ProxyOptions,
+) -> None:
+    """Go over to the image that the store has now, or to other values.
+
+    The service is restarted if it was running. If it does not start, the deployment from before is active
+    again, and the exit code is 9.
+    """
+    source = Source.REGISTRY if pull else Source.STORE_OR_REGISTRY if rebase else Source.STORE
+    with invocation.system() as system:
+        updated = update_container(
+            system,
+            name,
+            settings=settings,
+            rebase=rebase,
+            source=source,
+            runtime=runtime or invocation.runtime,
+            options=options,
+        )
+    if not updated.changed:
+        click.echo("Latest version already deployed")

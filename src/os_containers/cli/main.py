@@ -1,0 +1,139 @@
+"""The entry point: from the command line to one command, and from an error to an exit code."""
+
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+import click
+
+from os_containers.cli.context import Invocation
+from os_containers.errors import OsContainersError
+from os_containers.version import VERSION
+
+# Where each command is, and what it does in a few words: help must not load them all.
+COMMANDS = {
+    "containers": ("containers:containers", "List the containers of this host."),
+    "images": ("images:images", "List, tag, delete and prune images."),
+    "install": ("install:install", "Make a container of an image."),
+    "pull": ("pull:pull", "Bring an image into the store."),
+    "rollback": ("rollback:rollback", "Return to the previous deployment of a container."),
+    "run": ("run:run", "Run a command in a container or an image."),
+    "uninstall": ("uninstall:uninstall", "Remove a container."),
+    "update": ("update:update", "Go over to a newer image or to other values."),
+}
+
+
+class Signalled(KeyboardInterrupt):
+    """A signal asked us to end: what is under way is undone first."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called."""
+
+    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(self._table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in self._table:
+            return None
+        module, _, attribute = self._table[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(f"os_containers.cli.commands.{module}"), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101 - a wrong line in our own table
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._table[name][1]) for name in sorted(self._table)])
+
+
+@click.command(
+    cls=LazyGroup,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="As root for the host, as a user for systemctl --user.",
+)
+@click.option("--runtime", metavar="NAME|PATH", help="OCI runtime, for example crun or runc.")
+@click.option("--lock-timeout", metavar="SECONDS", type=float, default=60.0, show_default=True)
+@click.option("-v", "--verbose", is_flag=True, help="Show the programs that are called.")
+@click.option("--debug", is_flag=True, help="Show everything, tracebacks too.")
+@click.version_option(VERSION, prog_name="os-containers", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, runtime: str | None, lock_timeout: float, *, verbose: bool, debug: bool) -> None:
+    """Run host services as OCI containers, with systemd and an OCI runtime."""
+    if verbose or debug:
+        logging.basicConfig(level=logging.DEBUG, format="%(message)s", stream=sys.stderr)
+    ctx.obj = Invocation(runtime=runtime, lock_timeout=lock_timeout, debug=debug)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _on_signal)
+    code = _run()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader has enough; python must not complain about it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        result = cli.main(prog_name="os-containers", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        return 0
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no traceback reaches the user
+        logging.getLogger(__name__).debug("failed", exc_info=error)
+        return _fail(*_explanation(error))
+    return result if isinstance(result, int) else 0
+
+
+def _explanation(error: BaseException) -> tuple[str, str | None, int]:
+    """Return the fact, what to do next, and the exit code."""
+    match error:
+        case OsContainersError():
+            return error.message, error.hint, error.exit_code
+        case Signalled():
+            return "interrupted", None, 128 + error.number
+        case click.Abort() | KeyboardInterrupt():
+            return "interrupted", None, 128 + signal.SIGINT
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return f"{where}{error.strerror or error}", "check the disk and its permissions", 8
+        case _:
+            return f"internal error: {type(error).__name__}: {error}", "please report it, with --debug", 1
+
+
+def _fail(message: str, hint: str | None, code: int) -> int:
+    click.echo(f"error: {_plain(message)}", err=True)
+    if hint:
+        click.echo(f"hint: {_plain(hint)}", err=True)
+    return code
+
+
+def _plain(text: str) -> str:
+    """Return the text in one line, with control characters escaped."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text.strip()
+    )
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
+    raise Signalled(number)

@@ -1,0 +1,70 @@
+"""Results for people and for machines; on stdout."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+import msgspec
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_AGES = (
+    (365 * 86400, "year"),
+    (30 * 86400, "month"),
+    (7 * 86400, "week"),
+    (86400, "day"),
+    (3600, "hour"),
+    (60, "minute"),
+    (1, "second"),
+)
+_SHORT_ID = 12
+
+
+def human_size(size: float) -> str:
+    """Return a size in bytes for people, in powers of 1000: 81.57 MB."""
+    for unit in _UNITS:
+        if size < 1000 or unit == _UNITS[-1]:  # noqa: PLR2004 - kilo
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
+
+
+def age(seconds: float) -> str:
+    """Return how long ago that was, for people: 3 hours ago."""
+    for length, unit in _AGES:
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "now"
+
+
+def since(timestamp: float) -> str:
+    """Return how long ago a time in seconds since 1970 was."""
+    return age(time.time() - timestamp)
+
+
+def since_text(timestamp: str | None) -> str:
+    """Return how long ago a time in RFC 3339 was, as image configs have it; empty when it is no time."""
+    try:
+        return since(datetime.fromisoformat(timestamp).timestamp()) if timestamp else ""
+    except (ValueError, OverflowError):
+        return ""
+
+
+def short_id(digest: str) -> str:
+    """Return the first characters of a digest, enough to tell images apart."""
+    return digest.removeprefix("sha256:")[:_SHORT_ID]
+
+
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in columns as wide as their contents."""
+    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+    for row in (heading, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("   ".join(cells).rstrip())
+
+
+def as_json(value: Any) -> None:
+    """Print a value as JSON."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))

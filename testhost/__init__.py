@@ -1,0 +1,15 @@
+"""Disposable Debian machines that boot systemd in two seconds, for tests and for the demonstration.
+
+    storage.py    where trees are kept: a btrfs image on a loop device, so that a copy takes no time
+    roots.py      root file systems of Debian suites, made once and cached
+    program.py    os-containers installed into a root the way a user would
+    machine.py    Host: boot, run commands, read and write files, power off, leave nothing behind
+    terminal.py   a command on a pseudo-terminal
+    inventory.py  every file of a host, to prove that nothing was left behind
+    registry.py   a registry inside a host, plain and with TLS
+    layout.py     OCI image layouts, written by hand
+    images.py     the etcd system container images
+    demo.py       the whole session, every claim checked
+
+Standard library only; run by /usr/bin/python3 as root.
+"""

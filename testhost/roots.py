@@ -1,0 +1,79 @@
+"""Root file systems of Debian suites, made once by mmdebstrap and cached under a key of all that went in."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from testhost.commands import run
+from testhost.storage import cache_directory, locked, make_tree, remove_tree
+
+# Raise it when a step of _install changes.
+RECIPE = "1"
+
+SUITES = ("trixie", "bookworm")
+
+PACKAGES = (
+    "apache2-utils",  # htpasswd, for the registry that wants a password
+    "busybox-static",
+    "ca-certificates",
+    "crun",
+    "dbus",
+    "dbus-user-session",
+    "docker-registry",
+    "gir1.2-ostree-1.0",
+    "iproute2",
+    "libpam-systemd",
+    "openssl",
+    "ostree",
+    "procps",
+    "python3",
+    "python3-gi",
+    "python3-venv",
+    "runc",
+    "skopeo",
+    "strace",
+    "systemd",
+    "systemd-sysv",
+    "uidmap",
+    "umoci",
+)
+
+# What a fresh machine starts by itself and a test does not want.
+MASKED = (
+    "apt-daily-upgrade.timer",  # at random times
+    "apt-daily.timer",
+    "docker-registry.service",  # registry.py starts its own
+    "systemd-modules-load.service",  # the kernel is the outer machine's: it has no modules here
+)
+
+
+def debian_root(pool: Path, suite: str) -> Path:
+    """Return a tree with a freshly installed suite, made now if the cache has none."""
+    key = key_of(RECIPE, suite, *PACKAGES, *MASKED)
+    return cached_tree(pool / "roots", f"{suite}-{key}", lambda tree: _install(suite, tree))
+
+
+def cached_tree(directory: Path, name: str, make: Callable[[Path], None]) -> Path:
+    """Return directory/name, made aside and renamed when whole: an interrupted one is made again."""
+    tree = directory / name
+    with locked(cache_directory() / "locks" / name):
+        if not tree.exists():
+            unfinished = directory / f"{name}.new"
+            remove_tree(unfinished)
+            make(unfinished)
+            unfinished.rename(tree)
+    return tree
+
+
+def key_of(*parts: str) -> str:
+    """Return a short name for exactly these parts."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _install(suite: str, tree: Path) -> None:
+    print(f"testhost: installing Debian {suite} into the cache, about 40 s", flush=True)
+    make_tree(tree)
+    run(["mmdebstrap", "--variant=apt", f"--include={','.join(PACKAGES)}", suite, tree])
+    (tree / "etc/hostname").write_text(f"{suite}\n")
+    for unit in MASKED:
+        (tree / "etc/systemd/system" / unit).symlink_to("/dev/null")

@@ -7,6 +7,7 @@ repo/objects/ab/cdef...01.commit     written by libostree
 """
 
 import hashlib
+import os
 import stat
 from pathlib import Path
 
@@ -46,6 +47,18 @@ def read_tree(repo: Path, checksum: str, meta: str) -> Directory:
         for name, (inner_tree, inner_meta) in inner.items():
             directory.directories[name] = Directory(meta=_stated(inner_meta))
             pending.append((directory.directories[name], inner_tree))
+    return root
+
+
+def read_whole_tree(repo: Path, checksum: str, meta: str) -> Directory:
+    """Return the tree under a dirtree as read_tree does; BrokenError also when a file in it is missing."""
+    root = read_tree(repo, checksum, meta)
+    for directory in root.walk():
+        names = [f"{one}.file" for one in directory.files.values()]
+        names += [f"{directory.meta}.dirmeta"] if directory.meta else []
+        for name in names:
+            if not os.path.lexists(object_path(repo, name)):
+                raise BrokenError(f"the object {name} is missing", hint="pull the image again")
     return root
 
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from os_containers.errors import BrokenError, NotFoundError, SystemFaultError
-from os_containers.image.manifest import Digest, parse_manifest
+from os_containers.errors import BrokenError, ImageError, NotFoundError, SystemFaultError
+from os_containers.image.manifest import Digest, Layer, parse_manifest
 from os_containers.ostree import refs
 from os_containers.ostree.creation import open_repo
 from os_containers.ostree.gi import GLib, OSTree, translate_errors
-from os_containers.ostree.objects import has_tree, read_tree
+from os_containers.ostree.objects import has_tree, read_whole_tree
 from os_containers.ostree.ref_files import RefFiles
 from os_containers.ostree.stage import remove_stale_stages, stage
 from os_containers.ostree.stored_image import CONFIG, DIGEST, MANIFEST, SIZE, StoredImage
@@ -116,9 +116,18 @@ class Repo:
         except BrokenError:
             return False
 
-    def blob_tree(self, digest: Digest) -> Directory:
-        """Return the tree of a layer; raises BrokenError when it is missing or damaged."""
-        return read_tree(self.path, *self._tree_of(self._commit_of(refs.blob_ref(digest.hex))))
+    def find_layer_tree(self, layer: Layer) -> Directory | None:
+        """Return the tree of a layer, None unless all of it is here; ImageError when its diff_id is another."""
+        if not self.has_blob(layer.digest):
+            return None
+        diff_id = self.blob_metadata(layer.digest, LAYER_DIFF_ID)
+        if diff_id != layer.diff_id:
+            raise ImageError(f"layer {layer.digest} has the diff_id {diff_id}, not {layer.diff_id}")
+        return self._find_tree(self._commit_of(refs.blob_ref(layer.digest.hex)))
+
+    def is_whole(self, commit: str) -> bool:
+        """Tell whether a commit and all its objects are here; their content is not looked at."""
+        return self._find_tree(commit) is not None
 
     def blob_metadata(self, digest: Digest, key: str) -> str | None:
         """Return one fact that was recorded with a layer or image config."""
@@ -199,6 +208,12 @@ class Repo:
         if commit is None:
             raise BrokenError(f"the ref {ref} is missing", hint="pull the image again")
         return commit
+
+    def _find_tree(self, commit: str) -> Directory | None:
+        try:
+            return read_whole_tree(self.path, *self._tree_of(commit))
+        except BrokenError:
+            return None
 
     def _required(self, commit: str, key: str) -> str:
         value = self.metadata(commit, key)

@@ -1,0 +1,180 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from os_containers.errors import (
+    BrokenError,
+    ConflictError,
+    NotFoundError,
+    OsContainersError,
+    SystemFaultError,
+)
+from os_containers.image.manifest import Digest
+from os_containers.ostree.checkout import checkout
+from os_containers.ostree.formats import Attributes
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.stored_image import image_metadata
+from os_containers.ostree.tree import Directory
+from os_containers.paths import Mode
+
+CONFIG = b'{"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}'
+MANIFEST = (
+    b'{"schemaVersion": 2, "layers": [], "config": {"size": %d, "digest": "%s",'
+    b' "mediaType": "application/vnd.oci.image.config.v1+json"}}'
+) % (len(CONFIG), Digest.of(CONFIG).encode())
+
+
+def commit_image(repo: Repo, files: dict[str, bytes]) -> str:
+    """Write the merged commit of an image without layers and return its checksum."""
+    with repo.transaction() as transaction:
+        writer = transaction.stage
+        tree = {name: writer.write_file(Attributes(), [content]) for name, content in files.items()}
+        metadata = image_metadata(Digest.of(MANIFEST), MANIFEST, CONFIG, 5)
+        return transaction.write_commit(writer.write_tree(Directory(files=tree)), metadata)
+
+
+def test_an_image_is_found_by_its_name(repo: Repo) -> None:
+    commit = commit_image(repo, {"f": b"hello"})
+    repo.set_image("quay.io/etcd:3", commit)
+    image = repo.image("quay.io/etcd:3")
+    assert (image.name, image.commit, image.digest) == ("quay.io/etcd:3", commit, Digest.of(MANIFEST))
+    assert (image.manifest, image.config, image.size) == (MANIFEST, CONFIG, 5)
+    assert image.image_config().architecture == "amd64"
+    assert repo.images() == [image]
+
+
+def test_an_image_that_is_not_there_is_told(repo: Repo) -> None:
+    assert repo.find_image("x") is None
+    for ask in (repo.image, repo.delete_image):
+        with pytest.raises(NotFoundError, match="no image named x"):
+            ask("x")
+
+
+def test_a_deleted_image_goes_with_the_next_prune(repo: Repo) -> None:
+    repo.set_image("x", commit_image(repo, {"f": b"hello"}))
+    repo.delete_image("x")
+    pruned = repo.prune()
+    assert repo.images() == []
+    assert pruned.objects == 4
+    assert pruned.bytes > 0
+
+
+def test_a_pinned_commit_stays(repo: Repo, tmp_path: Path) -> None:
+    commit = commit_image(repo, {"f": b"hello"})
+    repo.pin("etcd", 17, commit)
+    assert repo.pins() == {("etcd", 17): commit}
+    repo.prune()
+    checkout(repo, commit, tmp_path / "rootfs")
+    assert (tmp_path / "rootfs/f").read_text() == "hello"
+    repo.unpin("etcd", 17)
+    repo.unpin("etcd", 17)
+    assert repo.pins() == {}
+    assert repo.prune().objects == 4
+
+
+def test_b94_a_damaged_image_hides_no_other(repo: Repo) -> None:
+    commit = commit_image(repo, {"f": b"hello"})
+    repo.set_image("good", commit)
+    for name, content in (("empty", ""), ("garbage", "x" * 64), ("nowhere", "0" * 64)):
+        (repo.path / "refs/heads/ociimage" / name).write_text(content)
+        with pytest.raises(BrokenError):
+            repo.find_image(name)
+    assert [image.name for image in repo.images()] == ["good"]
+
+
+@pytest.mark.parametrize("content", ["", "x" * 64, "0" * 64])
+@pytest.mark.parametrize("ref", ["ociimage/bad", "os-containers/deploy/etcd/1"])
+def test_b94_prune_removes_nothing_while_an_image_or_pin_is_damaged(
+    repo: Repo, ref: str, content: str
+) -> None:
+    repo.set_image("good", commit_image(repo, {"f": b"hello"}))
+    unneeded = f"ociimage/{'a' * 64}"
+    before = sorted((repo.path / "objects").glob("*/*"))
+    for one, commit in ((unneeded, repo.image("good").commit), (ref, content)):
+        (repo.path / "refs/heads" / one).parent.mkdir(parents=True, exist_ok=True)
+        (repo.path / "refs/heads" / one).write_text(commit)
+    with pytest.raises(BrokenError):
+        repo.prune()
+    assert (repo.path / "refs/heads" / unneeded).exists()
+    assert sorted((repo.path / "objects").glob("*/*")) == before
+
+
+def test_a_checkout_is_made_of_hard_links(repo: Repo, tmp_path: Path) -> None:
+    commit = commit_image(repo, {"f": b"hello"})
+    checkout(repo, commit, tmp_path / "rootfs")
+    assert (tmp_path / "rootfs/f").stat().st_nlink == 2
+
+
+def test_a_checkout_never_adds_to_a_directory(repo: Repo, tmp_path: Path) -> None:
+    commit = commit_image(repo, {"f": b"hello"})
+    (tmp_path / "rootfs").mkdir()
+    with pytest.raises(ConflictError):
+        checkout(repo, commit, tmp_path / "rootfs")
+
+
+def test_a_checkout_of_a_layer_is_refused(repo: Repo, tmp_path: Path) -> None:
+    with repo.transaction() as transaction:
+        commit = transaction.write_commit(transaction.stage.write_tree(Directory()), {})
+    with pytest.raises(BrokenError, match="not a merged image"):
+        checkout(repo, commit, tmp_path / "rootfs")
+
+
+def test_b93_a_checkout_without_an_object_fails(repo: Repo, tmp_path: Path) -> None:
+    commit = commit_image(repo, {"f": b"hello"})
+    next((repo.path / "objects").glob("*/*.file")).unlink()
+    with pytest.raises(OsContainersError, match="cannot check out"):
+        checkout(repo, commit, tmp_path / "rootfs")
+
+
+def test_the_repo_is_made_when_there_is_none(tmp_path: Path, mode: Mode) -> None:
+    Repo.open(tmp_path / "a/b/repo", mode)
+    Repo.open(tmp_path / "a/b/repo", mode)
+    assert [one.name for one in (tmp_path / "a/b").iterdir()] == ["repo"]
+
+
+@pytest.mark.parametrize("left", [[], ["objects"], ["objects", "tmp", "refs/heads", ".lock"]])
+def test_b95_half_a_repo_is_redone(tmp_path: Path, mode: Mode, left: list[str]) -> None:
+    (tmp_path / "repo").mkdir()
+    for one in left:
+        (tmp_path / "repo" / one).mkdir(parents=True)
+    assert Repo.open(tmp_path / "repo", mode).images() == []
+
+
+@pytest.mark.parametrize("present", ["photo.jpeg", "objects/ab/cd.file"])
+def test_b95_what_is_not_ours_is_left_alone(tmp_path: Path, mode: Mode, present: str) -> None:
+    path = tmp_path / "repo" / present
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(SystemFaultError, match="is in the way"):
+        Repo.open(tmp_path / "repo", mode)
+    assert path.exists()
+
+
+def test_b95_a_repo_of_the_other_mode_is_refused(repo: Repo) -> None:
+    other = Mode.USER if repo.mode is Mode.SYSTEM else Mode.SYSTEM
+    with pytest.raises(SystemFaultError, match="is not of the mode bare"):
+        Repo.open(repo.path, other)
+
+
+def test_b95_a_newer_repo_is_refused(repo: Repo) -> None:
+    config = repo.path / "config"
+    config.write_text(config.read_text().replace("repo_version=1", "repo_version=2"))
+    with pytest.raises(SystemFaultError, match="cannot open the repo"):
+        Repo.open(repo.path, repo.mode)
+
+
+def test_b98_an_image_of_the_predecessor_asks_for_a_pull(repo: Repo) -> None:
+    with repo.transaction() as transaction:
+        metadata = {"docker.manifest": MANIFEST.decode(), "docker.digest": Digest.of(MANIFEST)}
+        commit = transaction.write_commit(transaction.stage.write_tree(Directory()), metadata)
+        transaction.set_ref("ociimage/old", commit)
+    with pytest.raises(BrokenError) as raised:
+        repo.image("old")
+    assert raised.value.hint == "pull the image again"
+
+
+def test_a_repo_that_vanished_is_told(repo: Repo) -> None:
+    shutil.rmtree(repo.path)
+    with pytest.raises(OsContainersError), repo.transaction():
+        pass

@@ -1,0 +1,153 @@
+"""What we write is what libostree writes."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from os_containers import process
+from os_containers.errors import BrokenError, ImageError
+from os_containers.ostree.formats import Attributes
+from os_containers.ostree.objects import object_path, read_tree, read_whole_tree
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.stage import stage
+from os_containers.ostree.tree import Directory
+
+XATTRS = ((b"user.a", b"1"), (b"user.b", b"\0\xff" * 200))
+LARGE = [b"x" * 70_000, b"y" * 70_000, b"z"]
+
+
+def write_sample(repo: Repo) -> None:
+    """Write objects of every kind with our writer."""
+    with repo.transaction() as transaction:
+        writer = transaction.stage
+        owner = (1, 2) if os.geteuid() == 0 else (0, 0)
+        inner = Directory(
+            meta=writer.write_dirmeta(Attributes(*owner, 0o2755, XATTRS)),
+            files={
+                "empty": writer.write_file(Attributes(), []),
+                "large": writer.write_file(Attributes(*owner, 0o600), LARGE),
+                "setuid": writer.write_file(Attributes(*owner, 0o4755, XATTRS), [b"program"]),
+                "unreadable": writer.write_file(Attributes(mode=0o000), [b"secret"]),
+                "naïve\n": writer.write_file(Attributes(mode=0o666), [b"odd name"]),
+                "link": writer.write_symlink(Attributes(*owner), "../tärget"),
+            },
+        )
+        root = Directory(directories={"inner": inner})
+        root.directories["many"] = Directory(
+            files={f"f{number}": inner.files["empty"] for number in range(999)}
+        )
+        tree = writer.write_tree(root)
+        transaction.set_ref("ociimage/sample", transaction.write_commit(tree, {"key": "value"}))
+
+
+def rewrite_by_libostree(source: Repo, target: Repo, between: Path) -> None:
+    """Let libostree read our objects into an archive, and write them anew from there."""
+    process.run(["ostree", "init", f"--repo={between}", "--mode=archive"])
+    process.run(["ostree", "pull-local", f"--repo={between}", source.path, "ociimage/sample"])
+    process.run(["ostree", "pull-local", f"--repo={target.path}", between, "ociimage/sample"])
+
+
+def objects(repo: Repo) -> dict[str, tuple[int, int, int, bytes | str, dict[str, bytes]]]:
+    found = {}
+    for path in (repo.path / "objects").glob("*/*"):
+        if path.suffix == ".commit":
+            continue
+        status = path.lstat()
+        content = str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        xattrs = {
+            name: os.getxattr(path, name, follow_symlinks=False)
+            for name in os.listxattr(path, follow_symlinks=False)
+        }
+        found[f"{path.parent.name}{path.name}"] = (
+            status.st_mode,
+            status.st_uid,
+            status.st_gid,
+            content,
+            xattrs,
+        )
+    return found
+
+
+def test_objects_are_those_of_libostree(repo: Repo, tmp_path: Path) -> None:
+    other = Repo.open(tmp_path / "other", repo.mode)
+    write_sample(repo)
+    rewrite_by_libostree(repo, other, tmp_path / "between")
+    assert objects(repo) == objects(other)
+
+
+def test_fsck_finds_nothing(repo: Repo) -> None:
+    write_sample(repo)
+    assert process.run(["ostree", "fsck", f"--repo={repo.path}"]).returncode == 0
+
+
+def test_a_tree_comes_back(repo: Repo) -> None:
+    with repo.transaction() as transaction:
+        checksum = transaction.stage.write_file(Attributes(), [b"hello"])
+        root = Directory(files={"f": checksum}, directories={"d": Directory(files={"g": checksum})})
+        tree = transaction.stage.write_tree(root)
+    read = read_tree(repo.path, *tree)
+    assert read.files == {"f": checksum}
+    assert read.directories["d"].files == {"g": checksum}
+
+
+@pytest.mark.parametrize("damage", ["removed", "changed", "emptied"])
+def test_b93_a_damaged_dirtree_is_told(repo: Repo, damage: str) -> None:
+    with repo.transaction() as transaction:
+        tree = transaction.stage.write_tree(Directory(files={"f": "0" * 64}))
+    path = Path(object_path(repo.path, f"{tree[0]}.dirtree"))
+    if damage == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(b"" if damage == "emptied" else path.read_bytes()[:-1] + b"?")
+    with pytest.raises(BrokenError):
+        read_tree(repo.path, *tree)
+
+
+def test_b93_a_missing_file_is_told(repo: Repo) -> None:
+    with repo.transaction() as transaction:
+        tree = transaction.stage.write_tree(Directory(files={"f": "0" * 64}))
+    with pytest.raises(BrokenError, match="is missing"):
+        read_whole_tree(repo.path, *tree)
+
+
+def test_the_same_content_is_stored_once(repo: Repo) -> None:
+    with repo.transaction() as transaction:
+        for content in ([b"same"], [b"sa", b"me"], [b"same"]):
+            transaction.stage.write_file(Attributes(), content)
+    with repo.transaction() as transaction:
+        transaction.stage.write_file(Attributes(), [b"sa", b"me"])
+        assert transaction.stage.directory.exists()
+        assert list(transaction.stage.directory.iterdir()) == []
+    assert len(list((repo.path / "objects").glob("*/*.file"))) == 1
+
+
+def test_nothing_is_in_the_repo_when_a_transaction_fails(repo: Repo) -> None:
+    with pytest.raises(ImageError), repo.transaction() as transaction:  # noqa: PT012 - the failure comes last
+        transaction.stage.write_file(Attributes(), [b"hello"])
+        transaction.set_ref("ociimage/x", "0" * 64)
+        raise ImageError("malformed")
+    assert objects(repo) == {}
+    assert repo.images() == []
+    assert list((repo.path / "tmp").glob("os-containers-*")) == []
+
+
+def test_b84_what_a_killed_import_left_is_removed_by_the_next(repo: Repo) -> None:
+    left = repo.path / "tmp/os-containers-killed"
+    left.mkdir()
+    (left / "object").touch()
+    with stage(repo.path, repo.mode):
+        assert not left.exists()
+
+
+def test_a_stage_in_use_is_left_alone(repo: Repo) -> None:
+    used = repo.path / "tmp/os-containers-used"
+    used.mkdir()
+    descriptor = os.open(used, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with stage(repo.path, repo.mode):
+            assert used.exists()
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,209 @@
+"""Files on the host: what is not ours stays, what was changed stays, what is ours comes and goes."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from os_containers.deployment.exports import FileKind
+from os_containers.deployment.host_tree import load_host_tree
+from os_containers.deployment.record import InstalledFile
+from os_containers.errors import ConflictError
+from os_containers.events import Event, Step, Warned
+from os_containers.host.hostfiles import (
+    NEW_SUFFIX,
+    Action,
+    HostPlan,
+    apply_host_files,
+    changed_files,
+    plan_host_files,
+)
+
+
+class Host:
+    """A directory that plays the host's root, and deployments that put files into it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "root"
+        self.root.mkdir()
+        self._trees = root
+        self.events: list[Event] = []
+
+    def go(
+        self, leaving: tuple[InstalledFile, ...], files: dict[str, str], owners: dict[str, str] | None = None
+    ) -> HostPlan:
+        tree = self._trees / f"tree{len(list(self._trees.iterdir()))}"
+        for path, text in files.items():
+            rendered = tree / str(self.root / path).lstrip("/")
+            rendered.parent.mkdir(parents=True, exist_ok=True)
+            if text.startswith("-> "):
+                rendered.symlink_to(text.removeprefix("-> "))
+            else:
+                rendered.write_text(text)
+        plan = plan_host_files(leaving, load_host_tree(tree), owners=owners or {})
+        apply_host_files(plan, self.events.append)
+        return plan
+
+    def files(self) -> dict[str, str]:
+        return {
+            str(path.relative_to(self.root)): f"-> {path.readlink()}" if path.is_symlink() else path.read_text()
+            for path in sorted(self.root.rglob("*"))
+            if path.is_symlink() or path.is_file()
+        }
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+def test_files_and_directories_come_and_go(host: Host) -> None:
+    """Nothing is left, and the directory that was there stays."""
+    (host.root / "etc").mkdir()
+    plan = host.go((), {"etc/app/app.conf": "a", "etc/app/link": "-> app.conf", "usr/bin/app": "x"})
+    assert host.files() == {"etc/app/app.conf": "a", "etc/app/link": "-> app.conf", "usr/bin/app": "x"}
+    host.go(plan.installed, {})
+    assert [path.name for path in host.root.rglob("*")] == ["etc"]
+    assert Step(f"file {host.root}/usr/bin/app deleted") in host.events
+
+
+def test_an_unchanged_file_goes_over_to_the_new_version(host: Host) -> None:
+    """A file that the new image lacks goes."""
+    first = host.go((), {"a": "1", "b": "1"})
+    second = host.go(first.installed, {"a": "2", "c": "2"})
+    assert host.files() == {"a": "2", "c": "2"}
+    host.go(second.installed, {"a": "1", "b": "1"})
+    assert host.files() == {"a": "1", "b": "1"}
+
+
+def test_b68_a_file_that_was_there_before_is_never_ours(host: Host) -> None:
+    """It is kept, told, and not removed later."""
+    (host.root / "a").write_text("the host's")
+    plan = host.go((), {"a": "ours"})
+    assert any(isinstance(event, Warned) for event in host.events)
+    host.go(plan.installed, {})
+    assert host.files() == {"a": "the host's"}
+
+
+def test_b68_not_even_with_the_same_content(host: Host) -> None:
+    """Who made it decides, not what is in it."""
+    (host.root / "a").write_text("same")
+    plan = host.go((), {"a": "same"})
+    host.go(plan.installed, {})
+    assert host.files() == {"a": "same"}
+
+
+def test_b76_an_edited_file_is_kept_and_the_new_version_put_beside_it(host: Host) -> None:
+    """Going back takes the version beside it away; uninstalling keeps the edit."""
+    first = host.go((), {"a": "1"})
+    (host.root / "a").write_text("edited")
+    second = host.go(first.installed, {"a": "2"})
+    assert host.files() == {"a": "edited", "a" + NEW_SUFFIX: "2"}
+    back = host.go(second.installed, {"a": "1"})
+    assert host.files() == {"a": "edited"}
+    host.go(back.installed, {})
+    assert host.files() == {"a": "edited"}
+    assert Step(f"kept {host.root}/a: it was changed since it was installed") in host.events
+
+
+def test_b76_an_edit_without_a_new_version_makes_no_second_file(host: Host) -> None:
+    """The image's file is the same as before."""
+    first = host.go((), {"a": "1"})
+    (host.root / "a").write_text("edited")
+    host.go(first.installed, {"a": "1"})
+    assert host.files() == {"a": "edited"}
+
+
+def test_b76_an_edit_that_took_over_the_new_version_is_ours_again(host: Host) -> None:
+    """Then an update replaces it as usual."""
+    first = host.go((), {"a": "1"})
+    (host.root / "a").write_text("2")
+    second = host.go(first.installed, {"a": "2"})
+    host.go(second.installed, {"a": "3"})
+    assert host.files() == {"a": "3"}
+
+
+def test_b76_a_file_replaced_by_a_symlink_is_not_followed(host: Host) -> None:
+    """What the link points to stays as it was."""
+    first = host.go((), {"a": "1"})
+    victim = host.root / "victim"
+    victim.write_text("mine")
+    (host.root / "a").unlink()
+    (host.root / "a").symlink_to(victim)
+    second = host.go(first.installed, {"a": "2"})
+    host.go(second.installed, {})
+    assert host.files() == {"a": f"-> {victim}", "victim": "mine"}
+
+
+def test_b76_a_file_that_was_deleted_is_put_back(host: Host) -> None:
+    """As the predecessors do."""
+    first = host.go((), {"a": "1"})
+    (host.root / "a").unlink()
+    host.go(first.installed, {"a": "1"})
+    assert host.files() == {"a": "1"}
+
+
+@pytest.mark.parametrize("there", ["symlink", "dangling", "directory", "fifo"])
+def test_b69_what_is_no_file_is_a_conflict(host: Host, there: str) -> None:
+    """And nothing is followed or replaced."""
+    path = host.root / "a"
+    match there:
+        case "symlink":
+            path.symlink_to("/etc/passwd")
+        case "dangling":
+            path.symlink_to("nowhere")
+        case "directory":
+            path.mkdir()
+        case _:
+            os.mkfifo(path)
+    with pytest.raises(ConflictError, match=str(path)):
+        host.go((), {"a": "ours"})
+
+
+def test_b75_a_path_of_another_container_is_a_conflict(host: Host) -> None:
+    """Its name is told."""
+    with pytest.raises(ConflictError, match="belongs to the container other"):
+        host.go((), {"a": "1"}, owners={str(host.root / "a"): "other"})
+
+
+def test_b78_a_directory_that_somebody_uses_is_kept(host: Host) -> None:
+    """Only empty directories go."""
+    plan = host.go((), {"d/a": "1"})
+    (host.root / "d/theirs").write_text("x")
+    host.go(plan.installed, {})
+    assert host.files() == {"d/theirs": "x"}
+
+
+def test_changed_files_are_told(host: Host) -> None:
+    """Edited and missing ones."""
+    plan = host.go((), {"a": "1", "b": "1", "c": "1"})
+    (host.root / "a").write_text("2")
+    (host.root / "b").unlink()
+    files = [file for file in plan.installed if file.path.startswith(str(host.root) + "/")]
+    assert changed_files(files) == [str(host.root / "a"), str(host.root / "b")]
+
+
+def test_no_temporary_file_is_left(host: Host) -> None:
+    """A copy that fails leaves nothing behind."""
+    plan = host.go((), {"a": "1"})
+    broken = plan_host_files(
+        plan.installed,
+        [
+            type(change.file)(change.file.path, FileKind.FILE, 0o644, "0" * 64, Path("/missing"))
+            for change in plan.changes
+            if change.file and change.path.endswith("/a")
+        ],
+        owners={},
+    )
+    assert any(change.action is Action.REPLACE for change in broken.changes)
+    with pytest.raises(FileNotFoundError):
+        apply_host_files(broken, host.events.append)
+    assert host.files() == {"a": "1"}
+
+
+def test_the_checksum_is_the_sha256_of_the_bytes(host: Host) -> None:
+    """So that a person can compare it with sha256sum."""
+    plan = host.go((), {"a": "content"})
+    checksum = next(file.checksum for file in plan.installed if file.path.endswith("/a"))
+    assert checksum == hashlib.sha256(b"content").hexdigest()

@@ -1,0 +1,78 @@
+"""A service manager without systemd, for unit tests; the other seam, an image source, is in images.py."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from os_containers.errors import ProcessError
+from os_containers.host.systemd import UnitState
+
+
+@dataclass
+class FakeServices:
+    """Keeps states as systemd would; what is in `broken` fails to start, what is in `failing` fails at all."""
+
+    units: Path
+    active: set[str] = field(default_factory=set)
+    enabled: set[str] = field(default_factory=set)
+    foreign: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    failing: set[str] = field(default_factory=set)
+    calls: list[str] = field(default_factory=list)
+
+    def version(self) -> int:
+        return 257
+
+    def states(self, units: Iterable[str]) -> dict[str, UnitState]:
+        return {unit: self._state(unit) for unit in units}
+
+    def reload(self) -> None:
+        self._call("reload")
+
+    def enable(self, unit: str) -> None:
+        self._call(f"enable {unit}")
+        self.enabled.add(unit)
+
+    def reenable(self, unit: str) -> None:
+        self._call(f"reenable {unit}")
+
+    def disable(self, unit: str) -> None:
+        self._call(f"disable {unit}")
+        self.enabled.discard(unit)
+
+    def start(self, unit: str) -> None:
+        self._call(f"start {unit}")
+        if any(text in (self.units / unit).read_text() for text in self.broken):
+            raise ProcessError(["systemctl", "start", unit], 1, "it does not start")
+        self.active.add(unit)
+
+    def stop(self, unit: str) -> None:
+        self._call(f"stop {unit}")
+        self.active.discard(unit)
+
+    def create_tmpfiles(self, fragment: Path) -> None:
+        self._call(f"create {fragment.name}")
+
+    def remove_tmpfiles(self, fragment: Path) -> None:
+        self._call(f"remove {fragment.name}")
+
+    def last_log_line(self, unit: str) -> str:
+        return f"the last words of {unit}"
+
+    def log_command(self, unit: str) -> str:
+        return f"journalctl --unit {unit}"
+
+    def _call(self, call: str) -> None:
+        self.calls.append(call)
+        if call.split()[0] in self.failing:
+            raise ProcessError(["systemctl", *call.split()], 1, "it fails")
+
+    def _state(self, unit: str) -> UnitState:
+        if unit not in self.foreign and not (self.units / unit).exists():
+            return UnitState()
+        return replace(
+            UnitState(load="loaded", type="notify"),
+            active="active" if unit in self.active else "inactive",
+            sub="running" if unit in self.active else "dead",
+            enabled="enabled" if unit in self.enabled else "disabled",
+        )

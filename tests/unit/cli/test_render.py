@@ -1,0 +1,35 @@
+"""Results for people."""
+
+import pytest
+
+from os_containers.cli.render import age, human_size, since_text, table
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (360, "360 B"), (2097, "2.10 kB"), (81_570_000, "81.57 MB"), (10**15, "1000.00 TB")],
+)
+def test_human_size_counts_in_thousands(size: int, text: str) -> None:
+    """As the field writes sizes."""
+    assert human_size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "now"), (1, "1 second ago"), (7199, "1 hour ago"), (7200, "2 hours ago"), (90 * 86400, "3 months ago")],
+)
+def test_age_is_told_in_its_largest_unit(seconds: float, text: str) -> None:
+    """And in the singular where there is one."""
+    assert age(seconds) == text
+
+
+@pytest.mark.parametrize("text", [None, "", "yesterday", "9999-99-99T00:00:00Z"])
+def test_b86_a_time_that_is_none_is_left_out(text: str | None) -> None:
+    """An image may say anything about when it was made."""
+    assert since_text(text) == ""
+
+
+def test_a_table_is_as_wide_as_its_contents(capsys: pytest.CaptureFixture[str]) -> None:
+    """No line ends in blanks."""
+    table(("NAME", "SIZE"), [("a", "1 B"), ("longer name", "2 B")])
+    assert capsys.readouterr().out == "NAME          SIZE\na             1 B\nlonger name   2 B\n"

@@ -1,0 +1,54 @@
+"""Unit, drop-in and tmpfiles.d fragment: put in place and taken away."""
+
+from pathlib import Path
+
+import pytest
+from fakes import FakeServices
+
+from os_containers.events import ignore
+from os_containers.host.unit_files import UnitFiles
+from os_containers.paths import Paths
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths.find(uid=1000, environment={"HOME": str(tmp_path)})
+
+
+def all_files(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
+
+
+def test_install_and_remove_are_each_others_undo(paths: Paths, tmp_path: Path) -> None:
+    """systemd is told each time."""
+    services = FakeServices(paths.units)
+    unit_files = UnitFiles.find(paths, "etcd")
+    unit_files.install(unit_text=b"[Service]", tmpfiles_text=b"d /x", services=services, on_event=ignore)
+    assert all_files(tmp_path) == [
+        ".config/systemd/user/etcd.service",
+        ".config/systemd/user/etcd.service.d/10-os-containers.conf",
+        ".config/user-tmpfiles.d/etcd.conf",
+    ]
+    unit_files.remove(services=services, on_event=ignore)
+    assert all_files(tmp_path) == []
+    assert services.calls == ["create etcd.conf", "reload", "remove etcd.conf", "reload"]
+
+
+def test_a_new_deployment_without_tmpfiles_takes_the_fragment_away(paths: Paths) -> None:
+    """The unit is replaced as a whole."""
+    services = FakeServices(paths.units)
+    unit_files = UnitFiles.find(paths, "etcd")
+    unit_files.install(unit_text=b"a long text", tmpfiles_text=b"d /x", services=services, on_event=ignore)
+    unit_files.install(unit_text=b"short", tmpfiles_text=b"", services=services, on_event=ignore)
+    assert unit_files.unit.read_text() == "short"
+    assert not unit_files.tmpfiles.exists()
+
+
+def test_the_admins_own_drop_ins_stay(paths: Paths, tmp_path: Path) -> None:
+    """They wait for the container to come back."""
+    services = FakeServices(paths.units)
+    unit_files = UnitFiles.find(paths, "etcd")
+    unit_files.install(unit_text=b"[Service]", tmpfiles_text=b"", services=services, on_event=ignore)
+    (unit_files.drop_in.parent / "50-mine.conf").write_text("[Service]\nMemoryMax=1G\n")
+    unit_files.remove(services=services, on_event=ignore)
+    assert all_files(tmp_path) == [".config/systemd/user/etcd.service.d/50-mine.conf"]

@@ -1,0 +1,88 @@
+"""Files, safely."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from os_containers import files
+from os_containers.errors import BusyError
+
+
+def test_write_atomic_replaces_the_whole_file(tmp_path: Path) -> None:
+    """A shorter content leaves no tail, and no temporary file is left."""
+    path = tmp_path / "a"
+    files.write_atomic(path, b"a long content")
+    files.write_atomic(path, b"short", mode=0o600)
+    assert path.read_bytes() == b"short"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    """A directory cannot be replaced by a file."""
+    (tmp_path / "a").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        files.write_atomic(tmp_path / "a", b"x")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_symlink_atomic_replaces_a_link(tmp_path: Path) -> None:
+    """Also one that dangles."""
+    files.symlink_atomic(tmp_path / "a", "first")
+    files.symlink_atomic(tmp_path / "a", "second")
+    assert str((tmp_path / "a").readlink()) == "second"
+
+
+def test_make_directory_tells_what_it_created(tmp_path: Path) -> None:
+    """Outermost first, so that they can be removed in reverse."""
+    assert files.make_directory(tmp_path / "a/b", mode=0o700) == [tmp_path / "a", tmp_path / "a/b"]
+    assert files.make_directory(tmp_path / "a/b") == []
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+
+
+def test_remove_tree_removes_what_is_not_writable_and_follows_no_link(tmp_path: Path) -> None:
+    """An image may have directories of mode 000; the target of a link stays."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "file").write_text("x")
+    tree = tmp_path / "tree"
+    (tree / "closed").mkdir(parents=True)
+    (tree / "closed/file").write_text("x")
+    (tree / "link").symlink_to(victim)
+    (tree / "closed").chmod(0)
+    files.remove_tree(tree)
+    assert not tree.exists()
+    assert (victim / "file").read_text() == "x"
+
+
+@pytest.mark.parametrize("way", ["link/secret", "link2", "dir", "pipe"])
+def test_b60_open_beneath_follows_no_link_and_opens_files_only(tmp_path: Path, way: str) -> None:
+    """A pipe does not make it wait."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret").write_text("x")
+    root = tmp_path / "root"
+    (root / "dir").mkdir(parents=True)
+    (root / "link").symlink_to(tmp_path / "outside")
+    (root / "link2").symlink_to(tmp_path / "outside/secret")
+    os.mkfifo(root / "pipe")
+    with pytest.raises(OSError):  # noqa: PT011 - which one is the kernel's affair
+        os.close(files.open_beneath(root, way))
+
+
+def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
+    """The other is told who holds it."""
+    lock = tmp_path / "lock"
+    with files.locked(lock, timeout=0), pytest.raises(BusyError, match=f"process {os.getpid()} holds"):
+        with files.locked(lock, timeout=0.1):
+            pass
+    with files.locked(lock, timeout=0):
+        pass
+
+
+def test_a_shared_lock_is_held_by_many(tmp_path: Path) -> None:
+    """But not beside an exclusive one."""
+    lock = tmp_path / "lock"
+    with files.locked(lock, shared=True, timeout=0), files.locked(lock, shared=True, timeout=0):
+        with pytest.raises(BusyError), files.locked(lock, timeout=0.1):
+            pass

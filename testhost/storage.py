@@ -102,10 +102,10 @@ def copy_tree(source: Path, tree: Path) -> None:
 
 
 def remove_tree(tree: Path) -> None:
-    """Remove a tree that make_tree or copy_tree made; one that is gone is fine."""
-    if not tree.exists():
-        return
-    if _is_btrfs(tree.parent):
+    """Remove a tree that make_tree or copy_tree made, or a file; what is gone is fine."""
+    if not tree.is_dir():
+        tree.unlink(missing_ok=True)
+    elif _is_btrfs(tree.parent):
         for nested in _subvolumes_inside(tree):
             run(["btrfs", "subvolume", "delete", nested])
         run(["btrfs", "subvolume", "delete", tree])

@@ -99,7 +99,7 @@ def _run() -> int:
         return error.exit_code
     except BrokenPipeError:
         return 0
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no traceback reaches the user
+    except (Exception, KeyboardInterrupt) as error:  # no traceback reaches the user
         logging.getLogger(__name__).debug("failed", exc_info=error)
         return _fail(*_explanation(error))
     return result if isinstance(result, int) else 0

@@ -1,0 +1,74 @@
+"""From the command line to an exit code; in a process of its own, as a user calls it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMANDS = ["containers", "images", "install", "pull", "rollback", "run", "uninstall", "update"]
+
+
+def call(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "HOME": str(home),
+        "OS_CONTAINERS_CHECKOUT_PATH": str(home / "state"),
+        "PYTHONWARNINGS": "error",
+    }
+    return subprocess.run(
+        [sys.executable, "-c", "from os_containers.cli.main import main; main()", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    """Each command explains itself."""
+    overview = call("--help", home=tmp_path)
+    assert overview.returncode == 0
+    for command in COMMANDS:
+        assert f"\n  {command} " in overview.stdout
+        one = call(command, "--help", home=tmp_path)
+        assert (one.returncode, one.stderr) == (0, "")
+        assert one.stdout.startswith(f"Usage: os-containers {command}")
+
+
+def test_version_is_one_line(tmp_path: Path) -> None:
+    """For scripts and bug reports."""
+    assert call("--version", home=tmp_path).stdout.split()[0] == "os-containers"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["nonsense"], 2),
+        (["install"], 2),
+        (["install", "--set", "NAME=x", "etcd"], 2),
+        (["install", "--set", "A", "etcd"], 2),
+        (["uninstall", "../x"], 2),
+        (["uninstall", "nothing"], 3),
+        (["rollback", "nothing"], 3),
+        (["update", "nothing"], 3),
+        (["images", "tag", "nothing", "x"], 3),
+        (["images", "delete", "nothing"], 3),
+    ],
+)
+def test_i21_errors_are_lines_with_a_stable_code(words: list[str], code: int, tmp_path: Path) -> None:
+    """Never a traceback; what was meant as output stays empty."""
+    done = call(*words, home=tmp_path)
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "rror" in done.stderr
+
+
+def test_our_errors_are_one_fact_and_one_hint(tmp_path: Path) -> None:
+    """Control characters are escaped."""
+    done = call("uninstall", "a\x1b[31m", home=tmp_path)
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: ")
+    assert "\x1b" not in done.stderr

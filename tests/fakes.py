@@ -10,7 +10,10 @@ from os_containers.host.systemd import UnitState
 
 @dataclass
 class FakeServices:
-    """Keeps states as systemd would; what is in `broken` fails to start, what is in `failing` fails at all."""
+    """Keeps states as systemd would.
+
+    A unit whose text has something of `broken` in it does not start; a verb in `failing` fails.
+    """
 
     units: Path
     active: set[str] = field(default_factory=set)
@@ -64,7 +67,7 @@ class FakeServices:
 
     def _call(self, call: str) -> None:
         self.calls.append(call)
-        if call.split()[0] in self.failing:
+        if call.partition(" ")[0] in self.failing:
             raise ProcessError(["systemctl", *call.split()], 1, "it fails")
 
     def _state(self, unit: str) -> UnitState:

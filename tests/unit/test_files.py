@@ -9,6 +9,10 @@ from os_containers import files
 from os_containers.errors import BusyError
 
 
+def names(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir()]
+
+
 def test_write_atomic_replaces_the_whole_file(tmp_path: Path) -> None:
     """A shorter content leaves no tail, and no temporary file is left."""
     path = tmp_path / "a"
@@ -16,7 +20,7 @@ def test_write_atomic_replaces_the_whole_file(tmp_path: Path) -> None:
     files.write_atomic(path, b"short", mode=0o600)
     assert path.read_bytes() == b"short"
     assert path.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(tmp_path) == ["a"]
+    assert names(tmp_path) == ["a"]
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -24,7 +28,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(OSError, match="directory"):
         files.write_atomic(tmp_path / "a", b"x")
-    assert os.listdir(tmp_path) == ["a"]
+    assert names(tmp_path) == ["a"]
 
 
 def test_symlink_atomic_replaces_a_link(tmp_path: Path) -> None:
@@ -73,9 +77,12 @@ def test_b60_open_beneath_follows_no_link_and_opens_files_only(tmp_path: Path, w
 def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
     """The other is told who holds it."""
     lock = tmp_path / "lock"
-    with files.locked(lock, timeout=0), pytest.raises(BusyError, match=f"process {os.getpid()} holds"):
-        with files.locked(lock, timeout=0.1):
-            pass
+    with (
+        files.locked(lock, timeout=0),
+        pytest.raises(BusyError, match=f"process {os.getpid()} holds"),
+        files.locked(lock, timeout=0.1),
+    ):
+        pass
     with files.locked(lock, timeout=0):
         pass
 
@@ -83,6 +90,10 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
 def test_a_shared_lock_is_held_by_many(tmp_path: Path) -> None:
     """But not beside an exclusive one."""
     lock = tmp_path / "lock"
-    with files.locked(lock, shared=True, timeout=0), files.locked(lock, shared=True, timeout=0):
-        with pytest.raises(BusyError), files.locked(lock, timeout=0.1):
-            pass
+    with (
+        files.locked(lock, shared=True, timeout=0),
+        files.locked(lock, shared=True, timeout=0),
+        pytest.raises(BusyError),
+        files.locked(lock, timeout=0.1),
+    ):
+        pass

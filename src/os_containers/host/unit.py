@@ -89,6 +89,13 @@ def check_unit(unit: str) -> None:
         raise ImageError("the unit of the image has no ExecStart=", hint=_AUTHOR)
 
 
+def slice_path(unit: str, *, default: str) -> str:
+    """Return the cgroup of the slice that a unit asks for (systemd.slice(5): dashes nest)."""
+    asked = re.findall(r"^\s*Slice\s*=\s*(\S+)\.slice\s*$", unit, re.MULTILINE)
+    parts = (asked[-1] if asked else default).split("-")
+    return "/".join(f"{'-'.join(parts[: depth + 1])}.slice" for depth in range(len(parts)))
+
+
 def install_section(unit: str) -> tuple[str, ...]:
     """Return the settings under [Install], which enabling a unit reads."""
     _, _, section = unit.partition("[Install]")

@@ -7,9 +7,10 @@ from os_containers.errors import ConflictError
 from os_containers.host.runtime import find_runtime
 from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import container_name
+from os_containers.operations.build import Blueprint
 from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.retention import discard
-from os_containers.operations.stage import Blueprint, stage
+from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, carry_out, check_free
 
@@ -38,7 +39,9 @@ def install(
                 hint=f"os-containers update {container.name}, or choose another name with --name",
             )
         check_free(system, container)
-        blueprint = Blueprint(container, container.next_serial(), stored, found_runtime, settings)
+        serial = container.next_serial()
+        path = container.deployment_path(serial)
+        blueprint = Blueprint(container.name, path, serial, stored, found_runtime, settings)
         deployment = stage(system, repo, blueprint)
         try:
             carry_out(

@@ -12,10 +12,12 @@ from os_containers.deployment.container import Container, Deployment
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.errors import UsageError
 from os_containers.host.runtime import Runtime, find_runtime
+from os_containers.host.unit import directories_of
 from os_containers.host.unit_files import UnitFiles
 from os_containers.image.reference import container_name
+from os_containers.operations.build import Blueprint, build
 from os_containers.operations.find_image import stored_or_pulled_image
-from os_containers.operations.stage import Blueprint, build
+from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.operations.transition import unit_state
 
@@ -65,9 +67,10 @@ def _run_beside(system: System, deployment: Deployment, runtime: Runtime, comman
     if tmpfiles.exists():
         system.services.create_tmpfiles(tmpfiles)
     config = runtime_config.parse_config(deployment.config.read_bytes(), source=str(deployment.config))
-    with _temporary_directory(system) as bundle:
+    with staging_directory(system) as bundle:
         config["root"]["path"] = str(deployment.rootfs)
-        return _run_bundle(runtime, bundle, config, deployment.container, command)
+        name = f"{deployment.container}-{secrets.token_hex(4)}"
+        return _run_bundle(runtime, bundle, config, name, command)
 
 
 def _run_in_image(
@@ -83,18 +86,17 @@ def _run_in_image(
     repo = system.repo()
     stored = stored_or_pulled_image(system, repo, image)
     name = f"{container_name(stored.name)}-{secrets.token_hex(4)}"
-    container = system.container(name)
-    with system.store_in_use(), _temporary_directory(system) as bundle:
-        blueprint = Blueprint(container, 0, stored, found, settings)
-        config = build(system, repo, blueprint, bundle)
-        with _directories(runtime_config.bind_sources(config)):
+    with system.store_in_use(), staging_directory(system) as bundle:
+        blueprint = Blueprint(name, bundle, 0, stored, found, settings)
+        config = build(system, repo, blueprint, bundle).config
+        config["root"]["path"] = str(bundle / "rootfs")
+        with _directories_for(system, bundle / f"tmpfiles-{name}.conf", config):
             return _run_bundle(found, bundle, config, name, command)
 
 
 def _run_bundle(
-    runtime: Runtime, bundle: Path, config: RuntimeConfig, name: str, command: Sequence[str]
+    runtime: Runtime, bundle: Path, config: RuntimeConfig, container: str, command: Sequence[str]
 ) -> int:
-    container = f"{name}-{secrets.token_hex(4)}"
     config["linux"].pop("cgroupsPath", None)
     config["process"]["terminal"] = os.isatty(0)
     if command:
@@ -107,22 +109,23 @@ def _run_bundle(
 
 
 @contextlib.contextmanager
-def _temporary_directory(system: System) -> Iterator[Path]:
-    directory = system.paths.staging / secrets.token_hex(8)
-    files.make_directory(directory, mode=0o700)
+def _directories_for(system: System, tmpfiles: Path, config: RuntimeConfig) -> Iterator[None]:
+    """Make the host directories that a container needs; what was not there before goes at the end."""
+    made = directories_of(tmpfiles.read_text(errors="replace")) if tmpfiles.exists() else []
+    sources = runtime_config.bind_sources(config)
+    created = {missing for path in (*made, *sources) for missing in _outermost_missing(Path(path))}
     try:
-        yield directory
-    finally:
-        files.remove_tree(directory)
-
-
-@contextlib.contextmanager
-def _directories(wanted: Sequence[str]) -> Iterator[None]:
-    """Make the directories that are missing; they and what was put into them go at the end."""
-    created = [one for path in wanted for one in files.make_directory(Path(path))]
-    try:
+        if made:
+            system.services.create_tmpfiles(tmpfiles)
+        for source in sources:
+            files.make_directory(Path(source))
         yield
     finally:
         for directory in created:
             if directory.exists():
                 files.remove_tree(directory)
+
+
+def _outermost_missing(path: Path) -> list[Path]:
+    """Return the outermost directory that making path would create, nothing if path is there."""
+    return [one for one in (path, *path.parents) if not os.path.lexists(one)][-1:]

@@ -9,10 +9,11 @@ from os_containers.deployment.values import set_by_user
 from os_containers.host.runtime import Runtime, find_runtime
 from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference
+from os_containers.operations.build import Blueprint
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.pull import pull
 from os_containers.operations.retention import discard, keep_only
-from os_containers.operations.stage import Blueprint, stage
+from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.transition import switch_deployment
 from os_containers.ostree.repo import Repo, StoredImage
@@ -59,8 +60,10 @@ def update(
         wanted = set_by_user(leaving.record.values) | dict(settings)
         if _is_current(leaving, image, found, wanted):
             return Updated(leaving, changed=False)
+        serial = container.next_serial()
+        path = container.deployment_path(serial)
         blueprint = Blueprint(
-            container, container.next_serial(), image, found, wanted, previous=leaving.record.values
+            container.name, path, serial, image, found, wanted, previous=leaving.record.values
         )
         entering = stage(system, repo, blueprint)
         try:

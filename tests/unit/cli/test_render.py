@@ -16,7 +16,13 @@ def test_human_size_counts_in_thousands(size: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "now"), (1, "1 second ago"), (7199, "1 hour ago"), (7200, "2 hours ago"), (90 * 86400, "3 months ago")],
+    [
+        (0, "now"),
+        (1, "1 second ago"),
+        (7199, "1 hour ago"),
+        (7200, "2 hours ago"),
+        (90 * 86400, "3 months ago"),
+    ],
 )
 def test_age_is_told_in_its_largest_unit(seconds: float, text: str) -> None:
     """And in the singular where there is one."""

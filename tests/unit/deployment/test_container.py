@@ -32,8 +32,10 @@ def etcd(tmp_path: Path) -> Container:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "../x", "a/b", "-x", "x y", "x\n", "é", "x" * 65, "x@y", "x%i", "x.service", "x.socket"]
-    + [".storage", "x.mount"],
+    [
+        *("", ".", "..", "../x", "a/b", "-x", "x y", "x\n", "é", "x" * 65, "x@y", "x%i"),
+        *("x.service", "x.socket", "x.mount", ".storage"),
+    ],
 )
 def test_b63_check_name_refuses(name: str) -> None:
     """What is no file name, no unit name, or hidden."""

@@ -15,9 +15,7 @@ def test_default_config_runs_what_the_image_config_says() -> None:
     wanted = ContainerConfig(
         entrypoint=("/bin/a",), cmd=("-b",), env=("X=1",), working_dir="/srv", volumes=("/var/lib/db",)
     )
-    config = default_config(
-        wanted, name="db", account=Account(5, 6, (7,)), state_directory=Path("/var/lib")
-    )
+    config = default_config(wanted, name="db", account=Account(5, 6, (7,)), state_directory=Path("/var/lib"))
     process = config["process"]
     assert process["args"] == ["/bin/a", "-b"]
     assert process["cwd"] == "/srv"

@@ -43,7 +43,9 @@ def test_the_file_keeps_the_predecessors_keys() -> None:
 def test_a_record_of_the_go_tool_is_read() -> None:
     """It knew no origins: its values count as defaults, and its files as files."""
     record = parse_record(
-        b'{"ostree-commit": "0", "revision": "' + b"d" * 64 + b'", "image": "etcd", "created": 5, "remote": "",'
+        b'{"ostree-commit": "0", "revision": "'
+        + b"d" * 64
+        + b'", "image": "etcd", "created": 5, "remote": "",'
         b' "runtime": "/usr/bin/runc", "installed-files": ["/a"], "installed-files-checksum": {"/a": "e"},'
         b' "values": {"A": "1"}}'
     )

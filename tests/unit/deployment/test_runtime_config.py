@@ -35,7 +35,7 @@ def test_b56_parse_config_refuses_what_no_runtime_should_get(raw: bytes, message
 
 
 def test_upgrade_spreads_a_list_of_capabilities_over_the_sets() -> None:
-    """runc refuses to parse the list of runtime-spec 0.x."""
+    """For runc refuses to parse the list of runtime-spec 0.x."""
     old = config(process={"capabilities": ["CAP_KILL"]})
     assert len(upgrade(old)) == 1
     assert old["process"]["capabilities"] == {
@@ -47,7 +47,7 @@ def test_upgrade_spreads_a_list_of_capabilities_over_the_sets() -> None:
 
 
 def test_upgrade_moves_capabilities_from_linux_and_raises_the_version() -> None:
-    """runc ignores them there, crun refuses the version."""
+    """There runc ignores them, crun refuses the version."""
     old = config(ociVersion="0.3.0", linux={"capabilities": ["CAP_KILL"]})
     assert len(upgrade(old)) == 2
     assert old["ociVersion"] == "1.0.2"

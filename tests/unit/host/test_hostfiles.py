@@ -47,7 +47,9 @@ class Host:
 
     def files(self) -> dict[str, str]:
         return {
-            str(path.relative_to(self.root)): f"-> {path.readlink()}" if path.is_symlink() else path.read_text()
+            str(path.relative_to(self.root)): f"-> {path.readlink()}"
+            if path.is_symlink()
+            else path.read_text()
             for path in sorted(self.root.rglob("*"))
             if path.is_symlink() or path.is_file()
         }

@@ -17,6 +17,7 @@ from os_containers.host.unit import (
     install_section,
     render_drop_in,
     render_tmpfiles,
+    slice_path,
 )
 from os_containers.paths import Mode
 
@@ -102,3 +103,16 @@ def test_tmpfiles_directories_are_read_back() -> None:
     text = render_tmpfiles([("/var/lib/a", 0o700, 1, 2)])
     assert text == 'd "/var/lib/a" 0700 1 2 -\n'
     assert directories_of(text + "# x\nD /run/a 0755 - -\nr /run/b\n") == ["/var/lib/a", "/run/a"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "path"),
+    [
+        ("[Service]\nExecStart=/x\n", "system.slice"),
+        ("[Service]\nSlice=machine.slice\n", "machine.slice"),
+        ("[Service]\nSlice = a-b-c.slice\n", "a.slice/a-b.slice/a-b-c.slice"),
+    ],
+)
+def test_slice_path_is_where_systemd_puts_the_unit(unit: str, path: str) -> None:
+    """Dashes in a slice's name mean that it lies in another."""
+    assert slice_path(unit, default="system") == path

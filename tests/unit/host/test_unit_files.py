@@ -20,7 +20,7 @@ def all_files(root: Path) -> list[str]:
 
 
 def test_install_and_remove_are_each_others_undo(paths: Paths, tmp_path: Path) -> None:
-    """systemd is told each time."""
+    """And systemd is told each time."""
     services = FakeServices(paths.units)
     unit_files = UnitFiles.find(paths, "etcd")
     unit_files.install(unit_text=b"[Service]", tmpfiles_text=b"d /x", services=services, on_event=ignore)

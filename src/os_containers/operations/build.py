@@ -1,0 +1,230 @@
+"""Make what a deployment consists of, in a directory: rootfs, runtime configuration, unit, host files."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from os_containers.deployment import runtime_config, template, values
+from os_containers.deployment.accounts import Account, find_account
+from os_containers.deployment.default_config import default_config, volume_directory
+from os_containers.deployment.exports import Exports, FileKind, load_exports
+from os_containers.deployment.host_tree import write_host_tree
+from os_containers.deployment.record import Record
+from os_containers.deployment.rootless import make_rootless
+from os_containers.deployment.runtime_config import RuntimeConfig
+from os_containers.deployment.values import Origin, Value, Values
+from os_containers.events import Warned
+from os_containers.host import unit
+from os_containers.host.runtime import Runtime
+from os_containers.image.manifest import ContainerConfig
+from os_containers.operations.system import System
+from os_containers.ostree.checkout import checkout
+from os_containers.ostree.repo import Repo, StoredImage
+from os_containers.paths import Mode
+
+DEFAULT_STOP_SIGNAL = "SIGTERM"
+CONTAINER_CGROUP = "container"
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What a deployment is to be made of, and the path at which it will be used."""
+
+    name: str
+    path: Path
+    serial: int
+    image: StoredImage
+    runtime: Runtime
+    settings: Mapping[str, str]
+    previous: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A deployment in the directory where it was built."""
+
+    record: Record
+    config: RuntimeConfig
+
+
+def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> Built:
+    """Return what was made in the directory. Raises ImageError when the image does not make a deployment."""
+    rootfs = directory / "rootfs"
+    checkout(repo, blueprint.image.commit, rootfs)
+    draft = _Draft(system, blueprint, rootfs, load_exports(rootfs))
+    config = draft.runtime_config()
+    _write(directory / "config.json", runtime_config.dump_config(config))
+    if draft.has_service:
+        _write(directory / f"{blueprint.name}.service", draft.unit.encode(errors="surrogateescape"))
+        _write(directory / f"tmpfiles-{blueprint.name}.conf", draft.tmpfiles())
+    if system.mode is Mode.SYSTEM:
+        write_host_tree(draft.exports, rootfs, draft.texts, directory / "host")
+    else:
+        draft.tell_skipped_files()
+    return Built(draft.record(), config)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """An image's templates and defaults on the way to a deployment."""
+
+    system: System
+    blueprint: Blueprint
+    rootfs: Path
+    exports: Exports
+
+    @cached_property
+    def wanted(self) -> ContainerConfig:
+        return self.blueprint.image.image_config().container
+
+    @property
+    def has_service(self) -> bool:
+        return not self.exports.manifest.no_container_service
+
+    @property
+    def stop_signal(self) -> str:
+        return self.wanted.stop_signal or DEFAULT_STOP_SIGNAL
+
+    @cached_property
+    def values(self) -> dict[str, Value]:
+        """Return the value of every variable; the command lines need some of the others first."""
+        blueprint = self.blueprint
+        decided = values.decide(
+            mode=self.system.mode,
+            settings=blueprint.settings,
+            defaults=self.exports.manifest.defaults(),
+            generated=values.generate(
+                self.system.paths,
+                name=blueprint.name,
+                runtime=blueprint.runtime.path,
+                previous=blueprint.previous,
+            ),
+            forced={
+                "DESTDIR": str(blueprint.path),
+                "HOST_GID": str(os.getegid()),
+                "HOST_UID": str(os.geteuid()),
+                "IMAGE_ID": blueprint.image.digest.removeprefix("sha256:"),
+                "IMAGE_NAME": blueprint.image.name,
+                "NAME": blueprint.name,
+            },
+        )
+        commands = blueprint.runtime.service_commands(
+            blueprint.name,
+            blueprint.path,
+            pid_file=Path(decided["PIDFILE"].text) if self._uses_pid_file() else None,
+            stop_signal=self.stop_signal,
+        )
+        lines = unit.exec_variables(commands).items()
+        return decided | {name: Value(text, Origin.FORCED) for name, text in lines}
+
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        return values.texts(self.values)
+
+    @cached_property
+    def unit(self) -> str:
+        """Return the unit: the image's own, rendered, or the default one."""
+        service_template = self.exports.service_template or unit.default_service_template(
+            mode=self.system.mode, stop_signal=self.stop_signal
+        )
+        text = self._render(service_template, "service.template").decode(errors="surrogateescape")
+        unit.check_unit(text)
+        return unit.for_user(text) if self.system.mode is Mode.USER else text
+
+    def runtime_config(self) -> RuntimeConfig:
+        """Return the runtime configuration: the image's own or the default one, confined to what is ours."""
+        config = self._own_config() or self._default_config()
+        for warning in runtime_config.upgrade(config):
+            self.system.on_event(Warned(warning))
+        runtime_config.confine(config, cgroups_path=self._cgroup())
+        ids = self.system.user_ids()
+        if ids:
+            make_rootless(config, ids)
+        return config
+
+    def tmpfiles(self) -> bytes:
+        """Return the tmpfiles.d fragment: the image's own, or one for the volumes of the default config."""
+        if self.exports.tmpfiles_template is not None:
+            return self._render(self.exports.tmpfiles_template, "tmpfiles.template")
+        if self.exports.config is not None or self.exports.config_template is not None:
+            return b""
+        return unit.render_tmpfiles(self._volume_directories()).encode()
+
+    def tell_skipped_files(self) -> None:
+        """Warn about the host files that only root may install."""
+        files = [file.path for file in self.exports.host_files if file.kind is not FileKind.DIRECTORY]
+        if files:
+            self.system.on_event(Warned(f"host files are for root only, not copied: {', '.join(files)}"))
+
+    def record(self) -> Record:
+        blueprint = self.blueprint
+        return Record(
+            serial=blueprint.serial,
+            image=blueprint.image.name,
+            digest=blueprint.image.digest,
+            commit=blueprint.image.commit,
+            created=time.time(),
+            runtime=str(blueprint.runtime.path),
+            values=self.values,
+            has_service=self.has_service,
+        )
+
+    def _render(self, text: bytes, name: str) -> bytes:
+        return template.render(text, self.texts, source=f"exports/{name}")
+
+    def _own_config(self) -> RuntimeConfig | None:
+        if self.exports.config is not None:
+            return runtime_config.parse_config(self.exports.config, source="exports/config.json")
+        if self.exports.config_template is not None:
+            rendered = self._render(self.exports.config_template, "config.json.template")
+            return runtime_config.parse_config(rendered, source="exports/config.json.template")
+        return None
+
+    def _default_config(self) -> RuntimeConfig:
+        return default_config(
+            self.wanted, name=self.blueprint.name, account=self._account(), state_directory=self._state()
+        )
+
+    def _volume_directories(self) -> Iterator[tuple[str, int, int, int]]:
+        name, account = self.blueprint.name, self._account()
+        if self.wanted.volumes:
+            yield str(self._state() / name), 0o711, os.geteuid(), os.getegid()
+        for volume in self.wanted.volumes:
+            yield str(volume_directory(self._state(), name, volume)), *self._volume_owner(account)
+
+    def _volume_owner(self, account: Account) -> tuple[int, int, int]:
+        if self.system.mode is Mode.SYSTEM:
+            return 0o755, account.uid, account.gid
+        # a user cannot give a directory to one of its subordinate ids
+        return (0o755 if account.uid == 0 else 0o777), os.geteuid(), os.getegid()
+
+    def _account(self) -> Account:
+        return find_account(self.rootfs, self.wanted.user)
+
+    def _state(self) -> Path:
+        return Path(self.texts["STATE_DIRECTORY"])
+
+    def _cgroup(self) -> str:
+        """Return the cgroup for the container's processes: in the unit's own, beside the runtime's."""
+        uid = os.geteuid()
+        manager, default = (
+            ("", "system")
+            if self.system.mode is Mode.SYSTEM
+            else (f"/user.slice/user-{uid}.slice/user@{uid}.service", "app")
+        )
+        slices = unit.slice_path(self.unit if self.has_service else "", default=default)
+        return f"{manager}/{slices}/{self.blueprint.name}.service/{CONTAINER_CGROUP}"
+
+    def _uses_pid_file(self) -> bool:
+        # as the predecessors decide it: such a unit is of Type=forking
+        used = template.variables(self.exports.service_template or b"", source="exports/service.template")
+        return {"PIDFILE", "EXEC_STOPPOST"} <= used
+
+
+def _write(path: Path, content: bytes) -> None:
+    # not durable yet: what is being built is nothing before it is published
+    path.write_bytes(content)
+    path.chmod(0o600)

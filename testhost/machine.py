@@ -21,6 +21,7 @@ from testhost.commands import CommandError
 from testhost.control_group import control_group
 from testhost.leftovers import hold_name, remove_host, remove_leftovers
 from testhost.program import install_program, root_for_program
+from testhost.roots import RUNTIMES
 from testhost.storage import copy_tree, opened_pool
 
 BOOT_SECONDS = 30
@@ -62,6 +63,11 @@ class Host:
             host = cls(suite, leader, tree, tree.with_suffix(".shared"))
             host.wait_until_booted()
             yield host
+
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        """The OCI runtimes that work here."""
+        return RUNTIMES[self.suite]
 
     def wait_until_booted(self) -> None:
         """Return when systemd has reached its default target; raise TimeoutError with what failed."""
@@ -179,6 +185,8 @@ class Host:
         terminal_type = f"TERM={os.environ.get('TERM', 'xterm')}"
         return [
             "nsenter", f"--target={self.leader}", "--all", "--",
+            # a command that ran out of time dies with nsenter
+            "setpriv", "--pdeathsig=SIGKILL", "--",
             "env", "--ignore-environment", SEARCH_PATH, "LANG=C.UTF-8", terminal_type, *argv,
         ]  # fmt: skip
 

@@ -62,6 +62,14 @@ def opened_pool() -> Iterator[Path]:
                 _unmount(pool)
 
 
+def remove_pool() -> None:
+    """Remove all roots and hosts; raise BlockingIOError when somebody uses them."""
+    cache = cache_directory()
+    with locked(cache / "pool.users", fcntl.LOCK_EX | fcntl.LOCK_NB):
+        _unmount(cache / "pool")
+        (cache / "pool.img").unlink(missing_ok=True)
+
+
 def _mount(image: Path, pool: Path) -> None:
     pool.mkdir(exist_ok=True)
     try:

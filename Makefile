@@ -1,0 +1,59 @@
+# make demo    a booted Debian machine, a registry, and the whole life of a container
+# make test    all checks and tests, as .ci/run does
+# make help    the other targets
+
+SHELL := /bin/bash
+SUITE ?= trixie
+SUITES := trixie bookworm
+
+# Hosts are booted as root. What runs as root writes no caches into the tree.
+AS_ROOT := $(if $(filter 0,$(shell id --user)),,sudo --preserve-env=OS_CONTAINERS_CACHE) env PYTHONDONTWRITEBYTECODE=1
+TESTHOST := $(AS_ROOT) /usr/bin/python3 -m testhost
+BIN := .venv/bin
+SCRIPTS := tools/setup .ci/run examples/etcd/etcd-start
+
+.PHONY: help
+help: ## list the targets
+	@sed --quiet 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
+
+.PHONY: install-dev
+install-dev: ## install missing Debian packages and make the environment .venv
+	@tools/setup
+
+.PHONY: demo
+demo: install-dev ## play the session of the README on a real systemd, every claim checked
+	@$(TESTHOST) demo
+
+.PHONY: shell
+shell: install-dev ## a root shell in a booted host with os-containers (SUITE=bookworm)
+	@$(TESTHOST) shell --suite=$(SUITE)
+
+.PHONY: test
+test: check unit integration ## all of it: check, unit, integration
+
+.PHONY: check
+check: install-dev ## formatter, linters, types, layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/mypy testhost
+	$(BIN)/lint-imports
+	shellcheck --exclude=SC1091 $(SCRIPTS)
+
+.PHONY: unit
+unit: install-dev ## tests without root and without systemd
+	$(BIN)/pytest tests/unit
+
+.PHONY: integration
+integration: install-dev $(SUITES:%=integration-%) ## tests in booted hosts, one after the other
+
+integration-%: install-dev
+	$(AS_ROOT) $(BIN)/pytest -p no:cacheprovider tests/integration --suite=$*
+
+.PHONY: clean
+clean: ## remove what make made in this tree
+	rm -rf .venv build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.PHONY: clean-cache
+clean-cache: ## remove the cached root file systems and images of the test hosts
+	@$(TESTHOST) clean-cache

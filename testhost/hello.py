@@ -1,0 +1,54 @@
+"""A family of small images for quick tests: a static busybox that says which version it is."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from testhost.layout import tar_of, write_layout
+from testhost.machine import Host
+
+APPLETS = ("cat", "echo", "env", "grep", "id", "ls", "sh", "sleep", "stat", "touch")
+SERVICE = """\
+#!/bin/sh
+echo "hello from version $(cat /version)"
+trap 'echo goodbye; exit 0' TERM
+while :; do sleep 0.1; done
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class HelloImage:
+    """What is in the image besides busybox: /version, the service /bin/hello, and files by their path."""
+
+    version: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    executables: Mapping[str, str] = field(default_factory=lambda: {"/bin/hello": SERVICE})
+
+    @contextmanager
+    def layout(self, host: Host) -> Iterator[Path]:
+        """Give an OCI layout of the image, with the busybox of a host as its first layer."""
+        with tempfile.TemporaryDirectory() as scratch:
+            base, added, layout = (Path(scratch) / name for name in ("base", "added", "layout"))
+            _add_busybox(host.tree, base)
+            self._add_files(added)
+            config = {"Cmd": ["/bin/hello"], "Env": ["PATH=/bin"], "Labels": {"version": self.version}}
+            write_layout(layout, tag=self.version, layers=[tar_of(base), tar_of(added)], config=config)
+            yield layout
+
+    def _add_files(self, added: Path) -> None:
+        for path, text in {**self.files, **self.executables, "/version": self.version}.items():
+            target = added / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+            target.chmod(0o755 if path in self.executables else 0o644)
+
+
+def _add_busybox(host: Path, base: Path) -> None:
+    for directory in ("bin", "dev", "etc", "proc", "run", "sys", "tmp", "var/lib"):
+        (base / directory).mkdir(parents=True)
+    shutil.copy(host / "usr/bin/busybox", base / "bin/busybox")
+    for applet in APPLETS:
+        (base / "bin" / applet).symlink_to("busybox")

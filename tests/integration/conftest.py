@@ -1,0 +1,100 @@
+"""Fixtures for tests in a booted host, and what must hold after each of them."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from testhost.hello import HelloImage
+from testhost.images import ETCD_SUITES, etcd_layout
+from testhost.inventory import differences, list_files
+from testhost.machine import Host
+from testhost.registry import PLAIN, Registry
+from testhost.roots import RUNTIMES
+
+STORE = "/var/lib/containers/atomic"
+USER = "ann"
+USER_STORE = f"/home/{USER}/.local/share/containers/atomic"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--suite", choices=tuple(RUNTIMES), default="trixie", help="Debian suite of the host")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"host: Debian {config.getoption('--suite')}"
+
+
+@pytest.fixture(scope="session")
+def host(pytestconfig: pytest.Config) -> Iterator[Host]:
+    """Give a booted host with os-containers installed, the same for all tests."""
+    with Host.boot(pytestconfig.getoption("--suite")) as booted:
+        yield booted
+
+
+@pytest.fixture(scope="session")
+def user(host: Host) -> str:
+    """Return the name of a user with a service manager and subordinate ids."""
+    host.add_user(USER)
+    return USER
+
+
+@pytest.fixture(scope="session")
+def registry(host: Host) -> Registry:
+    return Registry.start(host)
+
+
+@pytest.fixture(scope="session")
+def etcd(registry: Registry) -> str:
+    """Return the name of an image with the tags 3.4 and 3.5; registry.move_tag sets its latest."""
+    for version in ETCD_SUITES:
+        registry.push(etcd_layout(version), f"etcd:{version}")
+    return f"{PLAIN}/etcd"
+
+
+@pytest.fixture
+def push_hello(host: Host, registry: Registry) -> Callable[[HelloImage, str], str]:
+    """Return what pushes a small image under a name like "hello:latest" and returns its full name."""
+
+    def push(image: HelloImage, name: str) -> str:
+        with image.layout(host) as layout:
+            registry.push(layout, name)
+        return f"{PLAIN}/{name}"
+
+    return push
+
+
+@pytest.fixture(params=("crun", "runc"))
+def runtime(request: pytest.FixtureRequest, host: Host) -> str:
+    """Return each OCI runtime in turn."""
+    name: str = request.param
+    if name not in host.runtimes:
+        pytest.skip(f"{name} of Debian {host.suite} does not work in this kind of host")
+    return name
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind(host: Host) -> Iterator[None]:
+    """After each test its containers go, and then the host is as before, and the repos are sound."""
+    before = list_files(host.tree)
+    yield
+    _uninstall_all(host, STORE, user=None)
+    if host.exists(USER_STORE):
+        _uninstall_all(host, USER_STORE, user=USER)
+    left = [line for line in differences(before, list_files(host.tree)) if not _is_cache(line)]
+    assert not left, "\n".join(left)
+
+
+def _uninstall_all(host: Host, store: str, *, user: str | None) -> None:
+    listed = host.run(f"find {store} -maxdepth 1 -type l -printf '%f\\n' 2>/dev/null", user=user, check=False)
+    for name in listed.stdout.split():
+        host.run(["systemctl", *(["--user"] if user else []), "stop", name], user=user, check=False)
+        host.run(["os-containers", "uninstall", name], user=user)
+    repo = f"{store}/.storage/repo"
+    if host.exists(repo):
+        host.run(["ostree", "fsck", "--quiet", f"--repo={repo}"], user=user)
+
+
+def _is_cache(line: str) -> bool:
+    _, path = line.split(" ", 1)
+    parents = ("/var/lib/containers", f"/home/{USER}/.local", f"/home/{USER}/.cache")
+    return path.startswith(parents)

@@ -117,7 +117,7 @@ class Repo:
             return False
 
     def find_layer_tree(self, layer: Layer) -> Directory | None:
-        """Return the tree of a layer, None unless all of it is here; ImageError when its diff_id is another."""
+        """Return the tree of a layer, None unless all of it is here; ImageError for another diff_id."""
         if not self.has_blob(layer.digest):
             return None
         diff_id = self.blob_metadata(layer.digest, LAYER_DIFF_ID)

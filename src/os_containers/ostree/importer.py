@@ -1,0 +1,160 @@
+"""An image comes into the repo: missing layers are fetched, all are merged, and all appears at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from os_containers.errors import ImageError
+from os_containers.events import BlobPresent, OnEvent
+from os_containers.image.layer import BlobSource
+from os_containers.image.limits import Limits
+from os_containers.image.manifest import (
+    Digest,
+    Layer,
+    layers_of,
+    parse_image_config,
+    parse_manifest,
+)
+from os_containers.ostree import refs
+from os_containers.ostree.fetching import fetch_layers
+from os_containers.ostree.formats import Attributes
+from os_containers.ostree.layer_import import StagedLayer
+from os_containers.ostree.merge import merge
+from os_containers.ostree.repo import BLOB_SIZE, LAYER_DIFF_ID, LAYER_SKIPPED, LAYER_UNPACKED_SIZE, Repo
+from os_containers.ostree.stored_image import StoredImage, image_metadata
+from os_containers.ostree.transaction import Transaction
+from os_containers.ostree.tree import Directory
+
+
+def missing_layers(repo: Repo, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Return the layers that an import would fetch, each once."""
+    distinct = {layer.digest: layer for layer in layers}
+    return tuple(layer for layer in distinct.values() if not repo.has_blob(layer.digest))
+
+
+def import_layer(repo: Repo, source: BlobSource, layer: Layer, limits: Limits, on_event: OnEvent) -> None:
+    """Store one layer."""
+    with repo.transaction() as transaction:
+        staged = fetch_layers(transaction.stage, source, [layer], limits, on_event)
+        _record_layer(transaction, layer, staged[layer.digest])
+
+
+def import_config(repo: Repo, digest: Digest, raw: bytes) -> None:
+    """Store an image config."""
+    with repo.transaction() as transaction:
+        _record_config(transaction, digest, raw)
+
+
+def import_image(
+    repo: Repo,
+    source: BlobSource,
+    *,
+    manifest_digest: Digest,
+    manifest_raw: bytes,
+    config_raw: bytes,
+    name: str,
+    limits: Limits,
+    on_event: OnEvent,
+) -> StoredImage:
+    """Store an image under a name and return it; what is here already is not fetched again."""
+    image = _Image.parse(manifest_digest, manifest_raw, config_raw)
+    present = _present_trees(repo, image.layers)
+    for digest in present:
+        on_event(BlobPresent(digest, "layer"))
+    missing = {layer.digest: layer for layer in image.layers if layer.digest not in present}
+    same = None if missing else _find_same(repo, image)
+    if same:
+        repo.set_image(name, same)
+        return repo.image(name)
+    with repo.transaction() as transaction:
+        fetched = fetch_layers(transaction.stage, source, list(missing.values()), limits, on_event)
+        for digest, staged in fetched.items():
+            _record_layer(transaction, missing[digest], staged)
+        _record_config(transaction, image.config_digest, config_raw)
+        trees = present | {digest: staged.root for digest, staged in fetched.items()}
+        size = sum(_unpacked(repo, fetched, layer.digest) for layer in image.layers)
+        commit = _write_merged(transaction, image, trees, size)
+        transaction.set_ref(refs.image_ref(name), commit)
+    return repo.image(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """What a registry gives of an image, before its layers."""
+
+    digest: Digest
+    manifest: bytes
+    config: bytes
+    config_digest: Digest
+    created: str | None
+    layers: tuple[Layer, ...]
+
+    @classmethod
+    def parse(cls, digest: Digest, manifest_raw: bytes, config_raw: bytes) -> "_Image":
+        manifest = parse_manifest(manifest_raw)
+        config = parse_image_config(config_raw)
+        if Digest.of(config_raw) != manifest.config_digest:
+            raise ImageError(f"the image config does not have the digest {manifest.config_digest}")
+        return cls(
+            digest=digest,
+            manifest=manifest_raw,
+            config=config_raw,
+            config_digest=manifest.config_digest,
+            created=config.created,
+            layers=layers_of(manifest, config),
+        )
+
+
+def _present_trees(repo: Repo, layers: Sequence[Layer]) -> dict[Digest, Directory]:
+    trees = {layer.digest: repo.find_layer_tree(layer) for layer in layers}
+    return {digest: tree for digest, tree in trees.items() if tree is not None}
+
+
+def _find_same(repo: Repo, image: _Image) -> str | None:
+    if not repo.has_blob(image.config_digest):
+        return None
+    for stored in repo.images():
+        same = (stored.digest, stored.manifest, stored.config) == (image.digest, image.manifest, image.config)
+        if same and repo.is_whole(stored.commit):
+            return stored.commit
+    return None
+
+
+def _write_merged(
+    transaction: Transaction, image: _Image, trees: Mapping[Digest, Directory], size: int
+) -> str:
+    tree = transaction.stage.write_tree(merge(trees[layer.digest] for layer in image.layers))
+    metadata = image_metadata(image.digest, image.manifest, image.config, size)
+    return transaction.write_commit(tree, metadata, _timestamp(image.created))
+
+
+def _record_layer(transaction: Transaction, layer: Layer, staged: StagedLayer) -> None:
+    metadata = {
+        BLOB_SIZE: str(layer.size),
+        LAYER_UNPACKED_SIZE: str(staged.unpacked),
+        LAYER_DIFF_ID: layer.diff_id,
+        LAYER_SKIPPED: str(staged.skipped),
+    }
+    commit = transaction.write_commit(staged.checksums, metadata)
+    transaction.set_ref(refs.blob_ref(layer.digest.hex), commit)
+
+
+def _record_config(transaction: Transaction, digest: Digest, raw: bytes) -> None:
+    content = transaction.stage.write_file(Attributes(), [raw])
+    tree = transaction.stage.write_tree(Directory(files={"content": content}))
+    commit = transaction.write_commit(tree, {BLOB_SIZE: str(len(raw))})
+    transaction.set_ref(refs.blob_ref(digest.hex), commit)
+
+
+def _unpacked(repo: Repo, fetched: Mapping[Digest, StagedLayer], digest: Digest) -> int:
+    if digest in fetched:
+        return fetched[digest].unpacked
+    return int(repo.blob_metadata(digest, LAYER_UNPACKED_SIZE) or 0)
+
+
+def _timestamp(created: str | None) -> int:
+    # From the image alone: the same image gives the same commit, whenever it is pulled.
+    try:
+        return max(0, int(datetime.fromisoformat(created or "").timestamp()))
+    except (ValueError, OverflowError):
+        return 0

@@ -5,6 +5,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+# All that a program starts dies with it, and it dies with us: an interrupted build stops building.
+TOGETHER = (
+    "setpriv", "--pdeathsig=SIGKILL", "--",
+    "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--",
+)  # fmt: skip
+
 
 class CommandError(Exception):
     """A program failed; the message holds its command line and all that it said."""

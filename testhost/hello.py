@@ -26,6 +26,7 @@ class HelloImage:
     version: str
     files: Mapping[str, str] = field(default_factory=dict)
     executables: Mapping[str, str] = field(default_factory=lambda: {"/bin/hello": SERVICE})
+    config: Mapping[str, object] = field(default_factory=dict)
 
     @contextmanager
     def layout(self, host: Host) -> Iterator[Path]:
@@ -34,8 +35,9 @@ class HelloImage:
             base, added, layout = (Path(scratch) / name for name in ("base", "added", "layout"))
             _add_busybox(host.tree, base)
             self._add_files(added)
-            config = {"Cmd": ["/bin/hello"], "Env": ["PATH=/bin"], "Labels": {"version": self.version}}
-            write_layout(layout, tag=self.version, layers=[tar_of(base), tar_of(added)], config=config)
+            defaults = {"Cmd": ["/bin/hello"], "Env": ["PATH=/bin"], "Labels": {"version": self.version}}
+            layers = [tar_of(base), tar_of(added)]
+            write_layout(layout, tag=self.version, layers=layers, config={**defaults, **self.config})
             yield layout
 
     def _add_files(self, added: Path) -> None:

@@ -5,7 +5,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from testhost.commands import run
+from testhost.commands import TOGETHER, run
 from testhost.layout import tar_of, write_layout
 from testhost.program import SOURCE
 from testhost.roots import cached_tree, key_of
@@ -51,7 +51,7 @@ def _cached_base(directory: Path, suite: str) -> Path:
 def _install_packages(suite: str, target: Path) -> None:
     print(f"testhost: making a root file system with etcd of Debian {suite}, about 10 s", flush=True)
     run([
-        "mmdebstrap", "--variant=extract", f"--include={','.join(PACKAGES)}", "--format=tar",
+        *TOGETHER, "mmdebstrap", "--variant=extract", f"--include={','.join(PACKAGES)}", "--format=tar",
         *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT),
         "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
         suite, target,

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from testhost.commands import run
+from testhost.commands import TOGETHER, run
 from testhost.storage import cache_directory, locked, make_tree, remove_tree
 
 # Raise it when a step of _install changes.
@@ -76,7 +76,8 @@ def _packages(suite: str) -> tuple[str, ...]:
 def _install(suite: str, tree: Path) -> None:
     print(f"testhost: installing Debian {suite} into the cache, about 40 s", flush=True)
     make_tree(tree)
-    run(["mmdebstrap", "--variant=apt", f"--include={','.join(_packages(suite))}", suite, tree])
+    packages = ",".join(_packages(suite))
+    run([*TOGETHER, "mmdebstrap", "--variant=apt", f"--include={packages}", suite, tree])
     (tree / "etc/hostname").write_text(f"{suite}\n")
     for unit in MASKED:
         (tree / "etc/systemd/system" / unit).symlink_to("/dev/null")

@@ -55,8 +55,7 @@ def read_whole_tree(repo: Path, checksum: str, meta: str) -> Directory:
     root = read_tree(repo, checksum, meta)
     for directory in root.walk():
         names = [f"{one}.file" for one in directory.files.values()]
-        names += [f"{directory.meta}.dirmeta"] if directory.meta else []
-        for name in names:
+        for name in (*names, f"{directory.meta or _IMPLIED_CHECKSUM}.dirmeta"):
             if not os.path.lexists(object_path(repo, name)):
                 raise BrokenError(f"the object {name} is missing", hint="pull the image again")
     return root

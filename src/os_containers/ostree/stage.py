@@ -14,6 +14,7 @@ by the next.
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import itertools
 import os
@@ -172,9 +173,15 @@ def _created(path: str) -> Iterator[int]:
 
 
 def _file_header(attributes: Attributes) -> bytes:
-    return encode_header(
-        attributes.uid, attributes.gid, stat.S_IFREG | attributes.mode, "", attributes.xattrs
-    )
+    mode = stat.S_IFREG | attributes.mode
+    if attributes.xattrs:
+        return encode_header(attributes.uid, attributes.gid, mode, "", attributes.xattrs)
+    return _plain_header(attributes.uid, attributes.gid, mode)
+
+
+@functools.lru_cache(maxsize=1000)
+def _plain_header(uid: int, gid: int, mode: int) -> bytes:
+    return encode_header(uid, gid, mode, "", ())
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

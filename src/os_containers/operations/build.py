@@ -22,7 +22,8 @@ from os_containers.host.runtime import Runtime
 from os_containers.image.manifest import ContainerConfig
 from os_containers.operations.system import System
 from os_containers.ostree.checkout import checkout
-from os_containers.ostree.repo import Repo, StoredImage
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.stored_image import StoredImage
 from os_containers.paths import Mode
 
 DEFAULT_STOP_SIGNAL = "SIGTERM"

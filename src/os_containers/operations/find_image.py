@@ -6,7 +6,8 @@ from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference
 from os_containers.operations.pull import pull
 from os_containers.operations.system import System
-from os_containers.ostree.repo import Repo, StoredImage
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.stored_image import StoredImage
 
 
 def stored_image(repo: Repo, image: str) -> StoredImage:

@@ -3,7 +3,8 @@
 from os_containers.image.reference import normalize_name
 from os_containers.operations.find_image import stored_image
 from os_containers.operations.system import System
-from os_containers.ostree.repo import StoredImage, StoredLayer
+from os_containers.ostree.repo import StoredLayer
+from os_containers.ostree.stored_image import StoredImage
 
 
 def list_images(system: System) -> list[StoredImage]:

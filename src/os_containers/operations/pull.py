@@ -6,7 +6,7 @@ from os_containers.image.proxy import ProxyOptions, open_image
 from os_containers.image.reference import ImageReference, normalize_name
 from os_containers.operations.system import System
 from os_containers.ostree.importer import import_image
-from os_containers.ostree.repo import StoredImage
+from os_containers.ostree.stored_image import StoredImage
 
 
 def pull(

@@ -16,7 +16,8 @@ from os_containers.operations.retention import discard, keep_only
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.transition import switch_deployment
-from os_containers.ostree.repo import Repo, StoredImage
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.stored_image import StoredImage
 
 
 class Source(Enum):

@@ -10,7 +10,7 @@ from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.reference import split_tag
 from os_containers.operations.images import delete_image, list_images, list_layers, tag_image
 from os_containers.operations.prune import prune as prune_store
-from os_containers.ostree.repo import StoredImage
+from os_containers.ostree.stored_image import StoredImage
 
 
 @click.group()

@@ -1,0 +1,88 @@
+"""An image without /exports runs as its image config says."""
+
+from collections.abc import Callable
+
+from testhost.hello import HelloImage
+from testhost.machine import Host
+
+Push = Callable[[HelloImage, str], str]
+ACCOUNTS = {
+    "/etc/passwd": "root:x:0:0::/:/bin/sh\nworker:x:4242:4243::/:/bin/sh\n",
+    "/etc/group": "root:x:0:\nworker:x:4243:\nextra:x:4244:worker\n",
+}
+
+
+def run(host: Host, image: str, command: str, options: str = "") -> str:
+    return host.run(f"os-containers run {options} {image} -- {command}").stdout
+
+
+def test_user_environment_and_directory_are_the_images(host: Host, push_hello: Push, runtime: str) -> None:
+    """Names are looked up in the image's own passwd and group."""
+    config = {"User": "worker", "Env": ["PATH=/bin", "COLOR=blue"], "WorkingDir": "/var/lib"}
+    image = push_hello(HelloImage("1", files=ACCOUNTS, config=config), "hello:latest")
+    host.run(f"os-containers pull --insecure {image}")
+    said = run(host, image, "sh -c 'id; pwd; echo $COLOR'", f"--runtime {runtime}")
+    assert said.splitlines()[0].startswith("uid=4242(worker) gid=4243(worker) groups=4243(worker),4244(extra)")
+    assert said.splitlines()[1:] == ["/var/lib", "blue"]
+
+
+def test_the_root_is_read_only_and_some_places_are_not(host: Host, push_hello: Push, runtime: str) -> None:
+    """A write to the rootfs would be a write to the repo."""
+    image = push_hello(HelloImage("1"), "hello:latest")
+    host.run(f"os-containers pull --insecure {image}")
+    script = (
+        "sh -c 'for d in / /bin /etc /run /tmp /var/tmp; do touch $d/x 2>/dev/null && echo $d; done; true'"
+    )
+    assert run(host, image, script, f"--runtime {runtime}").split() == ["/run", "/tmp", "/var/tmp"]
+
+
+def test_the_network_is_the_hosts(host: Host, push_hello: Push, runtime: str) -> None:
+    """A system container is a host service."""
+    image = push_hello(HelloImage("1"), "hello:latest")
+    host.run(f"os-containers pull --insecure {image}")
+    inside = run(host, image, "ls -l /proc/self/ns/net", f"--runtime {runtime}")
+    assert host.run("readlink /proc/self/ns/net").stdout.strip() in inside
+
+
+def test_a_volume_is_a_directory_of_the_host_that_stays(host: Host, push_hello: Push, runtime: str) -> None:
+    """Over updates and after uninstall, which says so; it belongs to the image's user."""
+    service = "#!/bin/sh\necho once >> /data/log\ntrap 'exit 0' TERM\nwhile :; do sleep 0.1; done\n"
+    config = {"User": "worker", "Volumes": {"/data": {}}}
+    image = HelloImage("1", files=ACCOUNTS, executables={"/bin/hello": service}, config=config)
+    name = push_hello(image, "hello:latest")
+    host.run(f"os-containers install --insecure --runtime {runtime} --name hello {name}")
+    host.run("systemctl start hello")
+    host.run("until test -s /var/lib/hello/data/log; do sleep 0.1; done")
+    assert host.run("stat --format '%u:%g' /var/lib/hello/data").stdout.strip() == "4242:4243"
+    push_hello(HelloImage("2", files=ACCOUNTS, executables={"/bin/hello": service}, config=config), "hello:latest")
+    host.run("os-containers update --pull --insecure hello")
+    host.run("until [ $(wc -l < /var/lib/hello/data/log) = 2 ]; do sleep 0.1; done")
+    said = host.run("os-containers uninstall hello").stderr
+    assert "kept /var/lib/hello: the data of hello" in said
+    host.run("rm -r /var/lib/hello")
+
+
+def test_an_image_without_a_command_is_refused(host: Host, push_hello: Push) -> None:
+    """With a hint for its author."""
+    image = push_hello(HelloImage("1", config={"Cmd": None}), "hello:latest")
+    failed = host.run(f"os-containers install --insecure {image}", check=False)
+    assert failed.returncode == 4
+    assert "error: the image names no command to run" in failed.stderr
+
+
+def test_readiness_passes_through(host: Host, push_hello: Push, runtime: str) -> None:
+    """With Type=notify, systemctl start returns when the container says READY=1, not before."""
+    unit = (
+        "[Service]\nType=notify\nExecStartPre=$EXEC_STARTPRE\nExecStart=$EXEC_START\n"
+        "WorkingDirectory=$DESTDIR\nTimeoutStartSec=20\n[Install]\nWantedBy=multi-user.target\n"
+    )
+    service = (
+        "#!/bin/sh\ntrap 'exit 0' TERM\nsleep 1\n"
+        "printf READY=1 | busybox nc -u local:$NOTIFY_SOCKET\nwhile :; do sleep 0.1; done\n"
+    )
+    image = HelloImage("1", files={"/exports/service.template": unit}, executables={"/bin/hello": service})
+    name = push_hello(image, "hello:latest")
+    host.run(f"os-containers install --insecure --runtime {runtime} --name hello {name}")
+    host.run("systemctl start --no-block hello")
+    assert host.run("sleep 0.5; systemctl is-active hello", check=False).stdout.strip() == "activating"
+    host.run("until [ $(systemctl is-active hello) = active ]; do sleep 0.1; done", timeout=30)

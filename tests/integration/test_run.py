@@ -1,0 +1,86 @@
+"""`run`: in a running container, beside a stopped one, in an image."""
+
+from collections.abc import Callable
+
+import pytest
+
+from testhost.hello import HelloImage
+from testhost.machine import Host
+
+Push = Callable[[HelloImage, str], str]
+
+
+@pytest.fixture
+def image(host: Host, push_hello: Push) -> str:
+    name = push_hello(HelloImage("1"), "hello:latest")
+    host.run(f"os-containers pull --insecure {name}")
+    return name
+
+
+@pytest.fixture(params=["running", "stopped", "image"])
+def target(request: pytest.FixtureRequest, host: Host, image: str, runtime: str) -> str:
+    """Return what to run in, in each of the three forms."""
+    if request.param == "image":
+        return f"--runtime {runtime} {image}"
+    host.run(f"os-containers install --runtime {runtime} --name hello {image}")
+    if request.param == "running":
+        host.run("systemctl start hello")
+    return "hello"
+
+
+def test_the_exit_code_is_ours(host: Host, target: str) -> None:
+    """And output goes where it belongs."""
+    done = host.run(f"os-containers run {target} -- sh -c 'echo out; echo err >&2; exit 42'", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (42, "out\n", "err\n")
+
+
+def test_arguments_pass_unchanged(host: Host, target: str) -> None:
+    """Options of the command are the command's."""
+    done = host.run(["bash", "-c", f"""os-containers run {target} echo -n --set "a  b" '$x' --help"""])
+    assert done.stdout == "-n --set a  b $x --help".removeprefix("-n ")
+
+
+def test_stdin_is_a_terminal_if_ours_is_one(host: Host, target: str) -> None:
+    """Nothing else decides it."""
+    script = "sh -c 'test -t 0 && echo yes || echo no'"
+    assert host.run(f"os-containers run {target} {script}").stdout == "no\n"
+    code, shown = host.run_on_terminal(f"os-containers run {target} {script}")
+    assert (code, shown.strip()) == (0, "yes")
+
+
+def test_stdin_reaches_the_command(host: Host, target: str) -> None:
+    """As in a pipe."""
+    assert host.run(f"os-containers run {target} cat", stdin="through").stdout == "through"
+
+
+def test_nothing_is_left_behind(host: Host, target: str) -> None:
+    """No container of the runtime, no directory."""
+    host.run(f"os-containers run {target} true")
+    for runtime in host.runtimes:
+        listed = host.run(f"{runtime} list --quiet").stdout.split()
+        assert [name for name in listed if name != "hello"] == []
+    assert host.run("ls /var/lib/containers/atomic/.staging").stdout == ""
+
+
+def test_a_missing_command_is_told(host: Host, target: str) -> None:
+    """By the runtime, with its exit code."""
+    done = host.run(f"os-containers run {target} /no/such/command", check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+
+
+def test_values_are_set_for_an_image_only(host: Host, push_hello: Push) -> None:
+    """A container has its values already."""
+    config = (
+        '{"ociVersion": "1.0.2", "process": {"user": {"uid": 0, "gid": 0}, "cwd": "/", "args": ["/bin/echo",'
+        ' "$GREETING"]}, "root": {"path": "rootfs"}, "mounts": [{"destination": "/proc", "type": "proc",'
+        ' "source": "proc"}], "linux": {"namespaces": [{"type": "pid"}, {"type": "mount"}]}}'
+    )
+    image = push_hello(HelloImage("1", files={"/exports/config.json.template": config}), "hello:latest")
+    host.run(f"os-containers pull --insecure {image}")
+    assert host.run(f"os-containers run --set GREETING=hi {image}").stdout == "hi\n"
+    failed = host.run(f"os-containers run {image}", check=False)
+    assert failed.returncode == 4
+    assert "no value for GREETING" in failed.stderr
+    host.run(f"os-containers install --set GREETING=hi --name hello {image}")
+    assert host.run("os-containers run --set GREETING=x hello true", check=False).returncode == 2

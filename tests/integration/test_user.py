@@ -1,0 +1,107 @@
+"""Everything as an ordinary user: systemctl --user, a bare-user repo, a user namespace."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from testhost.hello import HelloImage
+from testhost.machine import Host, Result
+
+Push = Callable[[HelloImage, str], str]
+EXPORTS = {
+    "/exports/hostfs/etc/hello.conf": "x\n",
+    "/exports/tmpfiles.template": "d $RUN_DIRECTORY/hello 0700 $HOST_UID $HOST_GID -\n",
+}
+
+
+@pytest.fixture
+def as_user(host: Host, user: str) -> Callable[..., Result]:
+    def run(command: str, **options: bool) -> Result:
+        return host.run(command, user=user, **options)
+
+    return run
+
+
+def test_the_whole_life_as_a_user(
+    host: Host, as_user: Callable[..., Result], user: str, push_hello: Push, runtime: str
+) -> None:
+    """Install, start, update, roll back, uninstall; nothing outside the home changes."""
+    image = push_hello(HelloImage("1", files=EXPORTS), "hello:latest")
+    as_user(f"os-containers pull --insecure {image}")
+    said = as_user(f"os-containers install --runtime {runtime} --name hello {image}").stderr
+    assert "host files are for root only, not copied: /etc/hello.conf" in said
+    assert not host.exists("/etc/hello.conf")
+    as_user("systemctl --user start hello")
+    uid = as_user("id -u").stdout.strip()
+    cgroup = as_user("systemctl --user show --property=ControlGroup --value hello").stdout.strip()
+    inside = as_user(f"cat /sys/fs/cgroup{cgroup}/container/cgroup.procs").stdout.split()
+    assert inside
+    assert as_user(f"stat --format %u /proc/{inside[0]}").stdout.strip() == uid
+    assert as_user("os-containers run hello id -u").stdout == "0\n"
+    assert host.exists(f"/run/user/{uid}/hello")
+    push_hello(HelloImage("2", files=EXPORTS), "hello:latest")
+    as_user("os-containers update --pull --insecure hello")
+    assert as_user("os-containers run hello cat /version").stdout == "2"
+    as_user("os-containers rollback hello")
+    assert as_user("os-containers run hello cat /version").stdout == "1"
+    (listed,) = json.loads(as_user("os-containers containers list --json").stdout)
+    assert listed["state"] == "running"
+    repo = as_user("echo $HOME/.local/share/containers/atomic/.storage/repo").stdout.strip()
+    assert "mode=bare-user\n" in host.read(f"{repo}/config")
+    as_user("os-containers uninstall hello")
+    assert as_user("systemctl --user status hello", check=False).returncode == 4
+
+
+def test_a_user_has_a_store_of_his_own(
+    host: Host, as_user: Callable[..., Result], push_hello: Push
+) -> None:
+    """Root does not see it, nor he root's."""
+    image = push_hello(HelloImage("1"), "hello:latest")
+    as_user(f"os-containers install --insecure --name mine {image}")
+    host.run(f"os-containers install --insecure --name roots {image}")
+    assert [one["name"] for one in json.loads(host.run("os-containers containers list --all --json").stdout)] == ["roots"]
+    listed = json.loads(as_user("os-containers containers list --all --json").stdout)
+    assert [one["name"] for one in listed] == ["mine"]
+
+
+@pytest.mark.parametrize("form", ["running", "stopped", "image"])
+def test_run_as_a_user(
+    as_user: Callable[..., Result], push_hello: Push, runtime: str, form: str
+) -> None:
+    """In all three forms, with our exit code."""
+    image = push_hello(HelloImage("1"), "hello:latest")
+    as_user(f"os-containers pull --insecure {image}")
+    target = f"--runtime {runtime} {image}"
+    if form != "image":
+        as_user(f"os-containers install --runtime {runtime} --name hello {image}")
+        target = "hello"
+    if form == "running":
+        as_user("systemctl --user start hello")
+    done = as_user(f"os-containers run {target} -- sh -c 'id -u; exit 42'", check=False)
+    assert (done.returncode, done.stdout) == (42, "0\n")
+
+
+def test_a_users_volume_is_writable_for_the_images_user(
+    as_user: Callable[..., Result], push_hello: Push, runtime: str
+) -> None:
+    """Whose id on the host is one of the user's subordinate ids."""
+    service = "#!/bin/sh\nid > /data/log\ntrap 'exit 0' TERM\nwhile :; do sleep 0.1; done\n"
+    config = {"User": "4242", "Volumes": {"/data": {}}}
+    image = push_hello(HelloImage("1", executables={"/bin/hello": service}, config=config), "hello:latest")
+    as_user(f"os-containers install --insecure --runtime {runtime} --name hello {image}")
+    as_user("systemctl --user start hello")
+    as_user("until grep uid=4242 ~/.local/share/hello/data/log; do sleep 0.1; done")
+    as_user("os-containers run hello sh -c 'echo > /data/log'")
+    as_user("systemctl --user stop hello")
+
+
+def test_the_service_starts_with_the_users_session(
+    as_user: Callable[..., Result], push_hello: Push
+) -> None:
+    """Also if the image's unit says multi-user.target, as most do."""
+    unit = "[Service]\nExecStart=$EXEC_START\n[Install]\nWantedBy=multi-user.target\n"
+    image = push_hello(HelloImage("1", files={"/exports/service.template": unit}), "hello:latest")
+    as_user(f"os-containers install --insecure --name hello {image}")
+    wants = as_user("ls ~/.config/systemd/user/default.target.wants").stdout.split()
+    assert wants == ["hello.service"]

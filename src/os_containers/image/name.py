@@ -1,0 +1,121 @@
+"""The name under which we keep an image: its name in a registry, or the one inside an archive or a directory.
+
+oci:DIRECTORY[:NAME]          index.json, annotation org.opencontainers.image.ref.name
+oci-archive:FILE[:NAME]       the same, in a tar
+docker-archive:FILE[:NAME]    manifest.json in a tar, RepoTags
+dir:DIRECTORY                 has none: localhost/DIRECTORY
+"""
+
+import tarfile
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from os_containers.errors import ImageError, NotFoundError, UsageError
+from os_containers.image.limits import DEFAULT_LIMITS
+from os_containers.image.reference import DEFAULT_TAG, ImageReference, normalize_name
+
+_Type = TypeVar("_Type")
+
+_ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+
+
+class _Described(msgspec.Struct):
+    annotations: dict[str, str] | None = None
+
+
+class _Index(msgspec.Struct):
+    manifests: tuple[_Described, ...]
+
+
+class _Archived(msgspec.Struct, rename="pascal"):
+    repo_tags: tuple[str, ...] | None = None
+
+
+def store_name(reference: ImageReference) -> str:
+    """Return the full name of an image. Raises NotFoundError when its file or directory is not there."""
+    rest = reference.rest
+    match reference.transport:
+        case "docker":
+            return normalize_name(rest.removeprefix("//"))
+        case "oci":
+            path, inner = _split_path(rest)
+            return _from_index(_read(path / "index.json"), path, inner)
+        case "oci-archive":
+            path, inner = _split_path(rest)
+            return _from_index(_read_member(path, "index.json"), path, inner)
+        case "docker-archive":
+            path, inner = _split_path(rest)
+            return _from_repo_tags(_read_member(path, "manifest.json"), path, inner)
+        case "containers-storage" | "docker-daemon":
+            # [driver@root]name
+            return _named(rest.rpartition("]")[2], Path("image"))
+        case _:
+            return _named("", Path(rest))
+
+
+def _split_path(rest: str) -> tuple[Path, str]:
+    path, _, inner = rest.partition(":")
+    return Path(path), inner
+
+
+def _from_index(raw: bytes, path: Path, inner: str) -> str:
+    described = _decode(raw, _Index, path).manifests
+    annotations = [one.annotations or {} for one in described]
+    if not inner and len(annotations) == 1:
+        names = [annotations[0][key] for key in _ANNOTATIONS if key in annotations[0]]
+        inner = names[0] if names else ""
+    return _named(inner, path)
+
+
+def _from_repo_tags(raw: bytes, path: Path, inner: str) -> str:
+    if not inner or inner.startswith("@"):
+        tags = [
+            tag for archived in _decode(raw, tuple[_Archived, ...], path) for tag in archived.repo_tags or ()
+        ]
+        inner = tags[0] if tags else ""
+    return _named(inner, path)
+
+
+def _named(inner: str, path: Path) -> str:
+    """Return the name found inside; a bare tag, or none, becomes one of the file's own name."""
+    if "/" in inner or ":" in inner:
+        return normalize_name(inner)
+    stem = path.name.lower().removesuffix(".tar")
+    cleaned = "".join(one if one.isascii() and one.isalnum() else "-" for one in stem).strip("-")
+    tag = inner or DEFAULT_TAG
+    try:
+        return normalize_name(f"localhost/{cleaned or 'image'}:{tag}")
+    except UsageError as error:
+        raise UsageError(
+            f"{inner!a} in {path} is no image name", hint="give one with --name-image"
+        ) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(DEFAULT_LIMITS.json_size + 1)
+    except OSError as error:
+        raise NotFoundError(f"{path} cannot be read: {error.strerror}", hint="check the path") from error
+
+
+def _read_member(archive: Path, name: str) -> bytes:
+    try:
+        with tarfile.open(archive) as tar:
+            member = tar.extractfile(name)
+            return member.read(DEFAULT_LIMITS.json_size + 1) if member else b""
+    except OSError as error:
+        raise NotFoundError(f"{archive} cannot be read: {error.strerror}", hint="check the path") from error
+    except (tarfile.TarError, KeyError) as error:
+        raise ImageError(f"{archive} is not an image archive: {error}") from error
+
+
+def _decode(raw: bytes, kind: type[_Type], path: Path) -> _Type:
+    if len(raw) > DEFAULT_LIMITS.json_size:
+        raise ImageError(f"the index in {path} is larger than {DEFAULT_LIMITS.json_size} bytes")
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ImageError(f"the index in {path} is malformed: {error}") from error

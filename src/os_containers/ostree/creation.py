@@ -5,15 +5,16 @@ halves: a directory without `config` and without objects is redone.
 """
 
 import os
-import tempfile
 from pathlib import Path
 
 from os_containers import files
 from os_containers.errors import SystemFaultError
+from os_containers.ostree.directory_lock import locked_directory
 from os_containers.ostree.gi import Gio, OSTree, translate_errors
 from os_containers.paths import Mode
 
 _MODES = {Mode.SYSTEM: OSTree.RepoMode.BARE, Mode.USER: OSTree.RepoMode.BARE_USER}
+_FRESH = f"{files.TEMPORARY_PREFIX}repo"
 _MODE_NAMES = {Mode.SYSTEM: "bare", Mode.USER: "bare-user"}
 
 
@@ -36,20 +37,28 @@ def open_repo(path: Path, mode: Mode) -> OSTree.Repo:
 def _create(path: Path, mode: Mode) -> None:
     try:
         files.make_directory(path.parent)
-        _remove_leftover(path)
-        with tempfile.TemporaryDirectory(prefix=files.TEMPORARY_PREFIX, dir=path.parent) as temporary:
-            fresh = Path(temporary, "repo")
-            fresh.mkdir()
-            with translate_errors(f"create the repo {path}"):
-                OSTree.Repo.new(Gio.File.new_for_path(os.fspath(fresh))).create(_MODES[mode], None)
-            files.sync_file_system(fresh)
-            fresh.rename(path)
-        files.fsync_directory(path.parent)
+        with locked_directory(path.parent):
+            if not (path / "config").exists():
+                _remove_leftovers(path)
+                _create_at_once(path, mode)
     except OSError as error:
         raise SystemFaultError(f"cannot create the repo {path}: {error.strerror}") from error
 
 
-def _remove_leftover(path: Path) -> None:
+def _create_at_once(path: Path, mode: Mode) -> None:
+    fresh = path.with_name(_FRESH)
+    fresh.mkdir()
+    with translate_errors(f"create the repo {path}"):
+        OSTree.Repo.new(Gio.File.new_for_path(os.fspath(fresh))).create(_MODES[mode], None)
+    files.sync_file_system(fresh)
+    fresh.rename(path)
+    files.fsync_directory(path.parent)
+
+
+def _remove_leftovers(path: Path) -> None:
+    fresh = path.with_name(_FRESH)
+    if fresh.exists():
+        files.remove_tree(fresh)
     if not path.exists():
         return
     if not path.is_dir() or any(one.is_file() for one in path.glob("objects/*/*")) or _foreign(path):

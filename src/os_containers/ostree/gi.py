@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from os_containers.errors import BrokenError, OsContainersError, SystemFaultError
+from os_containers.errors import BrokenError, BusyError, OsContainersError, SystemFaultError
 
 try:
     import gi  # noqa: TID251 - this is the door
@@ -37,6 +37,8 @@ def translate_errors(doing: str) -> Iterator[None]:
 def _translated(error: GLib.Error, message: str) -> OsContainersError:
     if error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.NO_SPACE) or _RESERVE in str(error.message):
         return SystemFaultError(message, hint="free some space: os-containers images prune")
+    if error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.WOULD_BLOCK):
+        return BusyError(message, hint="wait for the other command to end")
     if error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.NOT_FOUND):
         return BrokenError(message, hint="os-containers check shows what is damaged")
     return SystemFaultError(message)

@@ -59,6 +59,11 @@ class RefFiles:
             (self._heads / ref).unlink(missing_ok=True)
         self._sync_directories(refs)
 
+    def remove_leftovers(self) -> None:
+        """Remove what killed writers left; only for the one who knows that nobody is writing."""
+        for temporary in self._temporary.glob(f"{files.TEMPORARY_PREFIX}*"):
+            temporary.unlink()
+
     def _durable(self, commit: str) -> Path:
         temporary = files.temporary_name(self._temporary / "ref")
         with temporary.open("x") as file:

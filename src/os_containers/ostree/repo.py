@@ -163,7 +163,11 @@ class Repo:
             raise SystemFaultError(f"cannot write to the repo {self.path}: {error.strerror}") from error
 
     def prune(self) -> Pruned:
-        """Remove the blobs that no image and no pin needs, then the objects that no ref needs."""
+        """Remove the blobs that no image and no pin needs, then the objects that no ref needs.
+
+        Nobody else may be changing the repo meanwhile. Raises BrokenError, and removes nothing, when an image
+        or a pin is damaged.
+        """
         needed = self._needed_refs()
         unneeded = [
             ref for ref in self._refs.names(refs.IMAGES) if refs.is_blob_ref(ref) and ref not in needed
@@ -172,6 +176,7 @@ class Repo:
         with translate_errors("prune the repo"):
             _, _, objects, size = self.ostree.prune(OSTree.RepoPruneFlags.REFS_ONLY, 0, None)
         remove_stale_stages(self.path)
+        self._refs.remove_leftovers()
         return Pruned(tuple(unneeded), objects, size)
 
     def _needed_refs(self) -> set[str]:

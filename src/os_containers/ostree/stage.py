@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from os_containers import files
+from os_containers.ostree.directory_lock import locked_directory
 from os_containers.ostree.formats import SYMLINK_MODE, Attributes, format_of
 from os_containers.ostree.objects import ORDINARY, object_path
 from os_containers.ostree.tree import Directory
@@ -138,10 +139,10 @@ class Stage:
 def stage(repo: Path, mode: Mode) -> Iterator[Stage]:
     """Give a fresh stage and remove it in the end; what was not published is dropped."""
     with contextlib.ExitStack() as undo:
-        with _locked_directory(repo / "tmp"):
+        with locked_directory(repo / "tmp"):
             remove_stale_stages(repo)
             directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=repo / "tmp"))
-            undo.enter_context(_locked_directory(directory))
+            undo.enter_context(locked_directory(directory))
             undo.callback(files.remove_tree, directory)
         yield Stage(repo, mode, directory)
 
@@ -149,18 +150,8 @@ def stage(repo: Path, mode: Mode) -> Iterator[Stage]:
 def remove_stale_stages(repo: Path) -> None:
     """Free what imports that were killed left behind."""
     for directory in (repo / "tmp").glob(f"{_PREFIX}*"):
-        with contextlib.suppress(BlockingIOError), _locked_directory(directory, fcntl.LOCK_NB):
+        with contextlib.suppress(BlockingIOError), locked_directory(directory, fcntl.LOCK_NB):
             files.remove_tree(directory)
-
-
-@contextlib.contextmanager
-def _locked_directory(directory: Path, flags: int = 0) -> Iterator[None]:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -276,7 +276,8 @@ def test_b24_a_symlink_of_a_lower_layer_leads_nowhere(repo: Repo, tmp_path: Path
 
 
 def test_b25_hard_links_share_a_file(repo: Repo, tmp_path: Path) -> None:
-    layer = {"b": entry(tarfile.LNKTYPE, target="a"), "a": b"1", "c": entry(tarfile.LNKTYPE, target="a")}
+    link = {"b": entry(tarfile.LNKTYPE, target="a"), "c": entry(tarfile.LNKTYPE, target="a")}
+    layer: Mapping[str, Content] = {"b": link["b"], "a": b"1", "c": link["c"]}
     image = pull(repo, registry_of(layer))
     assert rootfs_of(repo, image, tmp_path / "rootfs") == {"a": "1", "b": "1", "c": "1"}
 

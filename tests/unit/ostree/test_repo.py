@@ -178,3 +178,16 @@ def test_a_repo_that_vanished_is_told(repo: Repo) -> None:
     shutil.rmtree(repo.path)
     with pytest.raises(OsContainersError), repo.transaction():
         pass
+
+
+def test_b84_a_killed_creation_is_made_up_for(tmp_path: Path, mode: Mode) -> None:
+    (tmp_path / ".os-containers-repo/objects").mkdir(parents=True)
+    Repo.open(tmp_path / "repo", mode)
+    assert [one.name for one in tmp_path.iterdir()] == ["repo"]
+
+
+def test_b84_prune_removes_what_a_killed_writer_of_refs_left(repo: Repo) -> None:
+    left = repo.path / "tmp/.os-containers-0123456789abcdef"
+    left.touch()
+    repo.prune()
+    assert not left.exists()

@@ -7,6 +7,7 @@ import shutil
 import subprocess  # noqa: TID251 - this is the door
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from os_containers.errors import ProcessError, SystemFaultError
 
@@ -86,8 +87,10 @@ def run_attached(argv: Sequence[str | Path]) -> int:
     return returncode if returncode >= 0 else 128 - returncode
 
 
-def spawn(argv: Sequence[str | Path], *, passed_fds: Sequence[int]) -> subprocess.Popen[bytes]:
-    """Start a program that we talk to over inherited descriptors; its stderr is a pipe."""
+def spawn(
+    argv: Sequence[str | Path], *, passed_fds: Sequence[int], stderr: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Start a program that we talk to over inherited descriptors; what it says goes to a file."""
     words = [os.fspath(word) for word in argv]
     logger.debug("+ %s &", shlex.join(words))
     try:
@@ -95,8 +98,17 @@ def spawn(argv: Sequence[str | Path], *, passed_fds: Sequence[int]) -> subproces
             words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             pass_fds=passed_fds,
         )
     except FileNotFoundError as error:
         raise missing_program(words[0]) from error
+
+
+def end(child: subprocess.Popen[bytes], *, timeout: float) -> None:
+    """Wait for a program that is about to end; kill it when it takes longer than timeout seconds."""
+    try:
+        child.wait(timeout)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

@@ -1,7 +1,7 @@
 """How images are called: references as a person writes them, and the names under which we keep images; pure.
 
-A reference says where an image is: `docker://quay.io/etcd:3.5`, `oci:/srv/etcd`. A name says what it is, in full:
-`quay.io/etcd:3.5`. The grammar of names is that of the distribution project (reference/reference.go).
+A reference says where an image is: `docker://quay.io/etcd:3.5`, `oci:/srv/etcd`. A name says what it is, in
+full: `quay.io/etcd:3.5`. The grammar of names is that of the distribution project (reference/reference.go).
 """
 
 import re
@@ -96,7 +96,7 @@ def split_tag(name: str) -> tuple[str, str]:
 
 
 def container_name(image_name: str) -> str:
-    """Return what a container of an image is called by default: the last part of its name, and a tag but latest."""
+    """Return the default name of a container: the last part of its image's, and the tag unless it is latest."""
     repository, tag = split_tag(image_name)
     last = repository.rpartition("/")[2]
     return last if tag == DEFAULT_TAG or tag.startswith("@") else f"{last}-{tag}"

@@ -1,0 +1,70 @@
+"""What skopeo says when something fails, as one of our errors with a way out; pure.
+
+skopeo has no error codes before protocol 0.2.8, so its words decide.
+"""
+
+import re
+
+from os_containers.errors import (
+    ImageError,
+    NotFoundError,
+    OsContainersError,
+    PolicyError,
+    RegistryError,
+)
+
+_KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
+    (
+        (
+            r"unauthorized|authentication required|access to the resource is denied|no basic auth credentials"
+            r"|status code 40[13]|invalid username/password"
+        ),
+        RegistryError,
+        "login is needed: skopeo login, or give --authfile or --creds",
+    ),
+    (
+        r"rejected by policy|policy\.json|signature|Source image rejected",
+        PolicyError,
+        "see containers-policy.json(5) for what this host accepts",
+    ),
+    (
+        r"no image found in (manifest list|image index)|no matching manifest",
+        ImageError,
+        "the image is not made for this platform: choose one with --platform",
+    ),
+    (
+        (
+            r"manifest unknown|name unknown|repository name not known|no such file|not found|does not exist"
+            r"|not known to registry|no descriptor found|identifier is not an image|does not resolve"
+        ),
+        NotFoundError,
+        "check the name and the tag",
+    ),
+    (
+        r"server gave HTTP response to HTTPS client",
+        RegistryError,
+        "the registry speaks plain http: --tls-verify=false allows it",
+    ),
+    (
+        r"x509|certificate|tls:",
+        RegistryError,
+        "put the registry's CA into /etc/containers/certs.d/HOST:PORT/ca.crt, or give --tls-verify=false",
+    ),
+    (
+        (
+            r"digest did not match|[Cc]orrupt|expected \d+ bytes in blob|does not match|unsupported schema"
+            r"|invalid character|unmarshal|unrecognized|unsupported"
+        ),
+        ImageError,
+        "the image is damaged or of an unknown kind",
+    ),
+)
+
+
+def failure(said: str, reference: str) -> OsContainersError:
+    """Return the error that skopeo's words about an image mean."""
+    text = said.strip().splitlines()[-1] if said.strip() else "no reason given"
+    for pattern, kind, hint in _KINDS:
+        if re.search(pattern, text):
+            return kind(f"{reference}: {text}", hint=hint)
+    return RegistryError(f"{reference}: {text}", hint="check the network and the registry, then try again")

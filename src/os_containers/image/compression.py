@@ -69,7 +69,8 @@ def _gunzip(compressed: ByteStream) -> Iterator[bytes]:
             piece = _inflate(member, pending)
             if not piece and not pending and not member.eof:
                 raise ImageError("the gzip stream is truncated")
-            yield piece
+            if piece:  # an empty one would read as the end
+                yield piece
             pending = member.unused_data or member.unconsumed_tail or compressed.read(CHUNK)
 
 

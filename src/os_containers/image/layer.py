@@ -34,12 +34,18 @@ class LayerStream:
         return piece[:n]
 
     def _next_piece(self) -> bytes:
-        piece = next(self._pieces, b"")
+        for piece in self._pieces:
+            self._tell()
+            if piece:
+                return piece
+        self._tell()
+        return b""
+
+    def _tell(self) -> None:
         received = self._blob.received
         if received > self._told:
             self._on_received(received - self._told)
             self._told = received
-        return piece
 
 
 @contextmanager
@@ -53,10 +59,10 @@ def open_layer(
     """
     with source.blob(layer.digest, layer.size) as file:
         blob = _Blob(file, layer)
-        stream = LayerStream(_verified(blob, layer, limits), blob, on_received)
-        yield stream
-        while stream.read():
-            pass
+        pieces = _verified(blob, layer, limits)
+        yield LayerStream(pieces, blob, on_received)
+        for _ in pieces:
+            pass  # what is left counts for the digests, too
 
 
 class _Blob:

@@ -96,7 +96,7 @@ def split_tag(name: str) -> tuple[str, str]:
 
 
 def container_name(image_name: str) -> str:
-    """Return the default name of a container: the last part of its image's, and the tag unless it is latest."""
+    """Return the default name of a container: the last part of the name, and the tag unless it is latest."""
     repository, tag = split_tag(image_name)
     last = repository.rpartition("/")[2]
     return last if tag == DEFAULT_TAG or tag.startswith("@") else f"{last}-{tag}"

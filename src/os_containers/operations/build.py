@@ -165,7 +165,7 @@ class _Draft:
         return Record(
             serial=blueprint.serial,
             image=blueprint.image.name,
-            digest=blueprint.image.digest,
+            digest=str(blueprint.image.digest),
             commit=blueprint.image.commit,
             created=time.time(),
             runtime=str(blueprint.runtime.path),

@@ -79,7 +79,7 @@ def _row(image: StoredImage, shown_id: str) -> tuple[str, ...]:
 def _tree(image: StoredImage) -> dict[str, Any]:
     return {
         "name": image.name,
-        "digest": image.digest,
+        "digest": str(image.digest),
         "commit": image.commit,
         "created": image.image_config().created,
         "pulled": image.pulled,

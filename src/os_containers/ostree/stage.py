@@ -39,7 +39,7 @@ _PREFIX = "os-containers-"
 
 
 class Stage:
-    """Takes objects; several threads may write at once. Nothing is in the repo before publish()."""
+    """Takes objects; nothing is in the repo before publish()."""
 
     def __init__(self, repo: Path, mode: Mode, directory: Path) -> None:
         self.directory = directory

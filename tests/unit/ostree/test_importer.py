@@ -358,7 +358,7 @@ def test_prune_keeps_what_images_and_pins_need(repo: Repo, tmp_path: Path) -> No
     assert process.run(["ostree", "fsck", f"--repo={repo.path}"]).returncode == 0
 
 
-def test_many_layers_at_once_keep_their_order(repo: Repo, tmp_path: Path) -> None:
+def test_many_layers_keep_their_order(repo: Repo, tmp_path: Path) -> None:
     layers: Sequence[Mapping[str, Content]] = [{"f": b"%d" % number} for number in range(20)]
     assert rootfs_of(repo, pull(repo, registry_of(*layers)), tmp_path / "rootfs") == {"f": "19"}
 

@@ -21,8 +21,9 @@ def checkout(repo: Repo, commit: str, rootfs: Path) -> None:
     if repo.metadata(commit, SIZE) is None:
         raise BrokenError(f"commit {commit} is not a merged image", hint="pull the image again")
     options = OSTree.RepoCheckoutAtOptions()
-    options.mode = _CHECKOUT_MODES[repo.mode]
-    options.overwrite_mode = OSTree.RepoCheckoutOverwriteMode.NONE
+    # PyGObject 3.50 warns on stderr when the field of a struct is given an enum instead of its number
+    options.mode = int(_CHECKOUT_MODES[repo.mode])  # type: ignore[assignment]
+    options.overwrite_mode = int(OSTree.RepoCheckoutOverwriteMode.NONE)  # type: ignore[assignment]
     options.enable_fsync = False
     with translate_errors(f"check out {commit} at {rootfs}"):
         repo.ostree.checkout_at(options, _RELATIVE_TO_NOTHING, os.fspath(rootfs.absolute()), commit, None)

@@ -104,7 +104,7 @@ def _configure_and_start(stage: Stage) -> None:
     _claim(
         "etcd runs in the control group of its own unit", "/usr/bin/etcd" in status or "etcd --data" in status
     )
-    _claim("the container is listed as running", "Running" in stage.type("os-containers containers list"))
+    _claim("the container is listed as running", "running" in stage.type("os-containers containers list"))
     stage.type("etcdctl put greeting hello")
     _claim_server(stage, "3.4")
 

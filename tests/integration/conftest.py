@@ -24,6 +24,12 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"host: Debian {config.getoption('--suite')}"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for a runtime with each that works in the host."""
+    if "runtime" in metafunc.fixturenames:
+        metafunc.parametrize("runtime", RUNTIMES[metafunc.config.getoption("--suite")])
+
+
 @pytest.fixture(scope="session")
 def host(pytestconfig: pytest.Config) -> Iterator[Host]:
     """Give a booted host with os-containers installed, the same for all tests."""
@@ -61,15 +67,6 @@ def push_hello(host: Host, registry: Registry) -> Callable[[HelloImage, str], st
         return f"{PLAIN}/{name}"
 
     return push
-
-
-@pytest.fixture(params=("crun", "runc"))
-def runtime(request: pytest.FixtureRequest, host: Host) -> str:
-    """Return each OCI runtime in turn."""
-    name: str = request.param
-    if name not in host.runtimes:
-        pytest.skip(f"{name} of Debian {host.suite} does not work in this kind of host")
-    return name
 
 
 @pytest.fixture(autouse=True)

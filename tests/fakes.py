@@ -59,6 +59,9 @@ class FakeServices:
     def remove_tmpfiles(self, fragment: Path) -> None:
         self._call(f"remove {fragment.name}")
 
+    def scope_command(self, name: str) -> list[str]:
+        return []
+
     def last_log_line(self, unit: str) -> str:
         return f"the last words of {unit}"
 

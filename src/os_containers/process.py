@@ -21,6 +21,7 @@ PACKAGES = {
     "skopeo": "skopeo",
     "systemctl": "systemd",
     "systemd-analyze": "systemd",
+    "systemd-run": "systemd",
     "systemd-tmpfiles": "systemd",
 }
 

@@ -89,6 +89,8 @@ def _uninstall_all(host: Host, store: str, *, user: str | None) -> None:
     repo = f"{store}/.storage/repo"
     if host.exists(repo):
         host.run(["ostree", "fsck", "--quiet", f"--repo={repo}"], user=user)
+    # the next test shall not find this one's images
+    host.run(["rm", "-rf", store], user=user)
 
 
 def _is_cache(line: str) -> bool:

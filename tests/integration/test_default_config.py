@@ -22,7 +22,9 @@ def test_user_environment_and_directory_are_the_images(host: Host, push_hello: P
     image = push_hello(HelloImage("1", files=ACCOUNTS, config=config), "hello:latest")
     host.run(f"os-containers pull --insecure {image}")
     said = run(host, image, "sh -c 'id; pwd; echo $COLOR'", f"--runtime {runtime}")
-    assert said.splitlines()[0].startswith("uid=4242(worker) gid=4243(worker) groups=4243(worker),4244(extra)")
+    assert said.splitlines()[0].startswith(
+        "uid=4242(worker) gid=4243(worker) groups=4243(worker),4244(extra)"
+    )
     assert said.splitlines()[1:] == ["/var/lib", "blue"]
 
 
@@ -54,7 +56,9 @@ def test_a_volume_is_a_directory_of_the_host_that_stays(host: Host, push_hello: 
     host.run("systemctl start hello")
     host.run("until test -s /var/lib/hello/data/log; do sleep 0.1; done")
     assert host.run("stat --format '%u:%g' /var/lib/hello/data").stdout.strip() == "4242:4243"
-    push_hello(HelloImage("2", files=ACCOUNTS, executables={"/bin/hello": service}, config=config), "hello:latest")
+    push_hello(
+        HelloImage("2", files=ACCOUNTS, executables={"/bin/hello": service}, config=config), "hello:latest"
+    )
     host.run("os-containers update --pull --insecure hello")
     host.run("until [ $(wc -l < /var/lib/hello/data/log) = 2 ]; do sleep 0.1; done")
     said = host.run("os-containers uninstall hello").stderr

@@ -1,7 +1,7 @@
 """Images: from everywhere, once; listed, tagged, deleted, pruned."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -12,13 +12,6 @@ from testhost.registry import PASSWORD, PLAIN, TLS, USER, WITH_PASSWORD
 Push = Callable[[HelloImage, str], str]
 STORE = "/var/lib/containers/atomic"
 REPO = f"{STORE}/.storage/repo"
-
-
-@pytest.fixture(autouse=True)
-def _empty_store(host: Host) -> Iterator[None]:
-    """Each of these tests begins without images."""
-    host.run(f"rm -rf {STORE}")
-    yield
 
 
 def images(host: Host) -> list[str]:
@@ -78,7 +71,9 @@ def test_credentials_are_used_and_not_told(host: Host, push_hello: Push) -> None
     assert wrong.returncode == 11
     assert "hunter2" not in wrong.stderr
     host.run(f"os-containers pull --insecure --creds {USER}:{PASSWORD} {image}")
-    host.run(f"rm -rf {STORE}; skopeo login --tls-verify=false --authfile /run/auth -u {USER} -p {PASSWORD} {WITH_PASSWORD}")
+    host.run(
+        f"rm -rf {STORE}; skopeo login --tls-verify=false --authfile /run/auth -u {USER} -p {PASSWORD} {WITH_PASSWORD}"
+    )
     host.run(f"os-containers pull --insecure --authfile /run/auth {image}")
     assert images(host) == [image]
 

@@ -24,7 +24,7 @@ def as_user(host: Host, user: str) -> Callable[..., Result]:
 
 
 def test_the_whole_life_as_a_user(
-    host: Host, as_user: Callable[..., Result], user: str, push_hello: Push, runtime: str
+    host: Host, as_user: Callable[..., Result], push_hello: Push, runtime: str
 ) -> None:
     """Install, start, update, roll back, uninstall; nothing outside the home changes."""
     image = push_hello(HelloImage("1", files=EXPORTS), "hello:latest")
@@ -53,22 +53,20 @@ def test_the_whole_life_as_a_user(
     assert as_user("systemctl --user status hello", check=False).returncode == 4
 
 
-def test_a_user_has_a_store_of_his_own(
-    host: Host, as_user: Callable[..., Result], push_hello: Push
-) -> None:
+def test_a_user_has_a_store_of_his_own(host: Host, as_user: Callable[..., Result], push_hello: Push) -> None:
     """Root does not see it, nor he root's."""
     image = push_hello(HelloImage("1"), "hello:latest")
     as_user(f"os-containers install --insecure --name mine {image}")
     host.run(f"os-containers install --insecure --name roots {image}")
-    assert [one["name"] for one in json.loads(host.run("os-containers containers list --all --json").stdout)] == ["roots"]
+    assert [
+        one["name"] for one in json.loads(host.run("os-containers containers list --all --json").stdout)
+    ] == ["roots"]
     listed = json.loads(as_user("os-containers containers list --all --json").stdout)
     assert [one["name"] for one in listed] == ["mine"]
 
 
 @pytest.mark.parametrize("form", ["running", "stopped", "image"])
-def test_run_as_a_user(
-    as_user: Callable[..., Result], push_hello: Push, runtime: str, form: str
-) -> None:
+def test_run_as_a_user(as_user: Callable[..., Result], push_hello: Push, runtime: str, form: str) -> None:
     """In all three forms, with our exit code."""
     image = push_hello(HelloImage("1"), "hello:latest")
     as_user(f"os-containers pull --insecure {image}")
@@ -96,9 +94,7 @@ def test_a_users_volume_is_writable_for_the_images_user(
     as_user("systemctl --user stop hello")
 
 
-def test_the_service_starts_with_the_users_session(
-    as_user: Callable[..., Result], push_hello: Push
-) -> None:
+def test_the_service_starts_with_the_users_session(as_user: Callable[..., Result], push_hello: Push) -> None:
     """Also if the image's unit says multi-user.target, as most do."""
     unit = "[Service]\nExecStart=$EXEC_START\n[Install]\nWantedBy=multi-user.target\n"
     image = push_hello(HelloImage("1", files={"/exports/service.template": unit}), "hello:latest")

@@ -1,6 +1,5 @@
 """OCI runtimes: found, and asked to run what we built. Any that has the command line of runc will do."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,14 +40,14 @@ class Runtime:
             stop_post=clean,
         )
 
-    def run(self, container: str, bundle: Path) -> int:
-        """Run a bundle on our own terminal to its end and return its exit code."""
-        return process.run_attached(self._command("run", "--bundle", str(bundle), container))
+    def run_command(self, container: str, bundle: Path) -> tuple[str, ...]:
+        """Return how a bundle is run in the foreground to its end."""
+        return self._command("run", "--bundle", str(bundle), container)
 
-    def execute(self, container: str, command: Sequence[str]) -> int:
-        """Run a command in a running container, on our own terminal if we have one."""
-        terminal = ("--tty",) if os.isatty(0) else ()
-        return process.run_attached(self._command("exec", *terminal, container, *command))
+    def exec_command(self, container: str, command: Sequence[str], *, terminal: bool) -> tuple[str, ...]:
+        """Return how a command is run in a running container."""
+        options = ("--tty",) if terminal else ()
+        return self._command("exec", *options, container, *command)
 
     def delete(self, container: str) -> None:
         """Remove what the runtime still knows of a container; one that it does not know is fine."""

@@ -68,6 +68,7 @@ class ServiceManager(Protocol):
     def stop(self, unit: str) -> None: ...
     def create_tmpfiles(self, fragment: Path) -> None: ...
     def remove_tmpfiles(self, fragment: Path) -> None: ...
+    def scope_command(self, name: str) -> list[str]: ...
     def last_log_line(self, unit: str) -> str: ...
     def log_command(self, unit: str) -> str: ...
 
@@ -117,6 +118,14 @@ class Systemctl:
 
     def remove_tmpfiles(self, fragment: Path) -> None:
         self._tmpfiles("--remove", fragment)
+
+    def scope_command(self, name: str) -> list[str]:
+        """Return what to put before a command line so that it runs in a cgroup of its own, NAME.scope.
+
+        A login session's cgroup is not the user's to divide, and no place for a container.
+        """
+        options = ["--scope", "--quiet", "--collect", "--property=Delegate=yes", f"--unit={name}.scope"]
+        return ["systemd-run", *self._user(), *options, "--"]
 
     def last_log_line(self, unit: str) -> str:
         """Return the newest line in the journal of a unit, empty if there is none."""

@@ -13,6 +13,7 @@ from os_containers.paths import Mode
 DROP_IN = "10-os-containers.conf"
 # systemd puts the runtime's own process there, so that the container may have a cgroup beside it.
 SUPERVISOR = "supervisor"
+CONTAINER = "container"
 _DELEGATE_SUBGROUP_SINCE = 254
 _AUTHOR = "the image must be mended by its author"
 
@@ -94,6 +95,17 @@ def slice_path(unit: str, *, default: str) -> str:
     asked = re.findall(r"^\s*Slice\s*=\s*(\S+)\.slice\s*$", unit, re.MULTILINE)
     parts = (asked[-1] if asked else default).split("-")
     return "/".join(f"{'-'.join(parts[: depth + 1])}.slice" for depth in range(len(parts)))
+
+
+def cgroup_path(unit: str, *, mode: Mode, uid: int, slices: str) -> str:
+    """Return the cgroup for a container's processes: inside the unit's own, beside the runtime's."""
+    manager = "" if mode is Mode.SYSTEM else f"/user.slice/user-{uid}.slice/user@{uid}.service"
+    return f"{manager}/{slices}/{unit}/{CONTAINER}"
+
+
+def default_slice(mode: Mode) -> str:
+    """Return the name of the slice in which systemd puts units that ask for none."""
+    return "system" if mode is Mode.SYSTEM else "app"
 
 
 def install_section(unit: str) -> tuple[str, ...]:

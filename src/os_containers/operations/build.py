@@ -27,7 +27,6 @@ from os_containers.ostree.stored_image import StoredImage
 from os_containers.paths import Mode
 
 DEFAULT_STOP_SIGNAL = "SIGTERM"
-CONTAINER_CGROUP = "container"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,15 +208,11 @@ class _Draft:
         return Path(self.texts["STATE_DIRECTORY"])
 
     def _cgroup(self) -> str:
-        """Return the cgroup for the container's processes: in the unit's own, beside the runtime's."""
-        uid = os.geteuid()
-        manager, default = (
-            ("", "system")
-            if self.system.mode is Mode.SYSTEM
-            else (f"/user.slice/user-{uid}.slice/user@{uid}.service", "app")
-        )
-        slices = unit.slice_path(self.unit if self.has_service else "", default=default)
-        return f"{manager}/{slices}/{self.blueprint.name}.service/{CONTAINER_CGROUP}"
+        mode = self.system.mode
+        text = self.unit if self.has_service else ""
+        slices = unit.slice_path(text, default=unit.default_slice(mode))
+        name = f"{self.blueprint.name}.service"
+        return unit.cgroup_path(name, mode=mode, uid=os.geteuid(), slices=slices)
 
     def _uses_pid_file(self) -> bool:
         # as the predecessors decide it: such a unit is of Type=forking

@@ -4,15 +4,16 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from os_containers import files
+from os_containers import files, process
 from os_containers.deployment import runtime_config
 from os_containers.deployment.container import Container, Deployment
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.errors import UsageError
 from os_containers.host.runtime import Runtime, find_runtime
-from os_containers.host.unit import directories_of
+from os_containers.host.unit import cgroup_path, default_slice, directories_of, slice_path
 from os_containers.host.unit_files import UnitFiles
 from os_containers.image.reference import container_name
 from os_containers.operations.build import Blueprint, build
@@ -20,6 +21,16 @@ from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.operations.transition import unit_state
+
+
+@dataclass(frozen=True, slots=True)
+class _Temporary:
+    """A container that lives as long as one command."""
+
+    name: str
+    bundle: Path
+    config: RuntimeConfig
+    runtime: Runtime
 
 
 def run(
@@ -49,7 +60,7 @@ def run(
     deployment = container.current()
     found = find_runtime(runtime, recorded=deployment.record.runtime, environment=system.environment)
     if unit_state(system, container).active == "active":
-        return found.execute(container.name, command)
+        return _execute(system, found, container, command)
     return _run_beside(system, deployment, found, command)
 
 
@@ -69,8 +80,8 @@ def _run_beside(system: System, deployment: Deployment, runtime: Runtime, comman
     config = runtime_config.parse_config(deployment.config.read_bytes(), source=str(deployment.config))
     with staging_directory(system) as bundle:
         config["root"]["path"] = str(deployment.rootfs)
-        name = f"{deployment.container}-{secrets.token_hex(4)}"
-        return _run_bundle(runtime, bundle, config, name, command)
+        name = _temporary_name(deployment.container)
+        return _run_temporary(system, _Temporary(name, bundle, config, runtime), command)
 
 
 def _run_in_image(
@@ -85,27 +96,40 @@ def _run_in_image(
     found = find_runtime(runtime, recorded="", environment=system.environment)
     repo = system.repo()
     stored = stored_or_pulled_image(system, repo, image)
-    name = f"{container_name(stored.name)}-{secrets.token_hex(4)}"
+    name = _temporary_name(container_name(stored.name))
     with system.store_in_use(), staging_directory(system) as bundle:
         blueprint = Blueprint(name, bundle, 0, stored, found, settings)
         config = build(system, repo, blueprint, bundle).config
         config["root"]["path"] = str(bundle / "rootfs")
         with _directories_for(system, bundle / f"tmpfiles-{name}.conf", config):
-            return _run_bundle(found, bundle, config, name, command)
+            return _run_temporary(system, _Temporary(name, bundle, config, found), command)
 
 
-def _run_bundle(
-    runtime: Runtime, bundle: Path, config: RuntimeConfig, container: str, command: Sequence[str]
-) -> int:
-    config["linux"].pop("cgroupsPath", None)
+def _execute(system: System, runtime: Runtime, container: Container, command: Sequence[str]) -> int:
+    scope = system.services.scope_command(_temporary_name(container.name))
+    argv = runtime.exec_command(container.name, command, terminal=os.isatty(0))
+    return process.run_attached([*scope, *argv])
+
+
+def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]) -> int:
+    """Run a command in a temporary container, on our own terminal if we have one."""
+    name, config = temporary.name, temporary.config
+    slices = slice_path("", default=default_slice(system.mode))
+    cgroup = cgroup_path(f"{name}.scope", mode=system.mode, uid=os.geteuid(), slices=slices)
+    config["linux"]["cgroupsPath"] = cgroup
     config["process"]["terminal"] = os.isatty(0)
     if command:
         config["process"]["args"] = list(command)
-    (bundle / "config.json").write_bytes(runtime_config.dump_config(config))
+    (temporary.bundle / "config.json").write_bytes(runtime_config.dump_config(config))
+    scope = system.services.scope_command(name)
     try:
-        return runtime.run(container, bundle)
+        return process.run_attached([*scope, *temporary.runtime.run_command(name, temporary.bundle)])
     finally:
-        runtime.delete(container)
+        temporary.runtime.delete(name)
+
+
+def _temporary_name(name: str) -> str:
+    return f"{name}-{secrets.token_hex(4)}"
 
 
 @contextlib.contextmanager

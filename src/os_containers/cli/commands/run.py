@@ -26,7 +26,8 @@ def run(
     In a running container it runs beside the service; for a stopped one in a temporary container with the
     same files; an image leaves nothing behind.
     """
+    words = command[1:] if command[:1] == ("--",) else command
     with invocation.system() as system:
         return run_command(
-            system, name_or_image, command, settings=settings, runtime=runtime or invocation.runtime
+            system, name_or_image, words, settings=settings, runtime=runtime or invocation.runtime
         )

@@ -13,8 +13,8 @@ from testhost.machine import Host
 APPLETS = ("cat", "echo", "env", "grep", "id", "ls", "sh", "sleep", "stat", "touch")
 SERVICE = """\
 #!/bin/sh
-echo "hello from version $(cat /version)"
 trap 'echo goodbye; exit 0' TERM
+echo "hello from version $(cat /version)"
 while :; do sleep 0.1; done
 """
 
@@ -46,6 +46,16 @@ class HelloImage:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
             target.chmod(0o755 if path in self.executables else 0o644)
+
+
+def start_hello(host: Host, *, user: str | None = None) -> None:
+    """Start the service hello and return when it has greeted: from then on it hears signals."""
+    systemctl = "systemctl --user" if user else "systemctl"
+    show = f"{systemctl} show --property=InvocationID --value hello"
+    invocation = host.run(f"{systemctl} start hello && {show}", user=user).stdout.strip()
+    # root reads it, since a user has no journal of his own before the first boot with a persistent one
+    journal = f"journalctl --output=cat _SYSTEMD_INVOCATION_ID={invocation}"
+    host.run(f"until {journal} | grep --quiet '^hello'; do sleep 0.05; done", timeout=30)
 
 
 def _add_busybox(host: Path, base: Path) -> None:

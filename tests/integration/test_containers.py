@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from testhost.hello import SERVICE, HelloImage
+from testhost.hello import SERVICE, HelloImage, start_hello
 from testhost.inventory import differences, list_files
 from testhost.machine import Host, Result
 
@@ -54,7 +54,7 @@ def test_a_container_lives_on_through_its_deployments(host: Host, push_hello: Pu
     install(host, image, options=f"--runtime {runtime}")
     assert state(host)["ActiveState"] == "inactive"
     assert state(host)["UnitFileState"] == "enabled"
-    host.run("systemctl start hello")
+    start_hello(host)
     push_hello(HelloImage("2"), "hello:latest")
     pull(host, image)
     os_containers(host, "update hello")
@@ -77,7 +77,7 @@ def test_a_container_lives_on_through_its_deployments(host: Host, push_hello: Pu
 def test_the_processes_are_in_the_units_own_cgroup(host: Host, push_hello: Push, runtime: str) -> None:
     """So systemctl status shows them, and the unit's limits hold them."""
     install(host, push_hello(HelloImage("1"), "hello:latest"), options=f"--runtime {runtime}")
-    host.run("systemctl start hello")
+    start_hello(host)
     cgroup = state(host)["ControlGroup"]
     assert cgroup == "/system.slice/hello.service"
     inside = host.run(f"cat /sys/fs/cgroup{cgroup}/container/cgroup.procs").stdout.split()
@@ -99,7 +99,7 @@ def test_update_keeps_a_stopped_and_disabled_service_so(host: Host, push_hello: 
 def test_b104_update_without_news_changes_nothing(host: Host, push_hello: Push) -> None:
     """Not even the running process."""
     install(host, push_hello(HelloImage("1"), "hello:latest"))
-    host.run("systemctl start hello")
+    start_hello(host)
     before, files = state(host), list_files(host.tree)
     said = os_containers(host, "update hello").stdout
     assert "Latest version already deployed" in said
@@ -147,7 +147,7 @@ def test_b90_an_update_that_does_not_start_goes_back(host: Host, push_hello: Pus
     """The old version runs again, with its unit, its host files and its enabled state; exit code 9."""
     image = push_hello(HelloImage("1", files=TEMPLATED), "hello:latest")
     install(host, image)
-    host.run("systemctl start hello")
+    start_hello(host)
     files = list_files(host.tree)
     newer = TEMPLATED | {"/exports/hostfs/usr/local/bin/hello-version": "version 2\n"}
     push_hello(HelloImage("2", files=newer, executables={"/bin/hello": service}), "hello:latest")
@@ -269,7 +269,7 @@ def test_a_pid_file_means_a_unit_of_type_forking(host: Host, push_hello: Push, r
     )
     image = push_hello(HelloImage("1", files={"/exports/service.template": unit}), "hello:latest")
     install(host, image, options=f"--runtime {runtime}")
-    host.run("systemctl start hello")
+    start_hello(host)
     main = state(host)["MainPID"]
     assert host.run(f"cat /proc/{main}/comm").stdout.strip() == "hello"
     host.run("systemctl restart hello")
@@ -280,7 +280,7 @@ def test_a_pid_file_means_a_unit_of_type_forking(host: Host, push_hello: Push, r
 def test_a_killed_runtime_does_not_stop_the_next_start(host: Host, push_hello: Push, runtime: str) -> None:
     """What it left behind is cleaned up by the unit."""
     install(host, push_hello(HelloImage("1"), "hello:latest"), options=f"--runtime {runtime}")
-    host.run("systemctl start hello")
+    start_hello(host)
     host.run("systemctl kill --signal=KILL hello")
     host.run("systemctl reset-failed hello; systemctl restart hello")
     assert state(host)["ActiveState"] == "active"
@@ -291,7 +291,7 @@ def test_the_unit_stops_with_the_images_signal(host: Host, push_hello: Push, run
     service = SERVICE.replace("TERM", "INT").replace("goodbye", "interrupted")
     image = HelloImage("1", executables={"/bin/hello": service}, config={"StopSignal": "SIGINT"})
     install(host, push_hello(image, "hello:latest"), options=f"--runtime {runtime}")
-    host.run("systemctl start hello")
+    start_hello(host)
     host.run("systemctl stop hello")
     assert journal(host).rstrip().splitlines()[-1] != ""
     assert "interrupted" in journal(host)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from testhost.hello import HelloImage
+from testhost.hello import HelloImage, start_hello
 from testhost.machine import Host
 from testhost.registry import PASSWORD, PLAIN, TLS, USER, WITH_PASSWORD
 
@@ -71,9 +71,9 @@ def test_credentials_are_used_and_not_told(host: Host, push_hello: Push) -> None
     assert wrong.returncode == 11
     assert "hunter2" not in wrong.stderr
     host.run(f"os-containers pull --insecure --creds {USER}:{PASSWORD} {image}")
-    host.run(
-        f"rm -rf {STORE}; skopeo login --tls-verify=false --authfile /run/auth -u {USER} -p {PASSWORD} {WITH_PASSWORD}"
-    )
+    host.run(f"rm -rf {STORE}")
+    login = f"--authfile /run/auth -u {USER} -p {PASSWORD} {WITH_PASSWORD}"
+    host.run(f"skopeo login --tls-verify=false {login}")
     host.run(f"os-containers pull --insecure --authfile /run/auth {image}")
     assert images(host) == [image]
 
@@ -92,7 +92,7 @@ def test_an_image_comes_from_a_file_or_directory(host: Host, push_hello: Push, t
         assert images(host) == ["example.org/hello:5"]
     host.run(f"os-containers pull --name-image quay.io/other:1 {source}")
     host.run(f"os-containers install --name hello {source}")
-    host.run("systemctl start hello")
+    start_hello(host)
     host.run("systemctl stop hello")
     host.run("rm -rf /srv/hello-image*")
 
@@ -135,7 +135,7 @@ def test_prune_frees_what_nothing_needs(host: Host, push_hello: Push) -> None:
     host.run(f"os-containers images delete {image} && os-containers images delete {big}")
     assert "freed 5.0" in host.run("os-containers images prune").stdout
     host.run(f"ostree fsck --quiet --repo={REPO}")
-    host.run("systemctl start hello")
+    start_hello(host)
     host.run("os-containers update hello", check=False)
     assert host.run("systemctl is-active hello").stdout.strip() == "active"
     host.run("os-containers uninstall hello")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from testhost.hello import HelloImage
+from testhost.hello import HelloImage, start_hello
 from testhost.machine import Host
 
 Push = Callable[[HelloImage, str], str]
@@ -24,7 +24,7 @@ def target(request: pytest.FixtureRequest, host: Host, image: str, runtime: str)
         return f"--runtime {runtime} {image}"
     host.run(f"os-containers install --runtime {runtime} --name hello {image}")
     if request.param == "running":
-        host.run("systemctl start hello")
+        start_hello(host)
     return "hello"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from testhost.hello import HelloImage
+from testhost.hello import HelloImage, start_hello
 from testhost.machine import Host, Result
 
 Push = Callable[[HelloImage, str], str]
@@ -24,7 +24,7 @@ def as_user(host: Host, user: str) -> Callable[..., Result]:
 
 
 def test_the_whole_life_as_a_user(
-    host: Host, as_user: Callable[..., Result], push_hello: Push, runtime: str
+    host: Host, user: str, as_user: Callable[..., Result], push_hello: Push, runtime: str
 ) -> None:
     """Install, start, update, roll back, uninstall; nothing outside the home changes."""
     image = push_hello(HelloImage("1", files=EXPORTS), "hello:latest")
@@ -32,7 +32,7 @@ def test_the_whole_life_as_a_user(
     said = as_user(f"os-containers install --runtime {runtime} --name hello {image}").stderr
     assert "host files are for root only, not copied: /etc/hello.conf" in said
     assert not host.exists("/etc/hello.conf")
-    as_user("systemctl --user start hello")
+    start_hello(host, user=user)
     uid = as_user("id -u").stdout.strip()
     cgroup = as_user("systemctl --user show --property=ControlGroup --value hello").stdout.strip()
     inside = as_user(f"cat /sys/fs/cgroup{cgroup}/container/cgroup.procs").stdout.split()
@@ -65,19 +65,20 @@ def test_a_user_has_a_store_of_his_own(host: Host, as_user: Callable[..., Result
     assert [one["name"] for one in listed] == ["mine"]
 
 
-@pytest.mark.parametrize("form", ["running", "stopped", "image"])
-def test_run_as_a_user(as_user: Callable[..., Result], push_hello: Push, runtime: str, form: str) -> None:
+def test_run_as_a_user(
+    host: Host, user: str, as_user: Callable[..., Result], push_hello: Push, runtime: str
+) -> None:
     """In all three forms, with our exit code."""
+    command = "sh -c 'id -u; exit 42'"
     image = push_hello(HelloImage("1"), "hello:latest")
     as_user(f"os-containers pull --insecure {image}")
-    target = f"--runtime {runtime} {image}"
-    if form != "image":
-        as_user(f"os-containers install --runtime {runtime} --name hello {image}")
-        target = "hello"
-    if form == "running":
-        as_user("systemctl --user start hello")
-    done = as_user(f"os-containers run {target} -- sh -c 'id -u; exit 42'", check=False)
-    assert (done.returncode, done.stdout) == (42, "0\n")
+    in_image = as_user(f"os-containers run --runtime {runtime} {image} {command}", check=False)
+    as_user(f"os-containers install --runtime {runtime} --name hello {image}")
+    stopped = as_user(f"os-containers run hello {command}", check=False)
+    start_hello(host, user=user)
+    running = as_user(f"os-containers run hello {command}", check=False)
+    for done in (in_image, stopped, running):
+        assert (done.returncode, done.stdout) == (42, "0\n")
 
 
 def test_a_users_volume_is_writable_for_the_images_user(

@@ -1,0 +1,285 @@
+"""Install, update, rollback, uninstall: the whole change, or none."""
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from os_containers.deployment.values import Origin, Value
+from os_containers.errors import (
+    BrokenError,
+    ConflictError,
+    ImageError,
+    NotFoundError,
+    OsContainersError,
+    ProcessError,
+    ServiceError,
+)
+from os_containers.operations.containers import list_containers
+from os_containers.operations.install import install
+from os_containers.operations.rollback import rollback
+from os_containers.operations.uninstall import uninstall
+from os_containers.operations.update import Source, update
+
+if TYPE_CHECKING:
+    from conftest import Machine
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+
+
+def unit(text: str) -> str:
+    return f"[Service]\nExecStart=$EXEC_START\nEnvironment={text}\n[Install]\nWantedBy=multi-user.target\n"
+
+
+def deployed(machine: "Machine") -> list[str]:
+    directory = machine.paths.deployments / "app"
+    return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
+
+
+def test_install_makes_a_container_that_is_enabled_and_not_started(machine: "Machine") -> None:
+    """Its unit runs the bundle of the first deployment."""
+    machine.store("1")
+    deployment = install(machine.system, "example.org/app", settings={})
+    assert machine.version() == "1"
+    assert machine.services.calls == ["reload", "enable app.service"]
+    text = (machine.paths.units / "app.service").read_text()
+    assert f"ExecStart={machine.root}/crun run --bundle {deployment.path} app\n" in text
+    assert machine.told() == ["systemctl daemon-reload", "systemctl enable app"]
+
+
+def test_update_and_rollback_keep_a_running_service_running(machine: "Machine") -> None:
+    """And a rolled back rollback returns to the newer one."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    machine.store("2")
+    assert update(machine.system, "app", settings={}).changed
+    assert (machine.version(), machine.services.active) == ("2", {"app.service"})
+    rollback(machine.system, "app")
+    assert (machine.version(), machine.services.active) == ("1", {"app.service"})
+    rollback(machine.system, "app")
+    assert machine.version() == "2"
+    assert deployed(machine) == ["1", "2"]
+
+
+def test_update_keeps_two_deployments(machine: "Machine") -> None:
+    """The active one, and the one before it, which after a rollback is not the newest."""
+    for version in ("1", "2", "3"):
+        machine.store(version)
+        if version == "1":
+            install(machine.system, "example.org/app", settings={})
+        else:
+            update(machine.system, "app", settings={})
+    assert deployed(machine) == ["2", "3"]
+    rollback(machine.system, "app")
+    machine.store("4")
+    update(machine.system, "app", settings={})
+    assert (deployed(machine), machine.version()) == (["2", "4"], "4")
+    assert set(machine.system.repo().pins()) == {("app", 2), ("app", 4)}
+
+
+def test_b104_update_without_news_does_nothing(machine: "Machine") -> None:
+    """Neither does one that sets a value to what it is."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={"A": "1"})
+    machine.services.calls.clear()
+    assert not update(machine.system, "app", settings={}).changed
+    assert not update(machine.system, "app", settings={"A": "1"}).changed
+    assert machine.services.calls == []
+    assert update(machine.system, "app", settings={"A": "2"}).changed
+
+
+def test_what_was_set_stays_and_a_changed_default_arrives(machine: "Machine") -> None:
+    """Values know who decided them."""
+    template = {"config.json.template": CONFIG}
+    machine.store("1", exports={"manifest.json": DEFAULTS % ("a1", "b1"), **template})
+    install(machine.system, "example.org/app", settings={"A": "mine"})
+    machine.store("2", exports={"manifest.json": DEFAULTS % ("a2", "b2"), **template})
+    values = update(machine.system, "app", settings={}).deployment.record.values
+    assert values["A"] == Value("mine", Origin.SET)
+    assert values["B"] == Value("b2", Origin.DEFAULT)
+
+
+DEFAULTS = '{"defaultValues": {"A": "%s", "B": "%s"}}'
+CONFIG = (
+    '{"ociVersion": "1.0.2", "process": {"args": ["$A", "$B"]}, "root": {"path": "rootfs"}, "linux": {}}'
+)
+
+
+def test_update_can_go_over_to_another_image(machine: "Machine") -> None:
+    """From then on it follows that one."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.store("other", name="example.org/other:5")
+    updated = update(machine.system, "app", settings={}, rebase="example.org/other:5", source=Source.STORE)
+    assert machine.version() == "other"
+    assert updated.deployment.record.image == "example.org/other:5"
+
+
+def test_the_admins_choice_of_enabled_stays(machine: "Machine") -> None:
+    """Unless the image wants to be enabled in another way; then an enabled unit is enabled anew."""
+    machine.store("1", exports={"service.template": unit("A=1")})
+    install(machine.system, "example.org/app", settings={})
+    machine.store("2", exports={"service.template": unit("A=2")})
+    update(machine.system, "app", settings={})
+    assert "reenable app.service" not in machine.services.calls
+    machine.store("3", exports={"service.template": unit("A=3") + "Alias=other.service\n"})
+    update(machine.system, "app", settings={})
+    assert "reenable app.service" in machine.services.calls
+    machine.services.disable("app.service")
+    rollback(machine.system, "app")
+    assert machine.services.enabled == set()
+
+
+@pytest.mark.parametrize("source", ["$MISSING", "$", "[Unit]\n", "[Service]\nType=simple\n"])
+def test_i15_an_install_that_fails_leaves_nothing(machine: "Machine", source: str) -> None:
+    """Not in the store of deployments, not on the host, not in systemd."""
+    machine.store("1", exports={"service.template": source})
+    before = machine.snapshot()
+    with pytest.raises(ImageError):
+        install(machine.system, "example.org/app", settings={})
+    assert machine.snapshot() == before
+    assert (deployed(machine), list(machine.paths.staging.iterdir())) == ([], [])
+    assert machine.system.repo().pins() == {}
+
+
+@pytest.mark.parametrize("verb", ["reload", "enable", "create"])
+def test_b90_an_install_is_undone_when_systemd_fails(machine: "Machine", verb: str) -> None:
+    """Whatever was done by then; here even the way back meets the same failure, and says so."""
+    machine.store("1", exports={"tmpfiles.template": "d /run/app", "service.template": unit("A=1")})
+    machine.services.failing = {verb}
+    with pytest.raises(ProcessError if verb == "enable" else OsContainersError):
+        install(machine.system, "example.org/app", settings={})
+    assert list(machine.paths.units.rglob("*.service")) == []
+    assert deployed(machine) == []
+    assert machine.services.enabled == set()
+
+
+def test_b90_an_update_whose_service_does_not_start_goes_back(machine: "Machine") -> None:
+    """Unit, version, enabled and running are as before; the error has the service's last words."""
+    machine.store("1", exports={"service.template": unit("A=1")})
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    before = machine.snapshot()
+    machine.store("2", exports={"service.template": unit("BROKEN=1")})
+    machine.services.broken = {"BROKEN"}
+    with pytest.raises(ServiceError, match=r"app\.service did not start: the last words") as raised:
+        update(machine.system, "app", settings={})
+    assert raised.value.exit_code == 9
+    assert machine.snapshot() == before
+    assert (machine.version(), deployed(machine)) == ("1", ["1"])
+
+
+def test_b90_a_rollback_whose_service_does_not_start_goes_back(machine: "Machine") -> None:
+    """To the newer version, and both deployments stay."""
+    machine.store("1", exports={"service.template": unit("BROKEN=1")})
+    install(machine.system, "example.org/app", settings={})
+    machine.store("2", exports={"service.template": unit("A=2")})
+    update(machine.system, "app", settings={})
+    machine.services.start("app.service")
+    before = machine.snapshot()
+    machine.services.broken = {"BROKEN"}
+    with pytest.raises(ServiceError):
+        rollback(machine.system, "app")
+    assert machine.snapshot() == before
+    assert (machine.version(), deployed(machine)) == ("2", ["1", "2"])
+
+
+def test_when_the_way_back_fails_too_the_error_says_so(machine: "Machine") -> None:
+    """Exit code 10: somebody must look."""
+    machine.store("1", exports={"service.template": unit("BROKEN=1")})
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    machine.store("2", exports={"service.template": unit("BROKEN=2")})
+    machine.services.broken = {"BROKEN"}
+    with pytest.raises(BrokenError, match="the way back failed") as raised:
+        update(machine.system, "app", settings={})
+    assert raised.value.hint is not None
+    assert machine.version() == "1"
+
+
+@as_root
+def test_a_failed_update_brings_the_host_files_back(machine: "Machine") -> None:
+    """Those that went, those that came, those that changed, and the edit of the admin."""
+
+    def exports(version: str, *paths: str) -> dict[str, str]:
+        files = {machine.exported(path): version for path in paths}
+        return {"service.template": unit(f"V{version}=1"), **files}
+
+    machine.store("1", exports=exports("1", "both", "old", "edited"))
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    machine.host_file("edited").write_text("mine")
+    before = machine.snapshot()
+    machine.store("2", exports=exports("2", "both", "new", "edited"))
+    machine.services.broken = {"V2"}
+    with pytest.raises(ServiceError):
+        update(machine.system, "app", settings={})
+    assert machine.snapshot() == before
+
+
+@as_root
+def test_b75_a_host_file_of_another_container_is_a_conflict(machine: "Machine") -> None:
+    """Nothing was changed by then."""
+    exports = {machine.exported("shared"): "x"}
+    machine.store("1", exports=exports)
+    install(machine.system, "example.org/app", settings={})
+    before = machine.snapshot()
+    with pytest.raises(ConflictError, match="belongs to the container app"):
+        install(machine.system, "example.org/app", name="second", settings={})
+    assert machine.snapshot() == before
+
+
+@pytest.mark.parametrize("there", ["unit", "tmpfiles", "vendor"])
+def test_b64_b65_a_name_that_the_host_uses_is_refused(machine: "Machine", there: str) -> None:
+    """A unit wherever it lies, or a tmpfiles.d fragment."""
+    machine.store("1")
+    match there:
+        case "unit":
+            (machine.paths.units / "app.service").write_text("[Service]\n")
+        case "tmpfiles":
+            (machine.paths.tmpfiles / "app.conf").write_text("d /x\n")
+        case _:
+            machine.services.foreign = {"app.service"}
+    before = machine.snapshot()
+    with pytest.raises(ConflictError, match=re.escape("app")):
+        install(machine.system, "example.org/app", settings={})
+    assert machine.snapshot() == before
+
+
+def test_i16_uninstall_leaves_nothing(machine: "Machine") -> None:
+    """But the image and, in a directory of its own, the data, which it names."""
+    data = machine.paths.state_directory / "app"
+    machine.store("1", exports={"tmpfiles.template": "d $STATE_DIRECTORY/app 0700\n"})
+    before = machine.snapshot()
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    data.mkdir(parents=True)
+    uninstall(machine.system, "app")
+    assert machine.snapshot() == before
+    assert deployed(machine) == []
+    assert list_containers(machine.system) == []
+    assert machine.system.repo().pins() == {}
+    assert f"kept {data}: the data of app" in machine.told()
+
+
+def test_b105_a_rollback_without_a_previous_deployment_changes_nothing(machine: "Machine") -> None:
+    """The current one keeps running."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    before = machine.snapshot()
+    with pytest.raises(NotFoundError):
+        rollback(machine.system, "app")
+    assert machine.snapshot() == before
+
+
+def test_b97_a_broken_container_does_not_hide_the_others(machine: "Machine") -> None:
+    """It is listed as broken, with the reason."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", name="second", settings={})
+    (machine.paths.state / "app/info").write_text("{")
+    first, second = list_containers(machine.system)
+    assert (first.state, second.state) == ("broken", "inactive")
+    assert "info" in first.problem

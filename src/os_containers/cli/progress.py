@@ -37,23 +37,26 @@ def reporter() -> Iterator[OnEvent]:
 
 
 def _tell_plainly(event: Event) -> None:
+    text = _text(event)
+    if text:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the voice of the program
+
+
+def _text(event: Event) -> str:
+    """Return the line that tells an event, nothing for one that only moves a bar."""
     match event:
         case Step(text):
-            _line(text)
+            return text
         case Warned(text):
-            _line(f"warning: {text}")
+            return f"warning: {text}"
         case BlobStarted(digest, size, kind):
-            _line(f"Copying {kind} {digest}  {human_size(size)}")
+            return f"Copying {kind} {digest}  {human_size(size)}"
         case BlobPresent(digest, kind):
-            _line(f"Present {kind} {digest}")
+            return f"Present {kind} {digest}"
         case BlobProgressed() | BlobFinished():
-            pass
+            return ""
         case _:
             assert_never(event)
-
-
-def _line(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the voice of the program
 
 
 class _Bars:
@@ -70,10 +73,10 @@ class _Bars:
             case BlobProgressed(digest, received):
                 self._shown().advance(self._tasks[digest], received)
             case BlobFinished(digest):
-                self._finish(digest)
+                task = self._tasks[digest]
+                self._shown().update(task, completed=self._shown().tasks[task].total)
             case _ if self._progress:
-                with self._progress.external():  # type: ignore[attr-defined]
-                    _tell_plainly(event)
+                self._progress.console.print(_text(event), markup=False, highlight=False, soft_wrap=True)
             case _:
                 _tell_plainly(event)
 
@@ -81,13 +84,6 @@ class _Bars:
         if self._progress:
             self._progress.stop()
             self._progress = None
-
-    def _finish(self, digest: str) -> None:
-        task = self._tasks[digest]
-        bar = self._shown()
-        bar.update(task, completed=bar.tasks[task].total)
-        if bar.finished:
-            self.stop()
 
     def _shown(self) -> "Progress":
         if self._progress is None:

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import zstandard
 
@@ -56,6 +56,22 @@ def decompress(compressed: ByteStream, compression: str) -> Iterator[bytes]:
     if compression == "zstd":
         return _unzstd(compressed)
     return iter(lambda: compressed.read(CHUNK), b"")
+
+
+class PlainStream:
+    """The plain bytes of a file, whatever its compression."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        compression = sniff(file.read(SNIFFED))
+        file.seek(0)
+        self._pieces = decompress(file, compression)
+        self._piece = b""
+
+    def read(self, n: int, /) -> bytes:
+        while not self._piece and (piece := next(self._pieces, None)) is not None:
+            self._piece = piece
+        piece, self._piece = self._piece[:n], self._piece[n:]
+        return piece
 
 
 def _gunzip(compressed: ByteStream) -> Iterator[bytes]:

@@ -6,15 +6,17 @@ docker-archive:FILE[:NAME]    manifest.json in a tar, RepoTags
 dir:DIRECTORY                 has none: localhost/DIRECTORY
 """
 
-import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from os_containers.errors import ImageError, NotFoundError, UsageError
+from os_containers.image.compression import PlainStream
 from os_containers.image.limits import DEFAULT_LIMITS
 from os_containers.image.reference import DEFAULT_TAG, ImageReference, normalize_name
+from os_containers.image.tar import TarReader
 
 _Type = TypeVar("_Type")
 
@@ -103,13 +105,22 @@ def _read(path: Path) -> bytes:
 
 def _read_member(archive: Path, name: str) -> bytes:
     try:
-        with tarfile.open(archive) as tar:
-            member = tar.extractfile(name)
-            return member.read(DEFAULT_LIMITS.json_size + 1) if member else b""
+        with archive.open("rb") as file:
+            reader = TarReader(PlainStream(file))
+            for entry in reader:
+                if entry.path == name:
+                    return _bounded(reader.content(), entry.size)
     except OSError as error:
         raise NotFoundError(f"{archive} cannot be read: {error.strerror}", hint="check the path") from error
-    except (tarfile.TarError, KeyError) as error:
-        raise ImageError(f"{archive} is not an image archive: {error}") from error
+    except ImageError as error:
+        raise ImageError(f"{archive} is not an image archive: {error.message}") from error
+    raise ImageError(f"{archive} is not an image archive: it has no {name}")
+
+
+def _bounded(content: Iterator[bytes], size: int) -> bytes:
+    if size > DEFAULT_LIMITS.json_size:
+        raise ImageError(f"its index is larger than {DEFAULT_LIMITS.json_size} bytes")
+    return b"".join(content)
 
 
 def _decode(raw: bytes, kind: type[_Type], path: Path) -> _Type:

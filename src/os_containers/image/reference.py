@@ -108,10 +108,10 @@ def _split(named: str) -> tuple[str, str, str | None]:
         domain, path = first, remainder
     else:
         domain, path = "docker.io", named
-    path, _, tag = path.partition(":")
+    path, colon, tag = path.partition(":")
     if domain in {"docker.io", "index.docker.io"}:
         domain, path = "docker.io", path if "/" in path else f"library/{path}"
-    return domain, path, tag or None
+    return domain, path, tag if colon else None
 
 
 def _parse_digest(text: str) -> Digest:

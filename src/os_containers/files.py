@@ -140,6 +140,8 @@ def locked(
         if not shared:
             os.pwrite(descriptor, f"{os.getpid():<20}".encode(), 0)
         yield
+        if not shared:
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
@@ -156,11 +158,10 @@ def _wait_for_lock(
             waited = time.monotonic() - started
         else:
             return
-        holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+        process = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+        holder = f"process {process}" if process else "another command"
         if waited > timeout:
-            raise BusyError(
-                f"process {holder} holds {lock_file}", hint="wait for it to end, or give --lock-timeout"
-            )
+            raise BusyError(f"{holder} holds {lock_file}", hint="wait for it to end, or give --lock-timeout")
         if waited > 2 and not told and on_wait:  # noqa: PLR2004 - seconds before a person wonders
             on_wait(holder)
             told = True

@@ -89,7 +89,7 @@ class System:
             self.paths.locks / what,
             shared=shared,
             timeout=self.lock_timeout,
-            on_wait=lambda holder: self.tell(f"waiting for process {holder}, which holds the {what} lock"),
+            on_wait=lambda holder: self.tell(f"waiting for {holder}, which holds the {what} lock"),
         )
         with lock:
             yield

@@ -40,5 +40,5 @@ def _translated(error: GLib.Error, message: str) -> OsContainersError:
     if error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.WOULD_BLOCK):
         return BusyError(message, hint="wait for the other command to end")
     if error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.NOT_FOUND):
-        return BrokenError(message, hint="os-containers check shows what is damaged")
+        return BrokenError(message, hint="pull the image again")
     return SystemFaultError(message)

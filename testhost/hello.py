@@ -10,7 +10,7 @@ from pathlib import Path
 from testhost.layout import tar_of, write_layout
 from testhost.machine import Host
 
-APPLETS = ("cat", "echo", "env", "grep", "id", "ls", "sh", "sleep", "stat", "touch")
+APPLETS = ("cat", "echo", "env", "grep", "id", "ls", "sh", "sleep", "stat", "touch", "true")
 SERVICE = """\
 #!/bin/sh
 trap 'echo goodbye; exit 0' TERM

@@ -95,5 +95,6 @@ def _uninstall_all(host: Host, store: str, *, user: str | None) -> None:
 
 def _is_cache(line: str) -> bool:
     _, path = line.split(" ", 1)
-    parents = ("/var/lib/containers", f"/home/{USER}/.local", f"/home/{USER}/.cache")
+    # what a user's session has anyway: directories for data, units and the like
+    parents = ("/var/lib/containers", f"/home/{USER}/.local", f"/home/{USER}/.cache", f"/home/{USER}/.config")
     return path.startswith(parents)

@@ -66,7 +66,8 @@ def test_a_container_lives_on_through_its_deployments(host: Host, push_hello: Pu
     assert state(host)["ActiveState"] == "active"
     assert state(host)["UnitFileState"] == "enabled"
     (listed,) = json.loads(os_containers(host, "containers list --json").stdout)
-    assert (listed["name"], listed["state"], listed["runtime"]) == ("hello", "running", f"/usr/bin/{runtime}")
+    assert (listed["name"], listed["state"]) == ("hello", "running")
+    assert listed["runtime"].endswith(f"/{runtime}")
     said = journal(host)
     assert said.rfind("version 1") > said.find("version 2")
     os_containers(host, "uninstall hello")

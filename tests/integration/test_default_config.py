@@ -74,17 +74,45 @@ def test_an_image_without_a_command_is_refused(host: Host, push_hello: Push) -> 
     assert "error: the image names no command to run" in failed.stderr
 
 
+NOTIFYING_UNIT = """\
+[Service]
+Type=notify
+ExecStartPre=$EXEC_STARTPRE
+ExecStart=$EXEC_START
+WorkingDirectory=$DESTDIR
+TimeoutStartSec=20
+[Install]
+WantedBy=multi-user.target
+"""
+# the host's own systemd-notify, with its libraries: busybox has nothing that writes to a unix socket
+NOTIFYING_SERVICE = """\
+#!/bin/sh
+trap 'exit 0' TERM
+sleep 1
+libraries=/host/lib/x86_64-linux-gnu:/host/lib/x86_64-linux-gnu/systemd
+/host/lib64/ld-linux-x86-64.so.2 --library-path $libraries /host/bin/systemd-notify --ready
+while :; do sleep 0.1; done
+"""
+NOTIFYING_CONFIG = """\
+{"ociVersion": "1.0.2", "root": {"path": "rootfs", "readonly": true},
+ "process": {"user": {"uid": 0, "gid": 0}, "cwd": "/", "args": ["/bin/hello"], "env": ["PATH=/bin"]},
+ "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/run", "type": "tmpfs", "source": "tmpfs"},
+            {"destination": "/host", "type": "bind", "source": "/usr", "options": ["rbind", "ro"]}],
+ "linux": {"namespaces": [{"type": "pid"}, {"type": "mount"}]}}
+"""
+
+
 def test_readiness_passes_through(host: Host, push_hello: Push, runtime: str) -> None:
     """With Type=notify, systemctl start returns when the container says READY=1, not before."""
-    unit = (
-        "[Service]\nType=notify\nExecStartPre=$EXEC_STARTPRE\nExecStart=$EXEC_START\n"
-        "WorkingDirectory=$DESTDIR\nTimeoutStartSec=20\n[Install]\nWantedBy=multi-user.target\n"
+    image = HelloImage(
+        "1",
+        files={
+            "/exports/service.template": NOTIFYING_UNIT,
+            "/exports/config.json.template": NOTIFYING_CONFIG,
+        },
+        executables={"/bin/hello": NOTIFYING_SERVICE},
     )
-    service = (
-        "#!/bin/sh\ntrap 'exit 0' TERM\nsleep 1\n"
-        "printf READY=1 | busybox nc -u local:$NOTIFY_SOCKET\nwhile :; do sleep 0.1; done\n"
-    )
-    image = HelloImage("1", files={"/exports/service.template": unit}, executables={"/bin/hello": service})
     name = push_hello(image, "hello:latest")
     host.run(f"os-containers install --insecure --runtime {runtime} --name hello {name}")
     host.run("systemctl start --no-block hello")

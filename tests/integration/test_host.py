@@ -75,9 +75,9 @@ def test_a_runtime_runs_a_container_in_the_control_group_of_its_unit(host: Host,
     host.run(f"systemctl daemon-reload && systemctl start {name}")
     try:
         group = f"/sys/fs/cgroup/system.slice/{name}.service/container/cgroup.procs"
-        host.run(f"until grep --quiet . {group}; do sleep 0.05; done", timeout=10)
-        (process,) = host.read(group).split()
-        assert host.read(f"/proc/{process}/cmdline") == "sleep\0infinity\0"
+        # before it becomes the service, there are processes of the runtime
+        sleeping = f"for pid in $(cat {group}); do grep --text --quiet ^sleep /proc/$pid/cmdline; done"
+        host.run(f"until test -s {group} && {sleeping}; do sleep 0.05; done", timeout=10)
     finally:
         host.run(
             f"systemctl kill --signal=KILL {name}; {runtime} delete --force {name}; rm {unit}", check=False

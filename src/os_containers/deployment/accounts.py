@@ -35,7 +35,8 @@ def find_account(rootfs: Path, user: str) -> Account:
         return Account(uid, _group(rootfs, group, user))
     if row is None:
         return Account(uid, 0)
-    return Account(uid, _number(row[3], "group", user), tuple(_memberships(rootfs, row[0])))
+    gid = _number(row[3], "group", user)
+    return Account(uid, gid, (gid, *(other for other in _memberships(rootfs, row[0]) if other != gid)))
 
 
 def _group(rootfs: Path, group: str, user: str) -> int:

@@ -59,8 +59,8 @@ def rootfs(tmp_path: Path) -> Path:
     ("user", "account"),
     [
         ("", Account(0, 0)),
-        ("etcd", Account(100, 101, (102,))),
-        ("100", Account(100, 101, (102,))),
+        ("etcd", Account(100, 101, (101, 102))),
+        ("100", Account(100, 101, (101, 102))),
         ("etcd:ssl", Account(100, 102)),
         ("etcd:7", Account(100, 7)),
         ("4242", Account(4242, 0)),

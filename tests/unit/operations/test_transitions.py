@@ -102,9 +102,7 @@ def test_what_was_set_stays_and_a_changed_default_arrives(machine: "Machine") ->
 
 
 DEFAULTS = '{"defaultValues": {"A": "%s", "B": "%s"}}'
-CONFIG = (
-    '{"ociVersion": "1.0.2", "process": {"args": ["$A", "$B"]}, "root": {"path": "rootfs"}, "linux": {}}'
-)
+CONFIG = '{"ociVersion": "1.0.2", "process": {"args": ["$A", "$B"]}, "root": {"path": "rootfs"}, "linux": {}}'
 
 
 def test_update_can_go_over_to_another_image(machine: "Machine") -> None:

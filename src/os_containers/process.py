@@ -4,6 +4,7 @@ import logging
 import os
 import shlex
 import shutil
+import signal
 import subprocess  # noqa: TID251 - this is the door
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -78,13 +79,25 @@ def run(
 
 
 def run_attached(argv: Sequence[str | Path]) -> int:
-    """Run a program on our own terminal and return its exit code, 128+n for signal n."""
+    """Run a program on our own terminal and return its exit code, 128+n for signal n.
+
+    Ctrl-C is for the program, as it is with a shell.
+    """
     words = [os.fspath(word) for word in argv]
     logger.debug("+ %s", shlex.join(words))
     try:
-        returncode = subprocess.call(words)
+        child = subprocess.Popen(words)
     except FileNotFoundError as error:
         raise missing_program(words[0]) from error
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        returncode = child.wait()
+    except BaseException:
+        child.terminate()
+        child.wait()
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
     return returncode if returncode >= 0 else 128 - returncode
 
 

@@ -5,7 +5,9 @@ there, so the reverse transition is the same one with the two exchanged: that is
 """
 
 import contextlib
+import signal
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from os_containers.deployment.container import (
@@ -110,12 +112,23 @@ def _go_back(system: System, transition: Transition, before: UnitState, cause: B
         enabled=before.is_enabled,
     )
     try:
-        _go(system, back, _plan_host_files(system, back), unit_state(system, back.container))
+        with _undisturbed():
+            _go(system, back, _plan_host_files(system, back), unit_state(system, back.container))
     except (OsContainersError, OSError) as error:
         raise BrokenError(
             f"{back.container.name}: {cause}; and the way back failed: {error}",
             hint=f"mend what is named here, then: os-containers uninstall {back.container.name}",
         ) from error
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no signal stop us half-way: whoever is impatient pressed the key twice."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _reloaded(deployment: Deployment | None) -> Deployment | None:

@@ -1,0 +1,66 @@
+"""The door to programs."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from os_containers import process
+from os_containers.errors import ProcessError, SystemFaultError
+
+
+def test_run_returns_what_a_program_says() -> None:
+    """Bytes that are no text are replaced, not fatal."""
+    done = process.run(["printf", r"a\377b"])
+    assert done.stdout == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def test_a_failing_program_is_told_with_its_last_words() -> None:
+    """The code and everything it said are kept."""
+    with pytest.raises(ProcessError, match=r"^sh -c .*: exit code 3: second$") as raised:
+        process.run(["sh", "-c", "echo first >&2; echo second >&2; exit 3"])
+    assert (raised.value.returncode, raised.value.stderr) == (3, "first\nsecond\n")
+    assert process.run(["false"], check=False).returncode == 1
+
+
+def test_a_missing_program_names_its_package() -> None:
+    """The next step is in the hint."""
+    with pytest.raises(SystemFaultError, match="no-such-program is not installed"):
+        process.run(["no-such-program"])
+    assert process.missing_program("/usr/bin/systemctl").hint == "install the package systemd"
+
+
+def test_a_hanging_program_is_ended() -> None:
+    """After the time that it was given."""
+    with pytest.raises(SystemFaultError, match=r"did not end within 0\.1 seconds"):
+        process.run(["sleep", "60"], timeout=0.1)
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 42", 42), ("kill -KILL $$", 137)])
+def test_the_exit_code_of_an_attached_program_is_a_shells(script: str, code: int) -> None:
+    """A signal counts from 128."""
+    assert process.run_attached(["sh", "-c", script]) == code
+
+
+def test_ctrl_c_is_for_the_attached_program(tmp_path: Path) -> None:
+    """It may go on, or end with a code of its own, which is ours then."""
+    ready = tmp_path / "ready"
+    script = f"trap 'exit 7' INT; touch {ready}; while :; do sleep 0.05; done"
+    code = "import sys; from os_containers.process import run_attached; sys.exit(run_attached(sys.argv[1:]))"
+    # whoever runs the tests may have Ctrl-C ignored, which would be inherited
+    words = ["env", "--default-signal=INT", sys.executable, "-c", code, "sh", "-c", script]
+    with subprocess.Popen(words, process_group=0) as ours:
+        try:
+            while not ready.exists():
+                time.sleep(0.01)
+            time.sleep(0.2)
+            os.killpg(ours.pid, signal.SIGINT)
+            assert ours.wait(10) == 7
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(ours.pid, signal.SIGKILL)

@@ -17,7 +17,7 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
     (
         (
             r"unauthorized|authentication required|access to the resource is denied|no basic auth credentials"
-            r"|status code 40[13]|invalid username/password"
+            r"|status code 40[13]|40[13] (Unauthorized|Forbidden)|invalid username/password"
         ),
         RegistryError,
         "login is needed: skopeo login, or give --authfile or --creds",
@@ -61,10 +61,23 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
 )
 
 
+_TRANSIENT = re.compile(
+    r"status:? (code )?(429|50[0234])|toomanyrequests|i/o timeout|handshake timeout|Client.Timeout"
+    r"|connection reset|unexpected EOF"
+)
+
+
+class TransientError(RegistryError):
+    """The registry failed in a way that may be over in a few seconds."""
+
+
 def failure(said: str, reference: str) -> OsContainersError:
     """Return the error that skopeo's words about an image mean."""
-    text = said.strip().splitlines()[-1] if said.strip() else "no reason given"
+    lines = said.strip().splitlines() or ["no reason given"]
+    # skopeo repeats what the registry said: a terminal must not obey that
+    text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in lines[-1])
     for pattern, kind, hint in _KINDS:
         if re.search(pattern, text):
             return kind(f"{reference}: {text}", hint=hint)
-    return RegistryError(f"{reference}: {text}", hint="check the network and the registry, then try again")
+    kind = TransientError if _TRANSIENT.search(text) else RegistryError
+    return kind(f"{reference}: {text}", hint="check the network and the registry, then try again")

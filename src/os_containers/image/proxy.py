@@ -12,10 +12,12 @@ end the reply passes. One request at a time is under way; several blobs may flow
 import base64
 import contextlib
 import json
+import logging
 import os
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,16 +28,20 @@ import msgspec
 from os_containers import process
 from os_containers.errors import ImageError, OsContainersError, RegistryError, SystemFaultError
 from os_containers.image.blob_pipe import BlobPipe
-from os_containers.image.failures import failure
+from os_containers.image.failures import TransientError, failure
 from os_containers.image.limits import DEFAULT_LIMITS
 from os_containers.image.manifest import Digest, Platform, parse_manifest
 from os_containers.image.policy import CHECKED_SINCE, policy_files, require_no_policy
 from os_containers.image.reference import ImageReference
 
+logger = logging.getLogger(__name__)
+
 _REPLY_SIZE = 32 << 10
 # A large archive is unpacked before the first reply; a dead registry takes its time to fail (seconds).
 _REPLY_TIMEOUT = 600.0
 _END_TIMEOUT = 10.0
+# Seconds before a request that may yet succeed is sent again.
+_PAUSES = (1.0, 4.0, 16.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +64,18 @@ class _Reply(msgspec.Struct):
 class RemoteImage:
     """An image that skopeo has opened for us."""
 
-    def __init__(self, proxy: "_Proxy", handle: object, reference: ImageReference) -> None:
+    def __init__(self, proxy: "_Proxy", handle: object) -> None:
         self._proxy = proxy
         self._handle = handle
-        self._reference = reference
 
     def manifest(self) -> tuple[Digest, bytes]:
         """Return the digest in the registry, and the manifest of the one image that was chosen.
 
-        skopeo converts a Docker manifest to OCI, so the bytes need not have that digest.
+        skopeo converts a Docker manifest to OCI, so the bytes need not have that digest. It has compared what
+        the registry sent with the digest of the reference, which may be that of an index around the image.
         """
         value, raw = self._proxy.read("GetManifest", self._handle)
-        digest = Digest.parse(str(value))
-        if self._reference.digest not in {None, digest}:
-            raise ImageError(f"{self._reference} has the digest {digest}")
-        return digest, raw
+        return Digest.parse(str(value)), raw
 
     def config(self) -> bytes:
         """Return the image config, byte for byte as the manifest names it."""
@@ -113,7 +116,7 @@ def open_image(reference: ImageReference, options: ProxyOptions) -> Iterator[Rem
         version = proxy.call("Initialize").value
         if _version(str(version)) < CHECKED_SINCE:
             require_no_policy(policy_files())
-        yield RemoteImage(proxy, proxy.call("OpenImage", str(reference)).value, reference)
+        yield RemoteImage(proxy, proxy.call("OpenImage", str(reference)).value)
 
 
 class _Proxy:
@@ -154,16 +157,34 @@ class _Proxy:
         return reply.value, raw
 
     def _request(self, method: str, arguments: Sequence[object]) -> tuple[_Reply, list[int]]:
+        # what has begun to flow through a pipe cannot be sent again
+        for pause in _PAUSES if method != "FinishPipe" else ():
+            try:
+                return self._request_once(method, arguments)
+            except TransientError as error:
+                logger.debug("%s; trying again in %g s", error.message, pause)
+                time.sleep(pause)
+        return self._request_once(method, arguments)
+
+    def _request_once(self, method: str, arguments: Sequence[object]) -> tuple[_Reply, list[int]]:
         request = json.dumps({"method": method, "args": list(arguments)}).encode()
         with self._one_at_a_time:
             data, descriptors = self._exchange(request)
         try:
+            return self._reply(method, data), descriptors
+        except OsContainersError:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise
+
+    def _reply(self, method: str, data: bytes) -> _Reply:
+        try:
             reply = msgspec.json.decode(data, type=_Reply)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SystemFaultError(f"skopeo answered nonsense to {method}: {error}") from error
         if not reply.success:
             raise failure(reply.error, self.reference)
-        return reply, descriptors
+        return reply
 
     def _exchange(self, request: bytes) -> tuple[bytes, list[int]]:
         try:

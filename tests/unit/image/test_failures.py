@@ -1,0 +1,56 @@
+"""What skopeo says, as an error with an exit code and a next step."""
+
+import pytest
+
+from os_containers.errors import ImageError, NotFoundError, OsContainersError, PolicyError, RegistryError
+from os_containers.image.failures import TransientError, failure
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "hint"),
+    [
+        (
+            "reading manifest latest in quay.io/x/y: unauthorized: access to the requested resource",
+            RegistryError,
+            "skopeo login",
+        ),
+        ("unable to retrieve auth token: invalid username/password: unauthorized", RegistryError, "--creds"),
+        ("received unexpected HTTP status: 403 Forbidden", RegistryError, "skopeo login"),
+        ("reading manifest 9 in docker.io/library/etcd: manifest unknown", NotFoundError, "the name"),
+        ("reading manifest latest in h/x: name unknown: repository name not known", NotFoundError, "name"),
+        ("open /srv/etcd/index.json: no such file or directory", NotFoundError, "name"),
+        (
+            'Get "https://h/v2/": http: server gave HTTP response to HTTPS client',
+            RegistryError,
+            "--tls-verify=false",
+        ),
+        ("x509: certificate signed by unknown authority", RegistryError, "certs.d"),
+        ("dial tcp 127.0.0.1:1: connect: connection refused", RegistryError, "try again"),
+        ("lookup h on 10.0.0.1:53: no such host", RegistryError, "try again"),
+        ("received unexpected HTTP status: 502 Bad Gateway", TransientError, "try again"),
+        ("toomanyrequests: You have reached your pull rate limit", TransientError, "try again"),
+        ("read tcp 1.2.3.4:5: connection reset by peer", TransientError, "try again"),
+        (
+            "Source image rejected: Running image docker://x is rejected by policy.",
+            PolicyError,
+            "containers-policy.json",
+        ),
+        ("A signature was required, but no signature exists", PolicyError, "containers-policy.json"),
+        ("corrupted blob, expecting sha256:1", ImageError, "damaged"),
+        ("expected 5 bytes in blob, got 4", ImageError, "damaged"),
+        ("no image found in manifest list for architecture s390x, OS linux", ImageError, "--platform"),
+        ("", RegistryError, "try again"),
+    ],
+)
+def test_b16_words_decide(said: str, kind: type[OsContainersError], hint: str) -> None:
+    """Login, not found, TLS, network, policy and damage are told apart."""
+    error = failure(said, "docker://h/x")
+    assert type(error) is kind
+    assert hint in str(error.hint)
+    assert error.message.startswith("docker://h/x: ")
+
+
+def test_b36_words_of_a_registry_do_not_reach_the_terminal_as_they_are() -> None:
+    """Of many lines the last is kept, its control characters escaped."""
+    error = failure("first\nsecond \x1b[2J\n", "docker://h/x")
+    assert error.message == r"docker://h/x: second \x1b[2J"

@@ -90,7 +90,7 @@ NOTIFYING_SERVICE = """\
 trap 'exit 0' TERM
 sleep 1
 libraries=/host/lib/x86_64-linux-gnu:/host/lib/x86_64-linux-gnu/systemd
-/host/lib64/ld-linux-x86-64.so.2 --library-path $libraries /host/bin/systemd-notify --ready
+/host/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --library-path $libraries /host/bin/systemd-notify --ready
 while :; do sleep 0.1; done
 """
 NOTIFYING_CONFIG = """\

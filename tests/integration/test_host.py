@@ -77,7 +77,7 @@ def test_a_runtime_runs_a_container_in_the_control_group_of_its_unit(host: Host,
         group = f"/sys/fs/cgroup/system.slice/{name}.service/container/cgroup.procs"
         # before it becomes the service, there are processes of the runtime
         sleeping = f"for pid in $(cat {group}); do grep --text --quiet ^sleep /proc/$pid/cmdline; done"
-        host.run(f"until test -s {group} && {sleeping}; do sleep 0.05; done", timeout=10)
+        host.run(f"until grep --quiet . {group} && {sleeping}; do sleep 0.05; done", timeout=10)
     finally:
         host.run(
             f"systemctl kill --signal=KILL {name}; {runtime} delete --force {name}; rm {unit}", check=False

@@ -142,3 +142,40 @@ def test_prune_frees_what_nothing_needs(host: Host, push_hello: Push) -> None:
     host.run("os-containers images prune")
     assert host.run(f"ostree refs --repo={REPO}").stdout == ""
     assert host.run(f"find {REPO}/objects -type f | wc -l").stdout.strip() == "0"
+
+
+def test_an_image_comes_from_the_storage_of_podman(host: Host, push_hello: Push) -> None:
+    """What other tools have pulled is not fetched again."""
+    image = push_hello(HelloImage("1"), "hello:latest")
+    host.run(f"skopeo copy --src-tls-verify=false docker://{image} containers-storage:example.org/hello:5")
+    pulled = host.run("os-containers pull containers-storage:example.org/hello:5", check=False)
+    if host.suite == "bookworm":
+        assert (pulled.returncode, pulled.stderr.splitlines()[-1]) == (8, "hint: update skopeo")
+        return
+    assert images(host) == ["example.org/hello:5"]
+    assert host.run("os-containers run example.org/hello:5 cat /version").stdout == "1"
+
+
+def test_zstd_layers_and_docker_manifests_are_read(host: Host, push_hello: Push) -> None:
+    """The files are those of the same image in gzip and OCI, and are stored once."""
+    image = push_hello(HelloImage("1"), "hello:latest")
+    copy = "skopeo copy --src-tls-verify=false --dest-tls-verify=false"
+    host.run(f"{copy} --dest-decompress docker://{image} dir:/srv/plain")
+    host.run(f"{copy} --dest-compress-format zstd dir:/srv/plain oci:/srv/zstd:example.org/zstd:1")
+    assert "+zstd" in host.run("skopeo inspect --raw oci:/srv/zstd").stdout
+    host.run(f"{copy} --format v2s2 docker://{image} docker://{PLAIN}/docker")
+    for name in (image, "oci:/srv/zstd", f"{PLAIN}/docker"):
+        host.run(f"os-containers pull --insecure {name}")
+        assert host.run(f"os-containers run {name} cat /version").stdout == "1"
+    count = "find /var/lib/containers/atomic/.storage/repo/objects -name '*.file' -size +1000k | wc -l"
+    assert host.run(count).stdout.strip() == "1"
+
+
+def test_a_policy_that_rejects_is_obeyed(host: Host, push_hello: Push) -> None:
+    """Also where skopeo itself would not look at it."""
+    image = push_hello(HelloImage("1"), "hello:latest")
+    host.write("/root/.config/containers/policy.json", '{"default": [{"type": "reject"}]}')
+    refused = host.run(f"os-containers pull --insecure {image}", check=False)
+    host.run("rm -r /root/.config")
+    assert refused.returncode == 5
+    assert not host.exists(f"{REPO}/refs/heads/ociimage")

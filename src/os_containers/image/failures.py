@@ -11,6 +11,7 @@ from os_containers.errors import (
     OsContainersError,
     PolicyError,
     RegistryError,
+    SystemFaultError,
 )
 
 _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
@@ -22,6 +23,7 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
         RegistryError,
         "login is needed: skopeo login, or give --authfile or --creds",
     ),
+    (r"unknown method", SystemFaultError, "update skopeo"),
     (
         r"rejected by policy|policy\.json|signature|Source image rejected",
         PolicyError,

@@ -172,6 +172,25 @@ def layers_of(manifest: Manifest, config: ImageConfig) -> tuple[Layer, ...]:
     )
 
 
+def with_layers(raw: bytes, layers: object) -> bytes:
+    """Return a manifest with other layers: objects with digest, size and media_type, lowest first."""
+    try:
+        described = msgspec.convert(layers, tuple[_LayerInfo, ...])
+        manifest = msgspec.json.decode(raw, type=dict[str, object])
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise ImageError(f"the layers of the image are malformed: {error}") from error
+    manifest["layers"] = [
+        {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size} for layer in described
+    ]
+    return msgspec.json.encode(manifest)
+
+
+class _LayerInfo(msgspec.Struct, frozen=True):
+    digest: str
+    size: int
+    media_type: str
+
+
 class _DescriptorJson(msgspec.Struct, frozen=True, rename="camel"):
     media_type: str
     digest: str

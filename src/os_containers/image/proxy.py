@@ -30,7 +30,7 @@ from os_containers.errors import ImageError, OsContainersError, RegistryError, S
 from os_containers.image.blob_pipe import BlobPipe
 from os_containers.image.failures import TransientError, failure
 from os_containers.image.limits import DEFAULT_LIMITS
-from os_containers.image.manifest import Digest, Platform, parse_manifest
+from os_containers.image.manifest import Digest, Platform, parse_manifest, with_layers
 from os_containers.image.policy import CHECKED_SINCE, policy_files, require_no_policy
 from os_containers.image.reference import ImageReference
 
@@ -64,9 +64,10 @@ class _Reply(msgspec.Struct):
 class RemoteImage:
     """An image that skopeo has opened for us."""
 
-    def __init__(self, proxy: "_Proxy", handle: object) -> None:
+    def __init__(self, proxy: "_Proxy", handle: object, reference: ImageReference) -> None:
         self._proxy = proxy
         self._handle = handle
+        self._reference = reference
 
     def manifest(self) -> tuple[Digest, bytes]:
         """Return the digest in the registry, and the manifest of the one image that was chosen.
@@ -75,6 +76,9 @@ class RemoteImage:
         the registry sent with the digest of the reference, which may be that of an index around the image.
         """
         value, raw = self._proxy.read("GetManifest", self._handle)
+        if self._reference.transport == "containers-storage":
+            # it keeps the manifest of the registry, but the layers unpacked
+            raw = with_layers(raw, self._proxy.call("GetLayerInfo", self._handle).value)
         return Digest.parse(str(value)), raw
 
     def config(self) -> bytes:
@@ -116,7 +120,7 @@ def open_image(reference: ImageReference, options: ProxyOptions) -> Iterator[Rem
         version = proxy.call("Initialize").value
         if _version(str(version)) < CHECKED_SINCE:
             require_no_policy(policy_files())
-        yield RemoteImage(proxy, proxy.call("OpenImage", str(reference)).value)
+        yield RemoteImage(proxy, proxy.call("OpenImage", str(reference)).value, reference)
 
 
 class _Proxy:

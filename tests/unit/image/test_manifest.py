@@ -21,6 +21,7 @@ from os_containers.image.manifest import (
     layers_of,
     parse_image_config,
     parse_manifest,
+    with_layers,
 )
 
 A = Digest(f"sha256:{'a' * 64}")
@@ -241,3 +242,17 @@ def test_nonsense_is_no_platform(text: str) -> None:
     """A platform becomes options of skopeo, so that its form is checked."""
     with pytest.raises(UsageError):
         Platform.parse(text)
+
+
+def test_the_layers_of_a_manifest_can_be_others() -> None:
+    """As containers-storage has them: unpacked, under their diff_ids."""
+    plain = LAYER.removesuffix("+gzip")
+    changed = with_layers(manifest(), [{"digest": A, "size": 5, "media_type": plain}])
+    assert parse_manifest(changed) == Manifest(A, 7, (Descriptor(A, 5, plain),), OCI_MANIFEST)
+
+
+@pytest.mark.parametrize("layers", [None, {}, [1], [{"digest": 1}]])
+def test_b17_layers_that_are_none_are_refused(layers: object) -> None:
+    """Whatever a broken proxy answers."""
+    with pytest.raises(ImageError, match="layers"):
+        with_layers(manifest(), layers)

@@ -60,7 +60,7 @@ class FakeServices:
         self._call(f"remove {fragment.name}")
 
     def scope_command(self, name: str) -> list[str]:
-        return []
+        return ["env", f"SCOPE={name}"]
 
     def last_log_line(self, unit: str) -> str:
         return f"the last words of {unit}"

@@ -247,7 +247,7 @@ def test_nonsense_is_no_platform(text: str) -> None:
 def test_the_layers_of_a_manifest_can_be_others() -> None:
     """As containers-storage has them: unpacked, under their diff_ids."""
     plain = LAYER.removesuffix("+gzip")
-    changed = with_layers(manifest(), [{"digest": A, "size": 5, "media_type": plain}])
+    changed = with_layers(manifest(), [{"digest": str(A), "size": 5, "media_type": plain}])
     assert parse_manifest(changed) == Manifest(A, 7, (Descriptor(A, 5, plain),), OCI_MANIFEST)
 
 

@@ -28,7 +28,7 @@ COMMANDS = {
 }
 
 
-class Signalled(KeyboardInterrupt):
+class Signalled(BaseException):
     """A signal asked us to end: what is under way is undone first."""
 
     def __init__(self, number: int) -> None:
@@ -80,7 +80,7 @@ def cli(ctx: click.Context, runtime: str | None, lock_timeout: float, *, verbose
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _on_signal)
     code = _run()
     try:
@@ -99,7 +99,7 @@ def _run() -> int:
         return error.exit_code
     except BrokenPipeError:
         return 0
-    except (Exception, KeyboardInterrupt) as error:  # no traceback reaches the user
+    except (Exception, Signalled) as error:  # no traceback reaches the user
         logging.getLogger(__name__).debug("failed", exc_info=error)
         return _fail(*_explanation(error))
     return result if isinstance(result, int) else 0
@@ -112,7 +112,7 @@ def _explanation(error: BaseException) -> tuple[str, str | None, int]:
             return error.message, error.hint, error.exit_code
         case Signalled():
             return "interrupted", None, 128 + error.number
-        case click.Abort() | KeyboardInterrupt():
+        case click.Abort():
             return "interrupted", None, 128 + signal.SIGINT
         case OSError():
             where = f"{error.filename}: " if error.filename else ""

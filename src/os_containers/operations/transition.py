@@ -54,7 +54,7 @@ def carry_out(system: System, transition: Transition) -> None:
         plan = _plan_host_files(system, transition)
         try:
             _go(system, transition, plan, before)
-        except (OsContainersError, OSError, KeyboardInterrupt) as error:
+        except BaseException as error:
             _go_back(system, transition, before, error)
             raise
 
@@ -103,7 +103,7 @@ def _go(system: System, transition: Transition, plan: HostPlan, before: UnitStat
 
 
 def _go_back(system: System, transition: Transition, before: UnitState, cause: BaseException) -> None:
-    system.on_event(Warned(f"{cause or 'interrupted'}; going back to the state from before"))
+    system.on_event(Warned(f"{str(cause) or 'interrupted'}; going back to the state from before"))
     back = Transition(
         transition.container,
         leaving=_reloaded(transition.entering),

@@ -1,6 +1,7 @@
 """Who a container runs as: the image config's User, looked up in the image's own passwd and group."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from os_containers.files import open_beneath
 
 _SIZE_LIMIT = 1 << 20
 _MAX_ID = 2**32 - 2
+_NUMBER = re.compile("[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,15 @@ def _group(rootfs: Path, group: str, user: str) -> int:
 
 def _memberships(rootfs: Path, name: str) -> Iterator[int]:
     for row in _rows(rootfs, "etc/group", 4):
-        if name in row[3].split(",") and row[2].isdecimal():
+        if name in row[3].split(",") and _NUMBER.fullmatch(row[2]):
             yield int(row[2])
 
 
 def _number(text: str, kind: str, user: str) -> int:
-    if text.isdecimal() and int(text) <= _MAX_ID:
+    if _NUMBER.fullmatch(text) and int(text) <= _MAX_ID:
         return int(text)
     raise ImageError(
-        f"the image has no {kind} {text!r}, which its user {user!r} names",
+        f"the image has no {kind} {text[:100]!r}, which its user {user[:100]!r} names",
         hint="the image needs the name in /etc/passwd or /etc/group, or a number as its user",
     )
 

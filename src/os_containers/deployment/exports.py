@@ -82,10 +82,12 @@ def load_exports(rootfs: Path) -> Exports:
 
 
 def parse_manifest(raw: bytes) -> ExportManifest:
-    """Return the export manifest. Raises ImageError for bad JSON or types."""
+    """Return the export manifest; a null is as absent. Raises ImageError for bad JSON or types."""
     try:
-        return msgspec.json.decode(raw, type=ExportManifest)
-    except msgspec.DecodeError as error:
+        tree = msgspec.json.decode(raw, type=dict[str, object])
+        stated = {key: value for key, value in tree.items() if value is not None}
+        return msgspec.convert(stated, ExportManifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ImageError(
             f"exports/manifest.json: {error}", hint="the image must be mended by its author"
         ) from error

@@ -8,6 +8,8 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
+import msgspec
+
 from os_containers.errors import ImageError
 
 RuntimeConfig = dict[str, Any]
@@ -16,10 +18,57 @@ OCI_VERSION = "1.0.2"
 _AUTHOR = "the image must be mended by its author"
 
 
+class _Root(msgspec.Struct):
+    path: str = ""
+
+
+class _Process(msgspec.Struct):
+    capabilities: list[str] | dict[str, list[str]] = []
+
+
+class _Namespace(msgspec.Struct):
+    type: str
+
+
+class _Linux(msgspec.Struct):
+    capabilities: list[str] | dict[str, list[str]] = []
+    namespaces: list[_Namespace] = []
+
+
+class _Mount(msgspec.Struct):
+    destination: str
+    type: str = ""
+    source: str = ""
+    options: list[str] = []
+
+
+class _Config(msgspec.Struct, rename="camel"):
+    """The types of the keys that we read or change; the tree itself is what we work on."""
+
+    process: _Process
+    root: _Root
+    linux: _Linux
+    oci_version: str = ""
+    mounts: list[_Mount] = []
+
+
 def parse_config(raw: bytes, *, source: str) -> RuntimeConfig:
-    """Return the configuration. Raises ImageError for bad JSON, doubled keys and missing parts."""
+    """Return the configuration, without its nulls.
+
+    Raises ImageError for bad JSON, doubled keys, missing parts, and wrong types where we look.
+    """
+    config = _decode(raw, source)
     try:
-        config = json.loads(raw, object_pairs_hook=_without_doubles)
+        msgspec.convert(config, _Config)
+    except msgspec.ValidationError as error:
+        raise ImageError(f"{source}: {error}", hint=_AUTHOR) from error
+    return config
+
+
+def _decode(raw: bytes, source: str) -> RuntimeConfig:
+    try:
+        config = json.loads(raw, object_pairs_hook=_object)
+        dump_config(config)  # JSON can write half a surrogate pair, which no file can hold
     except ValueError as error:
         raise ImageError(f"{source} is not valid JSON: {error}", hint=_AUTHOR) from error
     except RecursionError as error:
@@ -49,7 +98,7 @@ def upgrade(config: RuntimeConfig) -> list[str]:
     if isinstance(old, list):
         process.setdefault("capabilities", _all_sets(old))
         warnings.append("linux.capabilities is obsolete since OCI runtime-spec 1.0: moved to process")
-    version = str(config.get("ociVersion", ""))
+    version = config.get("ociVersion", "")
     if not version.startswith("1."):
         config["ociVersion"] = OCI_VERSION
         warnings.append(f"ociVersion {version or 'missing'}: upgraded to {OCI_VERSION}")
@@ -73,7 +122,7 @@ def confine(config: RuntimeConfig, *, cgroups_path: str) -> None:
 def bind_sources(config: RuntimeConfig) -> list[str]:
     """Return the host paths that the container mounts."""
     return [
-        str(mount["source"])
+        mount["source"]
         for mount in config.get("mounts", [])
         if "source" in mount and {"bind", "rbind"} & set(mount.get("options", ()))
     ]
@@ -83,10 +132,11 @@ def _all_sets(names: list[str]) -> dict[str, list[str]]:
     return {kind: list(names) for kind in ("bounding", "effective", "permitted", "inheritable")}
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     tree = dict(pairs)
     if len(tree) != len(pairs):
         names = [name for name, _ in pairs]
         doubled = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {doubled!r} stands twice in one object")
-    return tree
+    # null is what Go writes for nil, and both runtimes read it as absent
+    return {key: value for key, value in tree.items() if value is not None}

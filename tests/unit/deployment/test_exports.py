@@ -52,7 +52,25 @@ def test_parse_manifest_reads_the_predecessors_keys() -> None:
     assert manifest.installed_files_template == ("/a",)
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"defaultValues": []}', b'{"renameFiles": {"/a": 1}}'])
+def test_parse_manifest_takes_null_as_absent() -> None:
+    """Go writes it for nil."""
+    raw = b'{"version": null, "defaultValues": null, "renameFiles": null, "noContainerService": null}'
+    assert parse_manifest(raw) == ExportManifest()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"defaultValues": []}',
+        b'{"renameFiles": {"/a": 1}}',
+        b'{"\xff": 1}',
+        b'{"x":' * 100_000,
+    ],
+)
 def test_b58_parse_manifest_refuses_bad_json_and_types(raw: bytes) -> None:
     """A broken export manifest is never taken for an empty one."""
     with pytest.raises(ImageError, match=r"exports/manifest\.json"):

@@ -25,6 +25,8 @@ def config(**changes: object) -> dict[str, Any]:
         (b'{"root": {}, "linux": {}}', "no object 'process'"),
         (b'{"process": {}, "root": "rootfs", "linux": {}}', "no object 'root'"),
         (b'{"process": {}, "process": {}, "root": {}, "linux": {}}', "'process' stands twice"),
+        (b"\xff\xfe\xff", "not valid JSON"),
+        (b'{"process": {}, "root": {}, "linux": {}, "hostname": "\\ud800"}', "not valid JSON"),
     ],
 )
 def test_b56_parse_config_refuses_what_no_runtime_should_get(raw: bytes, message: str) -> None:
@@ -32,6 +34,37 @@ def test_b56_parse_config_refuses_what_no_runtime_should_get(raw: bytes, message
     with pytest.raises(ImageError, match=message) as raised:
         parse_config(raw, source="exports/config.json")
     assert raised.value.message.startswith("exports/config.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"root": {"path": 5}}, "root.path"),
+        ({"ociVersion": 1}, "ociVersion"),
+        ({"mounts": {}}, "mounts"),
+        ({"mounts": [None]}, r"mounts\[0\]"),
+        ({"mounts": [{"type": "sysfs"}]}, "destination"),
+        ({"mounts": [{"destination": "/a", "source": 1}]}, "source"),
+        ({"mounts": [{"destination": "/a", "options": [1]}]}, "options"),
+        ({"linux": {"namespaces": ["pid"]}}, "namespaces"),
+        ({"process": {"capabilities": [1]}}, "capabilities"),
+    ],
+)
+def test_b56_parse_config_checks_the_types_of_what_we_touch(changes: dict[str, Any], place: str) -> None:
+    """Also there the place is told."""
+    with pytest.raises(ImageError, match=place):
+        config(**changes)
+
+
+def test_b56_null_is_as_absent() -> None:
+    """Go writes it for nil slices, maps and pointers."""
+    nulls = config(
+        mounts=None, hooks=None, process={"capabilities": None}, linux={"namespaces": None, "devices": None}
+    )
+    assert nulls == SMALL
+    nulls = config(mounts=[{"destination": "/a", "source": "/b", "options": None}])
+    assert bind_sources(nulls) == []
+    assert bind_sources(config(mounts=None)) == []
 
 
 def test_upgrade_spreads_a_list_of_capabilities_over_the_sets() -> None:

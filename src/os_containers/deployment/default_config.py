@@ -5,8 +5,9 @@ resolv.conf. Its root is read-only; /run, /tmp and /var/tmp are its own, and eac
 directory of the host's that stays over updates.
 """
 
+import os
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from os_containers.deployment.accounts import Account
@@ -30,18 +31,33 @@ _MASKED = (
     "/sys/firmware",
 )
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+_NAME_LENGTH = 255
+_HOSTNAME_LENGTH = 64  # sethostname(2) refuses more
 _FROM_HOST = ("/etc/hosts", "/etc/resolv.conf")
 
 
 def volume_directory(state_directory: Path, name: str, volume: str) -> Path:
-    """Return the directory of the host that holds a volume of a container."""
-    return state_directory / name / volume.strip("/").replace("/", "-")
+    """Return the directory of the host that holds a volume of a container: `/data/log` is in `data-log`.
+
+    Another volume has another directory: a `-` of its own is written `+2d`. Raises ImageError for a volume
+    that is not an absolute path to a directory beneath the root.
+    """
+    root, *parts = PurePosixPath(volume).parts or ("",)
+    if not root.startswith("/") or not parts or ".." in parts or not volume.isprintable():
+        raise ImageError(f"the image has the volume {volume[:100]!a}", hint="a volume is an absolute path")
+    directory = "-".join(part.replace("+", "+2b").replace("-", "+2d") for part in parts)
+    if len(os.fsencode(directory)) > _NAME_LENGTH:
+        raise ImageError(f"the image has a volume with too long a path: {volume[:100]!a}...")
+    return state_directory / name / directory
 
 
 def default_config(
     wanted: ContainerConfig, *, name: str, account: Account, state_directory: Path
 ) -> RuntimeConfig:
-    """Return a whole runtime configuration. Raises ImageError for an image that names no command."""
+    """Return a whole runtime configuration, which binds those of the host's files that there are.
+
+    Raises ImageError for an image that names no command, or a volume that cannot be one.
+    """
     command = [*wanted.entrypoint, *wanted.cmd]
     if not command:
         raise ImageError(
@@ -55,7 +71,7 @@ def default_config(
         "ociVersion": OCI_VERSION,
         "process": _process(command, environment, wanted.working_dir or "/", account),
         "root": {"path": "rootfs", "readonly": True},
-        "hostname": name,
+        "hostname": name[:_HOSTNAME_LENGTH],
         "mounts": [*_own_mounts(), *_host_files(), *_volumes(wanted.volumes, state_directory, name)],
         "linux": {
             "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],

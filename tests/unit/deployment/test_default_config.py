@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from os_containers.deployment.accounts import Account, find_account
-from os_containers.deployment.default_config import default_config
+from os_containers.deployment.default_config import default_config, volume_directory
 from os_containers.errors import ImageError
 from os_containers.image.manifest import ContainerConfig
 
@@ -24,6 +24,40 @@ def test_default_config_runs_what_the_image_config_says() -> None:
     assert config["root"] == {"path": "rootfs", "readonly": True}
     volume = next(one for one in config["mounts"] if one["destination"] == "/var/lib/db")
     assert volume["source"] == "/var/lib/db/var-lib-db"
+
+
+@pytest.mark.parametrize(
+    ("volume", "directory"),
+    [
+        ("/data", "data"),
+        ("/data/", "data"),
+        ("//data/./log", "data-log"),
+        ("/data-log", "data+2dlog"),
+        ("/data+2dlog", "data+2b2dlog"),
+        ("/data-/log", "data+2d-log"),
+        ("/data/-log", "data-+2dlog"),
+    ],
+)
+def test_volumes_have_a_directory_each(volume: str, directory: str) -> None:
+    """Slashes become dashes; what could be mistaken for that is written otherwise."""
+    assert volume_directory(Path("/var/lib"), "db", volume) == Path("/var/lib/db", directory)
+
+
+@pytest.mark.parametrize(
+    "volume", ["", "/", "//", "data", "../data", "/data/..", "/a\0", "/a\nb", "/" + "a" * 256]
+)
+def test_volumes_that_are_no_paths_beneath_the_root_are_refused(volume: str) -> None:
+    """The host's directories stay those of this container."""
+    with pytest.raises(ImageError, match="volume"):
+        volume_directory(Path("/var/lib"), "db", volume)
+
+
+def test_default_config_cuts_the_hostname() -> None:
+    """Linux has room for 64 bytes, and the name of a container may be longer."""
+    config = default_config(
+        ContainerConfig(cmd=("a",)), name="a" * 65, account=Account(0, 0), state_directory=Path("/var/lib")
+    )
+    assert config["hostname"] == "a" * 64
 
 
 def test_default_config_keeps_the_images_path() -> None:

@@ -21,10 +21,17 @@ class BlobPipe(io.RawIOBase):
     """The read end of a pipe, of which at most size bytes are read."""
 
     def __init__(
-        self, descriptor: int, size: int, *, on_silence: Callable[[], None], on_early_end: Callable[[], None]
+        self,
+        descriptor: int,
+        size: int,
+        *,
+        image: str,
+        on_silence: Callable[[], None],
+        on_early_end: Callable[[], None],
     ) -> None:
         self._descriptor = descriptor
         self._left = size
+        self._image = image
         self._on_silence = on_silence
         self._on_early_end = on_early_end
         self._poll = select.poll()
@@ -56,4 +63,6 @@ class BlobPipe(io.RawIOBase):
             return
         self._on_silence()
         if not self._poll.poll((STALLED - SILENCE) * 1000):
-            raise RegistryError(f"nothing arrived for {STALLED:.0f} seconds", hint="try again later")
+            raise RegistryError(
+                f"{self._image}: nothing arrived for {STALLED:.0f} seconds", hint="try again later"
+            )

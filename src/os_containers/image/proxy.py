@@ -11,6 +11,7 @@ end the reply passes. One request at a time is under way; several blobs may flow
 
 import base64
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -18,7 +19,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -39,7 +40,8 @@ logger = logging.getLogger(__name__)
 _REPLY_SIZE = 32 << 10
 # A large archive is unpacked before the first reply; a dead registry takes its time to fail (seconds).
 _REPLY_TIMEOUT = 600.0
-_END_TIMEOUT = 10.0
+# It has only temporary files to remove, unless it still waits for a registry that has fallen silent.
+_END_TIMEOUT = 3.0
 # Seconds before a request that may yet succeed is sent again.
 _PAUSES = (1.0, 4.0, 16.0)
 
@@ -75,6 +77,10 @@ class RemoteImage:
         skopeo converts a Docker manifest to OCI, so the bytes need not have that digest. It has compared what
         the registry sent with the digest of the reference, which may be that of an index around the image.
         """
+        return self._manifest
+
+    @functools.cached_property
+    def _manifest(self) -> tuple[Digest, bytes]:
         value, raw = self._proxy.read("GetManifest", self._handle)
         if self._reference.transport == "containers-storage":
             # it keeps the manifest of the registry, but the layers unpacked
@@ -83,7 +89,7 @@ class RemoteImage:
 
     def config(self) -> bytes:
         """Return the image config, byte for byte as the manifest names it."""
-        _, manifest = self.manifest()
+        _, manifest = self._manifest
         wanted = parse_manifest(manifest)
         # parsed and written anew by skopeo: what a converted manifest names; any other names the blob
         _, raw = self._proxy.read("GetFullConfig", self._handle)
@@ -101,7 +107,13 @@ class RemoteImage:
     def blob(self, digest: Digest, size: int) -> Iterator[BinaryIO]:
         """Yield a blob to read; raises ImageError at the end when the proxy found it wrong."""
         descriptor, finish = self._proxy.open_pipe("GetBlob", self._handle, digest, size)
-        pipe = BlobPipe(descriptor, size, on_silence=finish.ask, on_early_end=finish.result)
+        pipe = BlobPipe(
+            descriptor,
+            size,
+            image=str(self._reference),
+            on_silence=finish.ask,
+            on_early_end=finish.result,
+        )
         with contextlib.closing(pipe):
             yield cast("BinaryIO", pipe)
         # a blob that is larger than declared finds the pipe closed now, and fails
@@ -131,6 +143,7 @@ class _Proxy:
         self._channel = channel
         self._said = said
         self._one_at_a_time = threading.Lock()
+        self._beside: list[threading.Thread] = []
 
     def call(self, method: str, *arguments: object) -> _Reply:
         """Return the reply to a request that passes no descriptor."""
@@ -159,6 +172,21 @@ class _Proxy:
             raise ImageError(f"{method}: more than {DEFAULT_LIMITS.json_size} bytes")
         finish.result()
         return reply.value, raw
+
+    def start_beside(self, ask: Callable[[], None]) -> threading.Thread:
+        """Return a thread that asks something, and that hang_up() waits for."""
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        self._beside.append(thread)
+        return thread
+
+    def hang_up(self) -> None:
+        """Tell the proxy to end, and return when nobody talks to it any more."""
+        with contextlib.suppress(OSError):
+            # close() alone does neither while a thread waits for an answer
+            self._channel.shutdown(socket.SHUT_RDWR)
+        for thread in self._beside:
+            thread.join()
 
     def _request(self, method: str, arguments: Sequence[object]) -> tuple[_Reply, list[int]]:
         # what has begun to flow through a pipe cannot be sent again
@@ -207,7 +235,9 @@ class _Proxy:
 
     def _ended(self) -> OsContainersError:
         self._said.seek(0)
-        return failure(self._said.read().decode(errors="replace") or "skopeo ended", self.reference)
+        error = failure(self._said.read().decode(errors="replace") or "skopeo ended", self.reference)
+        # whatever its reason was, there is nobody left to ask again
+        return RegistryError(error.message, hint=error.hint) if isinstance(error, TransientError) else error
 
 
 class _Finish:
@@ -222,8 +252,7 @@ class _Finish:
     def ask(self) -> None:
         """Ask beside whoever reads the pipe: the proxy answers only when it has written everything."""
         if self._asking is None:
-            self._asking = threading.Thread(target=self._ask, daemon=True, name=f"finish-{self._pipe}")
-            self._asking.start()
+            self._asking = self._proxy.start_beside(self._ask)
 
     def result(self) -> None:
         """Return when all was right; raise what was wrong."""
@@ -252,10 +281,11 @@ def _running(arguments: Sequence[str]) -> Iterator[_Proxy]:
                 stderr=said,
             )
         ours.settimeout(_REPLY_TIMEOUT)
+        proxy = _Proxy(ours, cast("BinaryIO", said))
         try:
-            yield _Proxy(ours, cast("BinaryIO", said))
+            yield proxy
         finally:
-            ours.close()
+            proxy.hang_up()
             process.end(child, timeout=_END_TIMEOUT)
 
 

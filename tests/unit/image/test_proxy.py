@@ -32,7 +32,7 @@ from os_containers.image.manifest import (
     parse_image_config,
     parse_manifest,
 )
-from os_containers.image.proxy import ProxyOptions, RemoteImage, open_image
+from os_containers.image.proxy import ProxyOptions, RemoteImage, _Proxy, open_image
 from os_containers.image.reference import ImageReference
 
 needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
@@ -385,6 +385,71 @@ while request := peer.recv(40000):
     with gives_up, open_image(ImageReference.parse("x"), ProxyOptions()):
         pass
     assert log.read_text().splitlines() == ["Initialize", *["OpenImage"] * requests]
+
+
+def test_b16_a_skopeo_that_has_ended_is_not_asked_again(
+    fake_skopeo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even when its last words are those of a failure that may pass."""
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    script(fake_skopeo, "sys.exit('dial tcp: i/o timeout')")
+    with pytest.raises(RegistryError, match="i/o timeout"), open_image(ImageReference.parse("x"), INSECURE):
+        pass
+    assert pauses == []
+
+
+STALLING = """
+import json, os
+peer = socket.socket(fileno=int(sys.argv[-1].partition("=")[2]))
+reply = json.dumps(dict(success=True, value="0.2.8", pipeid=7, error="")).encode()
+while request := peer.recv(40000):
+    method = json.loads(request)["method"]
+    if method == "GetBlob":
+        read_end, write_end = os.pipe()
+        socket.send_fds(peer, [reply], [read_end])
+        os.close(read_end)
+    elif method != "FinishPipe":
+        peer.send(reply)
+open({ended!r}, "w").close()
+"""
+
+
+def test_b16_a_blob_that_stalls_names_its_image_and_lets_skopeo_end(
+    fake_skopeo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not waited for, and not killed."""
+    ended = tmp_path / "ended"
+    script(fake_skopeo, STALLING.format(ended=str(ended)))
+    monkeypatch.setattr("os_containers.image.blob_pipe.SILENCE", 0.1)
+    monkeypatch.setattr("os_containers.image.blob_pipe.STALLED", 0.2)
+    before, descriptors = time.monotonic(), open_descriptors()
+    with (
+        pytest.raises(RegistryError, match=r"quay\.io/stalled:latest: nothing arrived"),
+        open_image(ImageReference.parse("quay.io/stalled"), INSECURE) as image,
+        image.blob(Digest.of(b""), 100) as file,
+    ):
+        file.read(1)
+    assert time.monotonic() - before < 2
+    assert open_descriptors() == descriptors
+    assert ended.exists()
+
+
+def test_the_manifest_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image config is found by it without asking again."""
+    asked: list[str] = []
+    read = _Proxy.read
+
+    def counting(proxy: _Proxy, method: str, handle: object) -> tuple[object, bytes]:
+        asked.append(method)
+        return read(proxy, method, handle)
+
+    monkeypatch.setattr(_Proxy, "read", counting)
+    layout = build_image(tmp_path / "image", {"/a": "1"})
+    with open_image(ImageReference.parse(f"oci:{layout}"), ProxyOptions()) as image:
+        image.manifest()
+        image.config()
+    assert asked == ["GetManifest", "GetFullConfig"]
 
 
 def test_credentials_are_not_in_the_argument_list(fake_skopeo: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A service manager without systemd, for unit tests; the other seam, an image source, is in images.py."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,9 @@ class FakeServices:
     foreign: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
+    # a verb, and from which of its calls on it fails
+    failing_from: tuple[str, int] | None = None
+    on_stop: Callable[[], object] = bool
     calls: list[str] = field(default_factory=list)
 
     def version(self) -> int:
@@ -45,13 +48,15 @@ class FakeServices:
 
     def start(self, unit: str) -> None:
         self._call(f"start {unit}")
+        # one that does not start is tried again and again
+        self.active.add(unit)
         if any(text in (self.units / unit).read_text() for text in self.broken):
             raise ProcessError(["systemctl", "start", unit], 1, "it does not start")
-        self.active.add(unit)
 
     def stop(self, unit: str) -> None:
         self._call(f"stop {unit}")
         self.active.discard(unit)
+        self.on_stop()
 
     def create_tmpfiles(self, fragment: Path) -> None:
         self._call(f"create {fragment.name}")
@@ -70,7 +75,12 @@ class FakeServices:
 
     def _call(self, call: str) -> None:
         self.calls.append(call)
-        if call.partition(" ")[0] in self.failing:
+        verb = call.partition(" ")[0]
+        if self.failing_from and verb == self.failing_from[0]:
+            count = sum(one.startswith(verb) for one in self.calls)
+            if count >= self.failing_from[1]:
+                raise ProcessError(["systemctl", *call.split()], 1, "it fails now")
+        if verb in self.failing:
             raise ProcessError(["systemctl", *call.split()], 1, "it fails")
 
     def _state(self, unit: str) -> UnitState:

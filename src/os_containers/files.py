@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import re
 import secrets
 import stat
 import time
@@ -73,28 +74,48 @@ def unlink_durable(path: Path) -> None:
 
 
 def make_directory(directory: Path, *, mode: int = 0o755) -> list[Path]:
-    """Create a directory and its missing parents, durably; return those created, outermost first."""
-    missing = [directory, *directory.parents]
-    missing = [one for one in missing if not os.path.lexists(one)]
+    """Create a directory and its missing parents, durably; return those created, outermost first.
+
+    The mode is the directory's own; parents get 0755.
+    """
+    missing = [one for one in (directory, *directory.parents) if not os.path.lexists(one)]
+    created = []
     for one in reversed(missing):
-        one.mkdir()
-        one.chmod(mode)
-        fsync_directory(one.parent)
-    return missing[::-1]
+        # another command may make it at the same time
+        with contextlib.suppress(FileExistsError):
+            one.mkdir()
+            one.chmod(mode if one == directory else 0o755)
+            fsync_directory(one.parent)
+            created.append(one)
+    return created
 
 
 def remove_tree(tree: Path) -> None:
-    """Remove a directory tree, also where directories are not writable; never cross a mount point."""
-    device = tree.lstat().st_dev
-    for directory, subdirectories, names in os.walk(tree, topdown=True):
-        here = Path(directory)
-        if here.lstat().st_dev != device or here.is_mount():
-            raise BusyError(f"{here} is a mount point", hint=f"umount {here}, then try again")
-        here.chmod(stat.S_IRWXU)
-        for name in (*names, *(one for one in subdirectories if (here / one).is_symlink())):
-            (here / name).unlink()
-    for directory, _, _ in os.walk(tree, topdown=False):
-        Path(directory).rmdir()
+    """Remove a directory tree, also where directories are not writable.
+
+    Raises BusyError, and removes nothing, when something is mounted in it.
+    """
+    refuse_mounts(tree)
+    directories = [tree]
+    for directory in directories:
+        directory.chmod(stat.S_IRWXU)
+        for entry in list(os.scandir(directory)):
+            if entry.is_dir(follow_symlinks=False):
+                directories.append(Path(entry.path))
+            else:
+                Path(entry.path).unlink()
+    for directory in reversed(directories):
+        directory.rmdir()
+
+
+def refuse_mounts(tree: Path) -> None:
+    """Raise BusyError when something is mounted at or beneath a directory, be it of the same file system."""
+    top = tree.resolve()
+    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
+        # proc_pid_mountinfo(5): the fifth field, with blanks and the like in octal
+        mounted = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), line.split(" ")[4]))
+        if mounted.is_relative_to(top):
+            raise BusyError(f"something is mounted at {mounted}", hint=f"umount {mounted}, then try again")
 
 
 def open_beneath(root: Path, relative: str) -> int:
@@ -135,15 +156,13 @@ def locked(
     """
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    with contextlib.ExitStack() as held:
+        held.callback(os.close, descriptor)
         _wait_for_lock(descriptor, lock_file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, timeout, on_wait)
         if not shared:
             os.pwrite(descriptor, f"{os.getpid():<20}".encode(), 0)
+            held.callback(os.ftruncate, descriptor, 0)
         yield
-        if not shared:
-            os.ftruncate(descriptor, 0)
-    finally:
-        os.close(descriptor)
 
 
 def _wait_for_lock(

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess  # noqa: TID251 - this is the door
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -40,13 +40,18 @@ def missing_program(name: str) -> SystemFaultError:
     )
 
 
+def cannot_run(name: str, error: OSError) -> SystemFaultError:
+    """Return the error for a program that could not be started."""
+    if isinstance(error, FileNotFoundError):
+        return missing_program(name)
+    return SystemFaultError(f"{name} cannot be executed: {error.strerror}", hint=f"install {name} anew")
+
+
 def run(
     argv: Sequence[str | Path],
     *,
     check: bool = True,
     timeout: float | None = None,
-    environment: Mapping[str, str] | None = None,
-    passed_fds: Sequence[int] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end and return its output.
 
@@ -64,13 +69,9 @@ def run(
             text=True,
             errors="replace",
             timeout=timeout,
-            env={**os.environ, **environment} if environment else None,
-            pass_fds=passed_fds,
         )
-    except FileNotFoundError as error:
-        raise missing_program(words[0]) from error
-    except PermissionError as error:
-        raise SystemFaultError(f"{words[0]} cannot be executed: {error.strerror}") from error
+    except OSError as error:
+        raise cannot_run(words[0], error) from error
     except subprocess.TimeoutExpired as error:
         raise SystemFaultError(f"{shlex.join(words)} did not end within {timeout:g} seconds") from error
     if check and done.returncode != 0:
@@ -87,8 +88,8 @@ def run_attached(argv: Sequence[str | Path]) -> int:
     logger.debug("+ %s", shlex.join(words))
     try:
         child = subprocess.Popen(words)
-    except FileNotFoundError as error:
-        raise missing_program(words[0]) from error
+    except OSError as error:
+        raise cannot_run(words[0], error) from error
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         returncode = child.wait()
@@ -115,8 +116,8 @@ def spawn(
             stderr=stderr,
             pass_fds=passed_fds,
         )
-    except FileNotFoundError as error:
-        raise missing_program(words[0]) from error
+    except OSError as error:
+        raise cannot_run(words[0], error) from error
 
 
 def end(child: subprocess.Popen[bytes], *, timeout: float) -> None:

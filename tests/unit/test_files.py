@@ -1,6 +1,8 @@
 """Files, safely."""
 
 import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,7 +44,8 @@ def test_make_directory_tells_what_it_created(tmp_path: Path) -> None:
     """Outermost first, so that they can be removed in reverse."""
     assert files.make_directory(tmp_path / "a/b", mode=0o700) == [tmp_path / "a", tmp_path / "a/b"]
     assert files.make_directory(tmp_path / "a/b") == []
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "a/b").stat().st_mode & 0o777 == 0o700
 
 
 def test_remove_tree_removes_what_is_not_writable_and_follows_no_link(tmp_path: Path) -> None:
@@ -97,3 +100,28 @@ def test_a_shared_lock_is_held_by_many(tmp_path: Path) -> None:
         files.locked(lock, timeout=0.1),
     ):
         pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_b101_remove_tree_refuses_what_is_mounted_in_it(tmp_path: Path) -> None:
+    """A directory of the same file system, which no look at the device tells."""
+    data, tree = tmp_path / "my data", tmp_path / "tree"
+    (tree / "in here").mkdir(parents=True)
+    data.mkdir()
+    (data / "file").write_text("x")
+    subprocess.run(["mount", "--bind", data, tree / "in here"], check=True)
+    try:
+        with pytest.raises(BusyError, match="something is mounted at"):
+            files.remove_tree(tree)
+    finally:
+        subprocess.run(["umount", tree / "in here"], check=True)
+    assert (data / "file").read_text() == "x"
+    files.remove_tree(tree)
+
+
+def test_b87_make_directory_lets_others_make_it(tmp_path: Path) -> None:
+    """Two first commands on a fresh machine."""
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(20):
+            made = list(pool.map(files.make_directory, [tmp_path / f"{number}/a/b"] * 8))
+            assert sum(map(len, made)) == 3

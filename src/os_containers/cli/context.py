@@ -16,7 +16,6 @@ class Invocation:
 
     runtime: str | None
     lock_timeout: float
-    debug: bool
 
     @contextlib.contextmanager
     def system(self) -> Iterator[System]:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -73,13 +74,15 @@ class LazyGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, runtime: str | None, lock_timeout: float, *, verbose: bool, debug: bool) -> None:
     """Run host services as OCI containers, with systemd and an OCI runtime."""
-    if verbose or debug:
-        logging.basicConfig(level=logging.DEBUG, format="%(message)s", stream=sys.stderr)
-    ctx.obj = Invocation(runtime=runtime, lock_timeout=lock_timeout, debug=debug)
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
+    if verbose:
+        logging.getLogger("os_containers.process").setLevel(logging.DEBUG)
+    ctx.obj = Invocation(runtime=runtime, lock_timeout=lock_timeout)
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _open_closed_streams()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _on_signal)
     code = _run()
@@ -89,6 +92,14 @@ def main() -> None:
         # the reader has enough; python must not complain about it at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Give programs that were called with closed streams something to write to."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # the lowest free descriptor is the one that was closed
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
 
 
 def _run() -> int:

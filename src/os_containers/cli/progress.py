@@ -38,8 +38,10 @@ def reporter() -> Iterator[OnEvent]:
 
 def _tell_plainly(event: Event) -> None:
     text = _text(event)
-    if text:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the voice of the program
+    # who does not listen any more must not stop the work
+    with contextlib.suppress(OSError):
+        if text:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the voice of the program
 
 
 def _text(event: Event) -> str:

@@ -4,10 +4,11 @@
     .deploy/NAME/16/   rootfs/  config.json  NAME.service  tmpfiles-NAME.conf  info  host/
     .deploy/NAME/17/
 
-Switching is one rename(2) of a new symlink over the old one. Serials grow while the container lives, and no
-deployment is built twice.
+Switching is one rename(2) of a new symlink over the old one. Serials grow, and a deployment that was active
+is never built again.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -72,6 +73,10 @@ class Deployment:
 
     def unit_text(self) -> str:
         return self.unit.read_text(errors="surrogateescape") if self.record.has_service else ""
+
+    def tmpfiles_text(self) -> str:
+        """Return the deployment's tmpfiles.d fragment, empty without one."""
+        return self.tmpfiles.read_text(errors="surrogateescape") if self.tmpfiles.exists() else ""
 
 
 def load_deployment(container: str, path: Path) -> Deployment:
@@ -138,16 +143,28 @@ class Container:
             raise BrokenError(f"{self.link} does not point to a deployment of {self.name}: {target}")
         return load_deployment(self.name, path)
 
+    def active_path(self) -> Path | None:
+        """Return where the link points, None without one; what is there may be damaged."""
+        return self.state / self.link.readlink() if self.link.is_symlink() else None
+
+    def readable(self) -> list[Deployment]:
+        """Return all deployments whose record can be read, oldest first."""
+        found = []
+        for serial in self.serials():
+            with contextlib.suppress(BrokenError):
+                found.append(load_deployment(self.name, self.deployment_path(serial)))
+        return found
+
     def previous(self) -> Deployment:
         """Return the deployment that was active before. Raises NotFoundError when there is none."""
         current = self.current()
-        others = [serial for serial in self.serials() if serial != current.serial]
+        others = [one for one in self.readable() if one.path != current.path and one.record.was_active]
         if not others:
             raise NotFoundError(
                 f"{self.name} has no other deployment to return to",
                 hint=f"os-containers update {self.name} makes one",
             )
-        return load_deployment(self.name, self.deployment_path(others[-1]))
+        return others[-1]
 
     def switch(self, deployment: Deployment) -> None:
         """Make a deployment the active one; a reader sees the old or the new one, never none."""

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from os_containers.deployment.exports import ExportedFile, ExportManifest, Exports, FileKind
 from os_containers.deployment.template import render
 from os_containers.errors import ImageError
+from os_containers.files import make_directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _rename(path: str, renames: Mapping[str, str]) -> str:
 def _write(
     file: ExportedFile, manifest: ExportManifest, rootfs: Path, values: Mapping[str, str], rendered: Path
 ) -> None:
-    rendered.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(rendered.parent)
     source = rootfs / "exports/hostfs" / file.path.lstrip("/")
     match file.kind:
         case FileKind.DIRECTORY:

@@ -20,16 +20,23 @@ SIZE_LIMIT = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class InstalledFile:
-    """A file that we put on the host; checksum is the SHA-256 of a file's bytes or of a symlink's target."""
+    """A file that we put on the host; checksum is the SHA-256 of a file's bytes or of a symlink's target.
+
+    Two are the same file when their content is: an admin may change the mode of ours.
+    """
 
     path: str
     kind: FileKind
     checksum: str = ""
+    mode: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a deployment is made of, and what it put on the host; created in seconds since 1970."""
+    """What a deployment is made of, and what it put on the host; created in seconds since 1970.
+
+    directories are those that its tmpfiles.d fragment made. Only one that was active is ever rolled back to.
+    """
 
     serial: int
     image: str
@@ -39,15 +46,18 @@ class Record:
     runtime: str
     values: Values
     installed: tuple[InstalledFile, ...] = ()
+    directories: tuple[str, ...] = ()
+    was_active: bool = False
     has_service: bool = True
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
-    def with_installed(self, installed: tuple[InstalledFile, ...]) -> "Record":
-        return replace(self, installed=installed)
+    def activated(self, installed: tuple[InstalledFile, ...], directories: tuple[str, ...]) -> "Record":
+        """Return the record as it is once the deployment is on the host."""
+        return replace(self, installed=installed, directories=directories, was_active=True)
 
 
 class _Info(msgspec.Struct, rename="kebab", omit_defaults=False):
-    """The file as it stands on disk; every key has a default, since the predecessors left some out."""
+    """The file as it stands on disk; the predecessors left out some keys, and knew none of ours."""
 
     image: str
     revision: str
@@ -66,6 +76,9 @@ class _Info(msgspec.Struct, rename="kebab", omit_defaults=False):
     complete: bool = True
     value_origins: dict[str, Origin] | None = None
     installed_kinds: dict[str, FileKind] | None = None
+    installed_modes: dict[str, int] | None = None
+    directories: list[str] | None = None
+    was_active: bool = True
 
 
 _OURS = frozenset(key.encode_name for key in msgspec.structs.fields(_Info))
@@ -95,6 +108,8 @@ def parse_record(raw: bytes) -> Record:
         runtime=info.runtime,
         values=_values(info),
         installed=_installed(info),
+        directories=tuple(info.directories or ()),
+        was_active=info.was_active,
         has_service=info.has_container_service,
         unknown={key: value for key, value in tree.items() if key not in _OURS},
     )
@@ -118,6 +133,9 @@ def dump_record(record: Record) -> bytes:
         serial=record.serial,
         value_origins={name: value.origin for name, value in record.values.items()},
         installed_kinds={file.path: file.kind for file in record.installed},
+        installed_modes={file.path: file.mode for file in record.installed},
+        directories=list(record.directories),
+        was_active=record.was_active,
     )
     tree = {**record.unknown, **msgspec.to_builtins(info)}
     return msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"
@@ -133,5 +151,7 @@ def _values(info: _Info) -> dict[str, Value]:
 
 def _installed(info: _Info) -> tuple[InstalledFile, ...]:
     kinds = info.installed_kinds or dict.fromkeys(info.installed_files or (), FileKind.FILE)
-    checksums = info.installed_files_checksum or {}
-    return tuple(InstalledFile(path, kind, checksums.get(path, "")) for path, kind in kinds.items())
+    checksums, modes = info.installed_files_checksum or {}, info.installed_modes or {}
+    return tuple(
+        InstalledFile(path, kind, checksums.get(path, ""), modes.get(path, 0)) for path, kind in kinds.items()
+    )

@@ -5,7 +5,7 @@ has a newer version of it, that is put beside it as PATH.os-containers-new.
 """
 
 import os
-import secrets
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -16,7 +16,7 @@ from os_containers.deployment.host_tree import HostFile, checksum
 from os_containers.deployment.record import InstalledFile
 from os_containers.errors import ConflictError
 from os_containers.events import OnEvent, Step, Warned
-from os_containers.files import TEMPORARY_PREFIX, fsync_directory
+from os_containers.files import fsync_directory, temporary_name
 
 NEW_SUFFIX = ".os-containers-new"
 
@@ -35,10 +35,11 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One path, what happens to it, and what is there afterwards that is ours."""
+    """One path, what is there, what happens to it, and what is there afterwards that is ours."""
 
     action: Action
     path: str
+    present: InstalledFile | None
     file: HostFile | None = None
     installed: InstalledFile | None = None
 
@@ -54,32 +55,39 @@ class HostPlan:
         return tuple(change.installed for change in self.changes if change.installed)
 
 
+# What we put at a path: one version, or after a change that was broken off one of two.
+_Ours = Mapping[str, Sequence[InstalledFile]]
+
+
 def plan_host_files(
     leaving: Iterable[InstalledFile], entering: Iterable[HostFile], *, owners: Mapping[str, str]
 ) -> HostPlan:
-    """Return how the host gets from the files of one deployment to those of another; changes nothing.
+    """Return how the host gets from files of ours to those of a deployment; changes nothing.
 
-    owners says which other container a path belongs to. Raises ConflictError when a path is another
-    container's, or something is there that must not be replaced.
+    A path may be in leaving twice; the first is what an edit counts as based on. owners says which other
+    container a path belongs to. Raises ConflictError when a path is another container's, or something is
+    there that must not be replaced.
     """
-    ours = {file.path: file for file in leaving}
+    ours: dict[str, list[InstalledFile]] = {}
+    for installed in leaving:
+        ours.setdefault(installed.path, []).append(installed)
     wanted = list(_with_new_versions(entering, ours))
     paths = {file.path for file in wanted}
-    changes = [_enter(file, ours.get(file.path), owners) for file in wanted]
-    obsolete = (file for file in ours.values() if file.path not in paths)
+    changes = [_enter(file, ours.get(file.path, ()), owners) for file in wanted]
     # what is in a directory goes before the directory
-    changes += [_leave(file) for file in sorted(obsolete, key=lambda file: file.path, reverse=True)]
+    obsolete = sorted(ours.keys() - paths, reverse=True)
+    changes += [_leave(path, ours[path]) for path in obsolete]
     return HostPlan(tuple(changes))
 
 
 def apply_host_files(plan: HostPlan, on_event: OnEvent) -> None:
-    """Carry out a plan, each step durably."""
+    """Carry out a plan, each step durably. Raises ConflictError when a file was changed meanwhile."""
     for change in plan.changes:
         _apply(change, on_event)
 
 
-def _enter(file: HostFile, ours: InstalledFile | None, owners: Mapping[str, str]) -> Change:
-    installed = InstalledFile(file.path, file.kind, file.checksum)
+def _enter(file: HostFile, ours: Sequence[InstalledFile], owners: Mapping[str, str]) -> Change:
+    installed = InstalledFile(file.path, file.kind, file.checksum, file.mode)
     if file.path in owners and file.kind is not FileKind.DIRECTORY:
         raise ConflictError(
             f"{file.path} belongs to the container {owners[file.path]}",
@@ -87,45 +95,50 @@ def _enter(file: HostFile, ours: InstalledFile | None, owners: Mapping[str, str]
         )
     present = find_installed(file.path)
     if present is None:
-        return Change(Action.CREATE, file.path, file, installed)
-    if ours is None:
+        return Change(Action.CREATE, file.path, present, file, installed)
+    if not ours:
         return _enter_foreign(file, present)
+    if FileKind.DIRECTORY in {file.kind, present.kind} and file.kind is not present.kind:
+        raise _in_the_way(present)
     if present == installed:
-        return Change(Action.LEAVE, file.path, file, installed)
-    if present == ours and FileKind.DIRECTORY not in {file.kind, present.kind}:
-        return Change(Action.REPLACE, file.path, file, installed)
-    return Change(Action.KEEP_CHANGED, file.path, file, ours)
+        # a mode that only the image has changed arrives; one that the admin has changed stays
+        new_mode = file.mode != present.mode and present.mode in {one.mode for one in ours}
+        return Change(Action.REPLACE if new_mode else Action.LEAVE, file.path, present, file, installed)
+    if present in ours:
+        return Change(Action.REPLACE, file.path, present, file, installed)
+    return Change(Action.KEEP_CHANGED, file.path, present, file, ours[0])
 
 
 def _enter_foreign(file: HostFile, present: InstalledFile) -> Change:
-    if file.kind is FileKind.DIRECTORY and present.kind is FileKind.DIRECTORY:
-        return Change(Action.LEAVE, file.path, file)
-    if file.kind is not FileKind.DIRECTORY and present.kind is FileKind.FILE:
-        return Change(Action.KEEP_FOREIGN, file.path, file)
     if file.kind is FileKind.DIRECTORY and Path(file.path).is_dir():
-        # a link that the distribution made, as /lib is on merged-usr hosts
-        return Change(Action.LEAVE, file.path, file)
-    raise ConflictError(
-        f"{file.path} is there already, and is a {present.kind}",
-        hint=f"move {file.path} away, then try again",
+        # perhaps a link that the distribution made, as /lib is on merged-usr hosts
+        return Change(Action.LEAVE, file.path, present, file)
+    if file.kind is not FileKind.DIRECTORY and present.kind is FileKind.FILE:
+        return Change(Action.KEEP_FOREIGN, file.path, present, file)
+    raise _in_the_way(present)
+
+
+def _in_the_way(present: InstalledFile) -> ConflictError:
+    return ConflictError(
+        f"{present.path} is there already, and is a {present.kind}",
+        hint=f"move {present.path} away, then try again",
     )
 
 
-def _leave(file: InstalledFile) -> Change:
-    present = find_installed(file.path)
-    if present == file or present is None:
-        return Change(Action.REMOVE, file.path)
-    return Change(Action.LET_GO, file.path)
+def _leave(path: str, ours: Sequence[InstalledFile]) -> Change:
+    present = find_installed(path)
+    action = Action.REMOVE if present is None or present in ours else Action.LET_GO
+    return Change(action, path, present)
 
 
-def _with_new_versions(entering: Iterable[HostFile], ours: Mapping[str, InstalledFile]) -> Iterator[HostFile]:
+def _with_new_versions(entering: Iterable[HostFile], ours: _Ours) -> Iterator[HostFile]:
     for file in entering:
         yield file
         base = ours.get(file.path)
-        if base is None or file.kind is FileKind.DIRECTORY or base.checksum == file.checksum:
+        if not base or file.kind is FileKind.DIRECTORY or base[0].checksum == file.checksum:
             continue
         present = find_installed(file.path)
-        if present not in {None, base, InstalledFile(file.path, file.kind, file.checksum)}:
+        if present not in {None, *base, InstalledFile(file.path, file.kind, file.checksum)}:
             yield replace(file, path=file.path + NEW_SUFFIX)
 
 
@@ -144,23 +157,20 @@ def find_installed(path: str) -> InstalledFile | None:
         )
     else:
         return None
-    return InstalledFile(path, kind, checksum(kind, here))
-
-
-def changed_files(installed: Sequence[InstalledFile]) -> list[str]:
-    """Return which of our files on the host are no longer as we put them there."""
-    return [file.path for file in installed if find_installed(file.path) != file]
+    return InstalledFile(path, kind, checksum(kind, here), stat.S_IMODE(here.lstat().st_mode))
 
 
 def _apply(change: Change, on_event: OnEvent) -> None:
     path = Path(change.path)
     match change.action:
         case Action.CREATE | Action.REPLACE:
+            _check_unchanged(change)
             assert change.file is not None  # noqa: S101 - for the type checker: these actions carry a file
             _put(change.file, path)
             if change.file.kind is not FileKind.DIRECTORY:
                 on_event(Step(f"copied {path}"))
         case Action.REMOVE:
+            _check_unchanged(change)
             _remove(path, on_event)
         case Action.KEEP_FOREIGN:
             on_event(Warned(f"{path} was there before: kept, and not managed"))
@@ -171,12 +181,17 @@ def _apply(change: Change, on_event: OnEvent) -> None:
             pass
 
 
+def _check_unchanged(change: Change) -> None:
+    if find_installed(change.path) != change.present:
+        raise ConflictError(f"{change.path} was changed at the same moment", hint="try again")
+
+
 def _put(file: HostFile, path: Path) -> None:
     if file.kind is FileKind.DIRECTORY:
         path.mkdir(exist_ok=True)
         path.chmod(file.mode)
     else:
-        temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+        temporary = temporary_name(path)
         try:
             _copy(file, temporary)
             temporary.rename(path)

@@ -16,15 +16,12 @@ TIMEOUT = 90.0
 # A start may take as long as the unit's own TimeoutStartSec allows; systemd ends it.
 START_TIMEOUT = 900.0
 _PROPERTIES = (
-    "Id",
     "LoadState",
     "ActiveState",
     "SubState",
-    "Result",
     "NRestarts",
     "Type",
     "UnitFileState",
-    "ControlGroup",
 )
 _OFFLINE = ("Failed to connect to bus", "System has not been booted with systemd")
 
@@ -36,11 +33,9 @@ class UnitState:
     load: str = "not-found"
     active: str = "inactive"
     sub: str = "dead"
-    result: str = "success"
     restarts: int = 0
     type: str = "simple"
     enabled: str = ""
-    cgroup: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -91,7 +86,8 @@ class Systemctl:
         if not names:
             return {}
         shown = self._systemctl("show", f"--property={','.join(_PROPERTIES)}", "--", *names)
-        return parse_states(shown)
+        # by their order: an alias is answered with the name of the unit that it stands for
+        return dict(zip(names, parse_states(shown), strict=True))
 
     def reload(self) -> None:
         self._systemctl("daemon-reload")
@@ -161,10 +157,9 @@ class Systemctl:
         return ["--user"] if self.mode is Mode.USER else []
 
 
-def parse_states(shown: str) -> dict[str, UnitState]:
+def parse_states(shown: str) -> list[UnitState]:
     """Return the states in the output of `systemctl show`: blocks of NAME=VALUE, an empty line between."""
-    blocks = (dict(_pairs(block)) for block in shown.strip().split("\n\n") if block.strip())
-    return {block["Id"]: _state(block) for block in blocks}
+    return [_state(dict(_pairs(block))) for block in shown.strip().split("\n\n")]
 
 
 def _pairs(block: str) -> Iterable[tuple[str, str]]:
@@ -178,9 +173,7 @@ def _state(block: Mapping[str, str]) -> UnitState:
         load=block.get("LoadState", ""),
         active=block.get("ActiveState", ""),
         sub=block.get("SubState", ""),
-        result=block.get("Result", ""),
         restarts=int(block.get("NRestarts") or 0),
         type=block.get("Type", ""),
         enabled=block.get("UnitFileState", ""),
-        cgroup=block.get("ControlGroup", ""),
     )

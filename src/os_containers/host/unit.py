@@ -4,6 +4,7 @@ The unit is the image's own, rendered; what we need beyond it stands in a drop-i
 """
 
 import re
+import shlex
 from collections.abc import Iterable
 
 from os_containers.errors import ImageError
@@ -71,8 +72,16 @@ def render_tmpfiles(directories: Iterable[tuple[str, int, int, int]]) -> str:
 
 def directories_of(tmpfiles: str) -> list[str]:
     """Return the directories that a tmpfiles.d fragment makes."""
-    rows = (line.split() for line in tmpfiles.splitlines())
-    return [row[1].strip('"') for row in rows if len(row) > 1 and row[0][0] in "dD"]
+    lines = (line for line in tmpfiles.splitlines() if line[:1] in {"d", "D"})
+    rows = (_words(line) for line in lines)
+    return [row[1] for row in rows if len(row) > 1]
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return []  # systemd-tmpfiles refuses the line as well
 
 
 def for_user(unit: str) -> str:

@@ -1,6 +1,7 @@
 """The image that a person names: the one in the store, else the one in the registry."""
 
-from os_containers.errors import NotFoundError
+from os_containers.errors import BrokenError, NotFoundError
+from os_containers.events import Warned
 from os_containers.image.name import store_name
 from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference
@@ -23,6 +24,11 @@ def stored_image(repo: Repo, image: str) -> StoredImage:
 def stored_or_pulled_image(
     system: System, repo: Repo, image: str, *, options: ProxyOptions | None = None
 ) -> StoredImage:
-    """Return the image in the store; pull it when it is not there."""
+    """Return the image in the store; pull it when it is not there, or is damaged."""
     reference = ImageReference.parse(image)
-    return repo.find_image(store_name(reference)) or pull(system, reference, options=options)
+    try:
+        found = repo.find_image(store_name(reference))
+    except BrokenError as error:
+        system.on_event(Warned(error.message))
+        found = None
+    return found or pull(system, reference, options=options)

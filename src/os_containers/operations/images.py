@@ -1,6 +1,7 @@
 """The images in the store: listed, named anew, forgotten."""
 
-from os_containers.image.reference import normalize_name
+from os_containers.image.name import store_name
+from os_containers.image.reference import ImageReference, normalize_name
 from os_containers.operations.find_image import stored_image
 from os_containers.operations.system import System
 from os_containers.ostree.repo import StoredLayer
@@ -31,6 +32,7 @@ def delete_image(system: System, image: str) -> str:
     """Take an image's name out of the store and return it; deployments made from it keep working."""
     repo = system.repo()
     with system.store_in_use():
-        name = stored_image(repo, image).name
+        # not looked at: a damaged image must be deletable
+        name = store_name(ImageReference.parse(image))
         repo.delete_image(name)
         return name

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 
-from os_containers.deployment.container import Deployment
+from os_containers.deployment.container import Container, Deployment
 from os_containers.errors import ConflictError
 from os_containers.host.runtime import find_runtime
+from os_containers.image.name import store_name
 from os_containers.image.proxy import ProxyOptions
-from os_containers.image.reference import container_name
+from os_containers.image.reference import ImageReference, container_name
 from os_containers.operations.build import Blueprint
 from os_containers.operations.find_image import stored_or_pulled_image
-from os_containers.operations.retention import discard
+from os_containers.operations.retention import discard, keep_only
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
-from os_containers.operations.transition import Transition, carry_out, check_free
+from os_containers.operations.transition import Transition, carry_out, check_unit_free
 
 
 def install(
@@ -29,25 +30,31 @@ def install(
     Raises ConflictError when the name is taken; whatever fails, nothing is left of it.
     """
     found_runtime = find_runtime(runtime, recorded="", environment=system.environment)
+    container = system.container(name or container_name(store_name(ImageReference.parse(image))))
+    _check_free(system, container)
     repo = system.repo()
     stored = stored_or_pulled_image(system, repo, image, options=options)
-    container = system.container(name or container_name(stored.name))
     with system.locked(container):
-        if container.exists():
-            raise ConflictError(
-                f"there is a container named {container.name!r} already",
-                hint=f"os-containers update {container.name}, or choose another name with --name",
-            )
-        check_free(system, container)
+        _check_free(system, container)
         serial = container.next_serial()
         path = container.deployment_path(serial)
         blueprint = Blueprint(container.name, path, serial, stored, found_runtime, settings)
-        deployment = stage(system, repo, blueprint)
         try:
+            deployment = stage(system, repo, blueprint)
             carry_out(
                 system, Transition(container, leaving=None, entering=deployment, running=False, enabled=True)
             )
         except BaseException:
-            discard(system, repo, container, deployment.serial)
+            discard(system, repo, container, serial)
             raise
+        keep_only(system, repo, container, {serial})
     return deployment
+
+
+def _check_free(system: System, container: Container) -> None:
+    if container.exists():
+        raise ConflictError(
+            f"there is a container named {container.name!r} already",
+            hint=f"os-containers update {container.name}, or choose another name with --name",
+        )
+    check_unit_free(system, container)

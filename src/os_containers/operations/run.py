@@ -59,7 +59,7 @@ def run(
         )
     deployment = container.current()
     found = find_runtime(runtime, recorded=deployment.record.runtime, environment=system.environment)
-    if unit_state(system, container).active == "active":
+    if unit_state(system, container).is_running:
         return _execute(system, found, container, command)
     return _run_beside(system, deployment, found, command)
 
@@ -78,7 +78,7 @@ def _run_beside(system: System, deployment: Deployment, runtime: Runtime, comman
     if tmpfiles.exists():
         system.services.create_tmpfiles(tmpfiles)
     config = runtime_config.parse_config(deployment.config.read_bytes(), source=str(deployment.config))
-    with staging_directory(system) as bundle:
+    with system.store_in_use(), staging_directory(system) as bundle:
         config["root"]["path"] = str(deployment.rootfs)
         name = _temporary_name(deployment.container)
         return _run_temporary(system, _Temporary(name, bundle, config, runtime), command)
@@ -134,10 +134,10 @@ def _temporary_name(name: str) -> str:
 
 @contextlib.contextmanager
 def _directories_for(system: System, tmpfiles: Path, config: RuntimeConfig) -> Iterator[None]:
-    """Make the host directories that a container needs; what was not there before goes at the end."""
+    """Make the host directories that a container needs; those that are empty at the end go again."""
     made = directories_of(tmpfiles.read_text(errors="replace")) if tmpfiles.exists() else []
     sources = runtime_config.bind_sources(config)
-    created = {missing for path in (*made, *sources) for missing in _outermost_missing(Path(path))}
+    missing = {one for path in (*made, *sources) for one in _missing(Path(path))}
     try:
         if made:
             system.services.create_tmpfiles(tmpfiles)
@@ -145,11 +145,20 @@ def _directories_for(system: System, tmpfiles: Path, config: RuntimeConfig) -> I
             files.make_directory(Path(source))
         yield
     finally:
-        for directory in created:
-            if directory.exists():
-                files.remove_tree(directory)
+        for directory in sorted(missing, reverse=True):
+            _remove_if_empty(system, directory)
 
 
-def _outermost_missing(path: Path) -> list[Path]:
-    """Return the outermost directory that making path would create, nothing if path is there."""
-    return [one for one in (path, *path.parents) if not os.path.lexists(one)][-1:]
+def _missing(path: Path) -> list[Path]:
+    """Return the directories that making path would create."""
+    return [one for one in (path, *path.parents) if not os.path.lexists(one)]
+
+
+def _remove_if_empty(system: System, directory: Path) -> None:
+    try:
+        directory.rmdir()
+    except FileNotFoundError:
+        return
+    except OSError:
+        # what is in it may be somebody else's by now
+        system.tell(f"kept {directory}: it is not empty")

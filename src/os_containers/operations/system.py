@@ -97,3 +97,6 @@ class System:
     def _make_state(self) -> None:
         for directory in (self.paths.state, self.paths.locks):
             files.make_directory(directory, mode=0o700)
+        # setuid files of an image must be out of the reach of other users
+        if self.paths.state.stat().st_mode & 0o077:
+            self.paths.state.chmod(0o700)

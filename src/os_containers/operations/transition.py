@@ -5,10 +5,13 @@ there, so the reverse transition is the same one with the two exchanged: that is
 """
 
 import contextlib
+import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from os_containers.deployment.container import (
     Container,
@@ -19,28 +22,34 @@ from os_containers.deployment.container import (
 )
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import load_host_tree
+from os_containers.deployment.record import InstalledFile, Record
 from os_containers.errors import BrokenError, ConflictError, OsContainersError, ServiceError
 from os_containers.events import Warned
 from os_containers.host.hostfiles import HostPlan, apply_host_files, plan_host_files
 from os_containers.host.systemd import UnitState
-from os_containers.host.unit import install_section
+from os_containers.host.unit import directories_of, install_section
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations.system import System
 
 # A service that does not notify counts as started once it is forked: how long it may fall over (seconds).
 SETTLE = 1.0
 _SETTLE_STEP = 0.1
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of the active deployment, and how its service is to be afterwards."""
+    """A change of the active deployment, and how its service is to be afterwards.
+
+    broken_off is the deployment of a transition that this one undoes: some of its files may be on the host.
+    """
 
     container: Container
     leaving: Deployment | None
     entering: Deployment | None
     running: bool
     enabled: bool
+    broken_off: Deployment | None = None
 
 
 def carry_out(system: System, transition: Transition) -> None:
@@ -51,9 +60,9 @@ def carry_out(system: System, transition: Transition) -> None:
     """
     with system.host_locked():
         before = unit_state(system, transition.container)
-        plan = _plan_host_files(system, transition)
+        _plan_host_files(system, transition)  # a conflict shows before the service is stopped
         try:
-            _go(system, transition, plan, before)
+            _go(system, transition, before)
         except BaseException as error:
             _go_back(system, transition, before, error)
             raise
@@ -64,10 +73,9 @@ def switch_deployment(
 ) -> None:
     """Go over from one deployment to another; enabled and running stay as the admin left them."""
     before = unit_state(system, container)
-    carry_out(
-        system,
-        Transition(container, leaving, entering, running=before.is_running, enabled=before.is_enabled),
-    )
+    # a container that had no service is as good as newly installed
+    enabled = before.is_enabled or not leaving.record.has_service
+    carry_out(system, Transition(container, leaving, entering, running=before.is_running, enabled=enabled))
 
 
 def unit_state(system: System, container: Container) -> UnitState:
@@ -75,7 +83,7 @@ def unit_state(system: System, container: Container) -> UnitState:
     return system.services.states([container.service]).get(container.service, UnitState())
 
 
-def check_free(system: System, container: Container) -> None:
+def check_unit_free(system: System, container: Container) -> None:
     """Raise ConflictError when the unit's name is somebody else's on this host."""
     another = "choose another name with --name"
     for path in UnitFiles.find(system.paths, container.name).present():
@@ -85,12 +93,15 @@ def check_free(system: System, container: Container) -> None:
         raise ConflictError(f"the host has its own {container.service} ({state.load})", hint=another)
 
 
-def _go(system: System, transition: Transition, plan: HostPlan, before: UnitState) -> None:
+def _go(system: System, transition: Transition, before: UnitState) -> None:
     container, entering = transition.container, transition.entering
-    if entering and entering.record.installed != plan.installed:
-        save_record(entering.path, entering.record.with_installed(plan.installed))
     _stop(system, container, before)
+    # only now: a daemon may save its configuration when it is stopped
+    plan = _plan_host_files(system, transition)
     if entering:
+        save_record(entering.path, _activated(transition, entering, plan))
+        if not entering.record.has_service:
+            _disable(system, container, before)
         container.switch(entering)
     else:
         _disable(system, container, before)
@@ -103,32 +114,50 @@ def _go(system: System, transition: Transition, plan: HostPlan, before: UnitStat
 
 
 def _go_back(system: System, transition: Transition, before: UnitState, cause: BaseException) -> None:
-    system.on_event(Warned(f"{str(cause) or 'interrupted'}; going back to the state from before"))
-    back = Transition(
-        transition.container,
-        leaving=_reloaded(transition.entering),
-        entering=transition.leaving,
-        running=before.is_running,
-        enabled=before.is_enabled,
-    )
+    container = transition.container
     try:
         with _undisturbed():
-            _go(system, back, _plan_host_files(system, back), unit_state(system, back.container))
+            system.on_event(Warned(f"{str(cause) or 'interrupted'}; going back to the state from before"))
+            back = Transition(
+                container,
+                leaving=_reloaded(transition.entering),
+                entering=_reloaded(transition.leaving),
+                running=before.is_running,
+                enabled=before.is_enabled,
+                broken_off=_reloaded(transition.entering),
+            )
+            _go(system, back, unit_state(system, container))
     except (OsContainersError, OSError) as error:
         raise BrokenError(
-            f"{back.container.name}: {cause}; and the way back failed: {error}",
-            hint=f"mend what is named here, then: os-containers uninstall {back.container.name}",
+            f"{container.name}: {cause}; and the way back failed: {error}",
+            hint=f"mend what is named here, then: os-containers uninstall {container.name}",
         ) from error
+
+
+def _activated(transition: Transition, entering: Deployment, plan: HostPlan) -> Record:
+    """Return the record of a deployment that is about to be active: what on the host is its own."""
+    kept = transition.leaving.record.directories if transition.leaving else ()
+    made = (one for one in directories_of(entering.tmpfiles_text()) if not os.path.lexists(one))
+    directories = dict.fromkeys((*entering.record.directories, *kept, *made))
+    return entering.record.activated(plan.installed, tuple(directories))
 
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """Let no signal stop us half-way: whoever is impatient pressed the key twice."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    # not pthread_sigmask: a signal that another thread takes is handled in this one all the same
+    before = (
+        {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS} if _in_main_thread() else {}
+    )
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _reloaded(deployment: Deployment | None) -> Deployment | None:
@@ -137,12 +166,20 @@ def _reloaded(deployment: Deployment | None) -> Deployment | None:
 
 
 def _plan_host_files(system: System, transition: Transition) -> HostPlan:
-    leaving, entering = transition.leaving, transition.entering
+    entering = transition.entering
     return plan_host_files(
-        leaving.record.installed if leaving else (),
+        _ours(transition),
         load_host_tree(entering.host_files) if entering else (),
         owners=_owners(system, transition.container),
     )
+
+
+def _ours(transition: Transition) -> list[InstalledFile]:
+    """Return what may be on the host from us; on a way back, that of two deployments."""
+    if transition.broken_off is None:
+        return list(transition.leaving.record.installed) if transition.leaving else []
+    both = (transition.entering, transition.broken_off)
+    return [file for one in both if one for file in one.record.installed]
 
 
 def _owners(system: System, container: Container) -> dict[str, str]:
@@ -177,12 +214,25 @@ def _change_unit_files(system: System, transition: Transition) -> None:
     if entering and entering.record.has_service:
         unit_files.install(
             unit_text=entering.unit.read_bytes(),
-            tmpfiles_text=entering.tmpfiles.read_bytes() if entering.tmpfiles.exists() else b"",
+            tmpfiles_text=entering.tmpfiles_text().encode(errors="surrogateescape"),
             services=system.services,
             on_event=system.on_event,
         )
-    elif leaving and leaving.record.has_service:
+    elif unit_files.present():
         unit_files.remove(services=system.services, on_event=system.on_event)
+    if leaving and not entering:
+        _remove_directories(system, leaving)
+
+
+def _remove_directories(system: System, leaving: Deployment) -> None:
+    """Remove what tmpfiles.d made for us; what somebody has put something into stays, and is told."""
+    for path in sorted(leaving.record.directories, reverse=True):
+        try:
+            Path(path).rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            system.tell(f"kept {path}: the data of {leaving.container}")
 
 
 def _enable(system: System, transition: Transition) -> None:

@@ -66,13 +66,13 @@ def update(
         blueprint = Blueprint(
             container.name, path, serial, image, found, wanted, previous=leaving.record.values
         )
-        entering = stage(system, repo, blueprint)
         try:
+            entering = stage(system, repo, blueprint)
             switch_deployment(system, container, leaving, entering)
         except BaseException:
-            discard(system, repo, container, entering.serial)
+            discard(system, repo, container, serial)
             raise
-        keep_only(system, repo, container, {leaving.serial, entering.serial})
+        keep_only(system, repo, container, {leaving.serial, serial})
     return Updated(entering, changed=True)
 
 

@@ -18,7 +18,7 @@ from os_containers.paths import Paths
 
 
 def deploy(container: Container, serial: int) -> Deployment:
-    record = Record(serial, "etcd", "sha256:0", "c", 0, "runc", {})
+    record = Record(serial, "etcd", "sha256:0", "c", 0, "runc", {}, was_active=True)
     path = container.deployment_path(serial)
     path.mkdir(parents=True)
     save_record(path, record)

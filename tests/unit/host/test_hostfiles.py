@@ -16,7 +16,6 @@ from os_containers.host.hostfiles import (
     Action,
     HostPlan,
     apply_host_files,
-    changed_files,
     plan_host_files,
 )
 
@@ -177,13 +176,43 @@ def test_b78_a_directory_that_somebody_uses_is_kept(host: Host) -> None:
     assert host.files() == {"d/theirs": "x"}
 
 
-def test_changed_files_are_told(host: Host) -> None:
-    """Edited and missing ones."""
-    plan = host.go((), {"a": "1", "b": "1", "c": "1"})
-    (host.root / "a").write_text("2")
-    (host.root / "b").unlink()
-    files = [file for file in plan.installed if file.path.startswith(str(host.root) + "/")]
-    assert changed_files(files) == [str(host.root / "a"), str(host.root / "b")]
+def test_a_file_that_is_changed_after_the_plan_is_not_replaced(host: Host) -> None:
+    """A daemon may save its configuration when it is stopped."""
+    first = host.go((), {"a": "1"})
+    tree = host.root.parent / "tree-new"
+    rendered = tree / str(host.root / "a").lstrip("/")
+    rendered.parent.mkdir(parents=True)
+    rendered.write_text("2")
+    plan = plan_host_files(first.installed, load_host_tree(tree), owners={})
+    (host.root / "a").write_text("saved at the last moment")
+    with pytest.raises(ConflictError, match="at the same moment"):
+        apply_host_files(plan, host.events.append)
+    assert host.files() == {"a": "saved at the last moment"}
+
+
+def test_either_of_two_versions_is_ours(host: Host) -> None:
+    """A change that was broken off left some files in the old version and some in the new one."""
+    first = host.go((), {"a": "1", "b": "1", "old": "1"})
+    second = host.go(first.installed, {"a": "2", "b": "2", "new": "2"})
+    (host.root / "b").write_text("1")
+    host.go((*first.installed, *second.installed), {"a": "1", "b": "1", "old": "1"})
+    assert host.files() == {"a": "1", "b": "1", "old": "1"}
+
+
+def test_a_new_mode_arrives_unless_the_admin_chose_one(host: Host) -> None:
+    """The content is the same."""
+    first = host.go((), {"a": "1", "b": "1"})
+    (host.root / "b").chmod(0o600)
+    tree = host.root.parent / "tree-new"
+    for name in ("a", "b"):
+        rendered = tree / str(host.root / name).lstrip("/")
+        rendered.parent.mkdir(parents=True, exist_ok=True)
+        rendered.write_text("1")
+        rendered.chmod(0o755)
+    plan = plan_host_files(first.installed, load_host_tree(tree), owners={})
+    apply_host_files(plan, host.events.append)
+    modes = [(host.root / name).stat().st_mode & 0o777 for name in ("a", "b")]
+    assert modes == [0o755, 0o600]
 
 
 def test_no_temporary_file_is_left(host: Host) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -247,19 +248,108 @@ def test_b64_b65_a_name_that_the_host_uses_is_refused(machine: "Machine", there:
 
 
 def test_i16_uninstall_leaves_nothing(machine: "Machine") -> None:
-    """But the image and, in a directory of its own, the data, which it names."""
-    data = machine.paths.state_directory / "app"
-    machine.store("1", exports={"tmpfiles.template": "d $STATE_DIRECTORY/app 0700\n"})
+    """But the image and, in a directory of its own, the data, which it names; an empty directory goes."""
+    data, empty = machine.paths.state_directory / "app", machine.paths.state_directory / "empty"
+    fragment = "d $STATE_DIRECTORY/app 0700\nd $STATE_DIRECTORY/empty 0700\n"
+    machine.store("1", exports={"tmpfiles.template": fragment})
     before = machine.snapshot()
     install(machine.system, "example.org/app", settings={})
     machine.services.start("app.service")
-    data.mkdir(parents=True)
+    (data / "database").mkdir(parents=True)
+    empty.mkdir()
+    machine.store("2", exports={"tmpfiles.template": fragment})
+    update(machine.system, "app", settings={})
     uninstall(machine.system, "app")
     assert machine.snapshot() == before
     assert deployed(machine) == []
     assert list_containers(machine.system) == []
     assert machine.system.repo().pins() == {}
     assert f"kept {data}: the data of app" in machine.told()
+    assert data.exists()
+    assert not empty.exists()
+
+
+@as_root
+def test_b97_a_damaged_container_can_be_uninstalled(machine: "Machine") -> None:
+    """What the record of the other deployment names goes, too."""
+    exports = {machine.exported("file"): "x", "service.template": unit("A=1")}
+    machine.store("1", exports=exports)
+    before = machine.snapshot()
+    install(machine.system, "example.org/app", settings={})
+    update(machine.system, "app", settings={"A": "2"})
+    (machine.paths.state / "app/info").write_text("{")
+    uninstall(machine.system, "app")
+    assert machine.snapshot() == before
+    assert deployed(machine) == []
+
+
+def test_a_failed_way_back_keeps_the_deployment_that_is_active(machine: "Machine") -> None:
+    """The link never dangles, so that uninstall still works."""
+    machine.store("1", exports={"service.template": unit("BROKEN=1")})
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    machine.store("2", exports={"service.template": unit("BROKEN=2")})
+    machine.services.broken = {"BROKEN"}
+    machine.services.failing_from = ("stop", 2)
+    with pytest.raises(BrokenError):
+        update(machine.system, "app", settings={})
+    assert machine.version() == "2"
+    machine.services.failing_from = None
+    uninstall(machine.system, "app")
+    assert deployed(machine) == []
+
+
+def test_a_deployment_that_never_was_active_is_no_rollback_target(machine: "Machine") -> None:
+    """A kill between staging and switching may leave one."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    never = machine.paths.deployments / "app/2"
+    shutil.copytree(machine.paths.deployments / "app/1", never)
+    info = never / "info"
+    info.write_text(info.read_text().replace('"was-active": true', '"was-active": false'))
+    with pytest.raises(NotFoundError):
+        rollback(machine.system, "app")
+
+
+@as_root
+def test_i8_what_a_daemon_saves_when_it_stops_is_kept(machine: "Machine") -> None:
+    """The host is looked at again after the stop."""
+    machine.store("1", exports={machine.exported("conf"): "1"})
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    machine.services.on_stop = lambda: machine.host_file("conf").write_text("saved")
+    machine.store("2", exports={machine.exported("conf"): "2"})
+    update(machine.system, "app", settings={})
+    assert machine.host_file("conf").read_text() == "saved"
+
+
+@as_root
+def test_an_undone_update_leaves_the_record_as_it_was(machine: "Machine") -> None:
+    """Whatever the step at which it broke off, uninstall afterwards leaves nothing."""
+    machine.store("1", exports={machine.exported("dir/old"): "1", "service.template": unit("A=1")})
+    before = machine.snapshot()
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    machine.store("2", exports={"service.template": unit("A=2")})
+    machine.services.failing_from = ("stop", 1)
+    with pytest.raises(OsContainersError):
+        update(machine.system, "app", settings={})
+    machine.services.failing_from = None
+    uninstall(machine.system, "app")
+    assert machine.snapshot() == before
+    assert not machine.host_file("dir").exists()
+
+
+def test_an_update_to_an_image_without_a_service_leaves_no_unit(machine: "Machine") -> None:
+    """And a rollback brings it back, enabled."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.store("2", exports={"manifest.json": '{"noContainerService": true}'})
+    update(machine.system, "app", settings={})
+    assert machine.services.enabled == set()
+    assert list(machine.paths.units.rglob("*")) == []
+    rollback(machine.system, "app")
+    assert machine.services.enabled == {"app.service"}
 
 
 def test_b105_a_rollback_without_a_previous_deployment_changes_nothing(machine: "Machine") -> None:

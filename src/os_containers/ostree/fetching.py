@@ -1,13 +1,8 @@
-"""Fetching the layers of an image, told as events.
-
-One after the other: two at once were not faster (10,000 files, two cores), since each file takes the
-interpreter's lock several times; and the image proxy downloads in a process of its own.
-"""
+"""Fetching a layer, told as events."""
 
 import time
-from collections.abc import Sequence
 
-from os_containers.events import BlobFinished, BlobProgressed, BlobStarted, OnEvent, Warned
+from os_containers.events import BlobProgressed, BlobStarted, OnEvent, Warned
 from os_containers.image.layer import BlobSource, open_layer
 from os_containers.image.limits import Limits
 from os_containers.image.manifest import Digest, Layer
@@ -18,16 +13,10 @@ from os_containers.ostree.stage import Stage
 _SECONDS_BETWEEN_EVENTS = 0.05
 
 
-def fetch_layers(
-    stage: Stage, source: BlobSource, layers: Sequence[Layer], limits: Limits, on_event: OnEvent
-) -> dict[Digest, StagedLayer]:
-    """Fetch layers into a stage and return them; each is verified."""
-    return {layer.digest: _fetch_layer(stage, source, layer, limits, on_event) for layer in layers}
-
-
-def _fetch_layer(
+def fetch_layer(
     stage: Stage, source: BlobSource, layer: Layer, limits: Limits, on_event: OnEvent
 ) -> StagedLayer:
+    """Fetch a layer into a stage and return it, verified."""
     on_event(BlobStarted(layer.digest, layer.size, "layer"))
     progress = _Progress(layer.digest, on_event)
     with open_layer(source, layer, limits, progress.received) as stream:
@@ -35,7 +24,6 @@ def _fetch_layer(
     progress.tell()
     for warning in staged.warnings():
         on_event(Warned(f"layer {layer.digest}: {warning}"))
-    on_event(BlobFinished(layer.digest))
     return staged
 
 

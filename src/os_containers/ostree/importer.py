@@ -1,11 +1,14 @@
-"""An image comes into the repo: missing layers are fetched, all are merged, and all appears at once."""
+"""An image comes into the repo: its missing layers, one by one, then all of them merged, under its name.
+
+Each layer stays once it is whole, so an import that was interrupted goes on where it was.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from os_containers.errors import ImageError
-from os_containers.events import BlobPresent, OnEvent
+from os_containers.events import BlobFinished, BlobPresent, OnEvent
 from os_containers.image.layer import BlobSource
 from os_containers.image.limits import Limits
 from os_containers.image.manifest import (
@@ -16,33 +19,14 @@ from os_containers.image.manifest import (
     parse_manifest,
 )
 from os_containers.ostree import refs
-from os_containers.ostree.fetching import fetch_layers
+from os_containers.ostree.fetching import fetch_layer
 from os_containers.ostree.formats import Attributes
 from os_containers.ostree.layer_import import StagedLayer
 from os_containers.ostree.merge import merge
-from os_containers.ostree.repo import BLOB_SIZE, LAYER_DIFF_ID, LAYER_SKIPPED, LAYER_UNPACKED_SIZE, Repo
+from os_containers.ostree.repo import BLOB_SIZE, LAYER_DIFF_ID, LAYER_UNPACKED_SIZE, Repo
 from os_containers.ostree.stored_image import StoredImage, image_metadata
 from os_containers.ostree.transaction import Transaction
 from os_containers.ostree.tree import Directory
-
-
-def missing_layers(repo: Repo, layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """Return the layers that an import would fetch, each once."""
-    distinct = {layer.digest: layer for layer in layers}
-    return tuple(layer for layer in distinct.values() if not repo.has_blob(layer.digest))
-
-
-def import_layer(repo: Repo, source: BlobSource, layer: Layer, limits: Limits, on_event: OnEvent) -> None:
-    """Store one layer."""
-    with repo.transaction() as transaction:
-        staged = fetch_layers(transaction.stage, source, [layer], limits, on_event)
-        _record_layer(transaction, layer, staged[layer.digest])
-
-
-def import_config(repo: Repo, digest: Digest, raw: bytes) -> None:
-    """Store an image config."""
-    with repo.transaction() as transaction:
-        _record_config(transaction, digest, raw)
 
 
 def import_image(
@@ -56,25 +40,26 @@ def import_image(
     limits: Limits,
     on_event: OnEvent,
 ) -> StoredImage:
-    """Store an image under a name and return it; what is here already is not fetched again."""
+    """Store an image under a name and return it; what is here already is not fetched again.
+
+    The name means the former image, or none, until all of the new one is there.
+    """
     image = _Image.parse(manifest_digest, manifest_raw, config_raw)
-    present = _present_trees(repo, image.layers)
-    for digest in present:
+    trees = _present_trees(repo, image.layers)
+    for digest in trees:
         on_event(BlobPresent(digest, "layer"))
-    missing = {layer.digest: layer for layer in image.layers if layer.digest not in present}
+    missing = {layer.digest: layer for layer in image.layers if layer.digest not in trees}
     same = None if missing else _find_same(repo, image)
     if same:
         repo.set_image(name, same)
         return repo.image(name)
+    # One after the other: two at once were not faster (10,000 files, two cores), since each file takes the
+    # interpreter's lock several times; and the image proxy downloads in a process of its own.
+    for layer in missing.values():
+        trees[layer.digest] = _import_layer(repo, source, layer, limits, on_event)
     with repo.transaction() as transaction:
-        fetched = fetch_layers(transaction.stage, source, list(missing.values()), limits, on_event)
-        for digest, staged in fetched.items():
-            _record_layer(transaction, missing[digest], staged)
         _record_config(transaction, image.config_digest, config_raw)
-        trees = present | {digest: staged.root for digest, staged in fetched.items()}
-        size = sum(_unpacked(repo, fetched, layer.digest) for layer in image.layers)
-        commit = _write_merged(transaction, image, trees, size)
-        transaction.set_ref(refs.image_ref(name), commit)
+        transaction.set_ref(refs.image_ref(name), _write_merged(repo, transaction, image, trees))
     return repo.image(name)
 
 
@@ -120,9 +105,21 @@ def _find_same(repo: Repo, image: _Image) -> str | None:
     return None
 
 
+def _import_layer(
+    repo: Repo, source: BlobSource, layer: Layer, limits: Limits, on_event: OnEvent
+) -> Directory:
+    with repo.transaction() as transaction:
+        staged = fetch_layer(transaction.stage, source, layer, limits, on_event)
+        _record_layer(transaction, layer, staged)
+    on_event(BlobFinished(layer.digest))
+    return staged.root
+
+
 def _write_merged(
-    transaction: Transaction, image: _Image, trees: Mapping[Digest, Directory], size: int
+    repo: Repo, transaction: Transaction, image: _Image, trees: Mapping[Digest, Directory]
 ) -> str:
+    unpacked = (repo.blob_metadata(layer.digest, LAYER_UNPACKED_SIZE) for layer in image.layers)
+    size = sum(int(one or 0) for one in unpacked)
     tree = transaction.stage.write_tree(merge(trees[layer.digest] for layer in image.layers))
     metadata = image_metadata(image.digest, image.manifest, image.config, size)
     return transaction.write_commit(tree, metadata, _timestamp(image.created))
@@ -133,7 +130,6 @@ def _record_layer(transaction: Transaction, layer: Layer, staged: StagedLayer) -
         BLOB_SIZE: str(layer.size),
         LAYER_UNPACKED_SIZE: str(staged.unpacked),
         LAYER_DIFF_ID: layer.diff_id,
-        LAYER_SKIPPED: str(staged.skipped),
     }
     commit = transaction.write_commit(staged.checksums, metadata)
     transaction.set_ref(refs.blob_ref(layer.digest.hex), commit)
@@ -144,12 +140,6 @@ def _record_config(transaction: Transaction, digest: Digest, raw: bytes) -> None
     tree = transaction.stage.write_tree(Directory(files={"content": content}))
     commit = transaction.write_commit(tree, {BLOB_SIZE: str(len(raw))})
     transaction.set_ref(refs.blob_ref(digest.hex), commit)
-
-
-def _unpacked(repo: Repo, fetched: Mapping[Digest, StagedLayer], digest: Digest) -> int:
-    if digest in fetched:
-        return fetched[digest].unpacked
-    return int(repo.blob_metadata(digest, LAYER_UNPACKED_SIZE) or 0)
 
 
 def _timestamp(created: str | None) -> int:

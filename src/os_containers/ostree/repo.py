@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 BLOB_SIZE = "docker.size"
 LAYER_UNPACKED_SIZE = "docker.uncompressed_size"
 LAYER_DIFF_ID = "docker.uncompressed_digest"
-LAYER_SKIPPED = "os-containers.skipped"
 
 
 @dataclass(frozen=True, slots=True)

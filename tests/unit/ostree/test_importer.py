@@ -6,7 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,11 +14,20 @@ import pytest
 
 from os_containers import process
 from os_containers.errors import ImageError, OsContainersError
-from os_containers.events import BlobFinished, BlobPresent, BlobProgressed, BlobStarted, Event, Warned, ignore
+from os_containers.events import (
+    BlobFinished,
+    BlobPresent,
+    BlobProgressed,
+    BlobStarted,
+    Event,
+    OnEvent,
+    Warned,
+    ignore,
+)
 from os_containers.image.limits import Limits
-from os_containers.image.manifest import Digest, layers_of, parse_image_config, parse_manifest
+from os_containers.image.manifest import Digest
 from os_containers.ostree.checkout import checkout
-from os_containers.ostree.importer import import_config, import_image, import_layer, missing_layers
+from os_containers.ostree.importer import import_image
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 from os_containers.paths import Mode
@@ -86,9 +95,7 @@ def descriptor(content: bytes, media_type: str) -> dict[str, str | int]:
     return {"mediaType": media_type, "digest": Digest.of(content), "size": len(content)}
 
 
-def pull(
-    repo: Repo, registry: Registry, name: str = "image", events: list[Event] | None = None
-) -> StoredImage:
+def pull(repo: Repo, registry: Registry, name: str = "image", *, on_event: OnEvent = ignore) -> StoredImage:
     return import_image(
         repo,
         registry,
@@ -97,7 +104,7 @@ def pull(
         config_raw=registry.config,
         name=name,
         limits=Limits(),
-        on_event=ignore if events is None else events.append,
+        on_event=on_event,
     )
 
 
@@ -151,7 +158,7 @@ def test_a_second_pull_fetches_and_writes_nothing(repo: Repo) -> None:
     first = pull(repo, registry)
     before = objects(repo)
     events: list[Event] = []
-    again = pull(repo, registry, "another", events)
+    again = pull(repo, registry, "another", on_event=events.append)
     assert again.commit == first.commit
     assert len(registry.fetched) == 2
     assert objects(repo) == before
@@ -170,7 +177,7 @@ def test_a_layer_that_is_here_is_not_fetched_again(repo: Repo, tmp_path: Path) -
 def test_the_import_of_a_layer_is_told(repo: Repo) -> None:
     events: list[Event] = []
     registry = registry_of(BASE)
-    (layer,) = pull(repo, registry, events=events).layers()
+    (layer,) = pull(repo, registry, on_event=events.append).layers()
     assert events == [
         BlobStarted(layer.digest, layer.size, "layer"),
         BlobProgressed(layer.digest, layer.size),
@@ -180,7 +187,11 @@ def test_the_import_of_a_layer_is_told(repo: Repo) -> None:
 
 def test_b26_b41_what_was_left_out_or_said_twice_is_warned_of(repo: Repo) -> None:
     events: list[Event] = []
-    pull(repo, registry_of({"dev/null": entry(tarfile.CHRTYPE), "a": b"1", "./a": b"2"}), events=events)
+    pull(
+        repo,
+        registry_of({"dev/null": entry(tarfile.CHRTYPE), "a": b"1", "./a": b"2"}),
+        on_event=events.append,
+    )
     warnings = [event.text.partition(": ")[2] for event in events if isinstance(event, Warned)]
     assert warnings == [
         "1 device nodes and other special files were left out",
@@ -195,15 +206,18 @@ def test_b12_an_image_without_layers_and_one_with_a_layer_twice(repo: Repo, tmp_
     assert len(twice.fetched) == 2
 
 
-def test_parts_can_be_imported_alone(repo: Repo) -> None:
-    registry = registry_of(BASE)
-    manifest = parse_manifest(registry.manifest)
-    layers = layers_of(manifest, parse_image_config(registry.config))
-    assert missing_layers(repo, layers * 2) == layers
-    import_layer(repo, registry, layers[0], Limits(), ignore)
-    import_config(repo, manifest.config_digest, registry.config)
-    assert missing_layers(repo, layers) == ()
-    assert repo.has_blob(manifest.config_digest)
+def test_an_interrupted_pull_goes_on_with_the_layer_that_was_missing(repo: Repo, tmp_path: Path) -> None:
+    former = pull(repo, registry_of({"former": b""}))
+    registry = registry_of(BASE, TOP)
+    base, top = registry.blobs
+    interrupted = replace(registry, blobs={base: registry.blobs[base], top: b""})
+    with pytest.raises(ImageError):
+        pull(repo, interrupted)
+    assert repo.image("image") == former
+    image = pull(repo, registry)
+    assert registry.fetched == [base, top, top]
+    assert rootfs_of(repo, image, tmp_path / "rootfs")["etc/config"] == "top"
+    assert image.size == 14
 
 
 @pytest.mark.parametrize(
@@ -223,7 +237,7 @@ def test_parts_can_be_imported_alone(repo: Repo) -> None:
 )
 def test_a_hostile_layer_leaves_nothing(repo: Repo, layer: Mapping[str, Content]) -> None:
     with pytest.raises(ImageError):
-        pull(repo, registry_of(BASE, layer))
+        pull(repo, registry_of(layer, BASE))
     assert repo.images() == []
     assert repo.layers() == []
     assert objects(repo) == set()
@@ -353,7 +367,7 @@ def test_prune_keeps_what_images_and_pins_need(repo: Repo, tmp_path: Path) -> No
     pruned = repo.prune()
     assert len(pruned.refs) == 2
     assert [one.name for one in repo.images()] == ["kept"]
-    assert missing_layers(repo, image.layers()) == ()
+    assert all(repo.has_blob(layer.digest) for layer in image.layers())
     checkout(repo, pinned.commit, tmp_path / "rootfs")
     assert process.run(["ostree", "fsck", f"--repo={repo.path}"]).returncode == 0
 
@@ -367,8 +381,6 @@ def test_a_failing_listener_stops_the_import(repo: Repo) -> None:
     def refuse(event: Event) -> None:
         raise OsContainersError(str(event))
 
-    registry = registry_of(BASE, TOP)
-    layers = layers_of(parse_manifest(registry.manifest), parse_image_config(registry.config))
     with pytest.raises(OsContainersError):
-        import_layer(repo, registry, layers[0], Limits(), refuse)
+        pull(repo, registry_of(BASE, TOP), on_event=refuse)
     assert objects(repo) == set()

@@ -1,4 +1,9 @@
-"""A lock on a directory itself: leaves no lock file behind, and the kernel frees it however we end."""
+"""A lock on a directory itself; the kernel frees it however we end.
+
+Why not files.locked: that needs a lock file, and there is no good place for one in a stage, which is removed
+while it is held, nor beside a repo that does not exist yet. Whoever waits here does so for moments only, so
+there is no timeout.
+"""
 
 import contextlib
 import fcntl

@@ -8,19 +8,19 @@ from os_containers.image.limits import Limits
 from os_containers.image.manifest import Digest, Layer
 from os_containers.image.tar import TarReader
 from os_containers.ostree.layer_import import StagedLayer, stage_layer
-from os_containers.ostree.stage import Stage
+from os_containers.ostree.object_stage import ObjectStage
 
 _SECONDS_BETWEEN_EVENTS = 0.05
 
 
 def fetch_layer(
-    stage: Stage, source: BlobSource, layer: Layer, limits: Limits, on_event: OnEvent
+    objects: ObjectStage, source: BlobSource, layer: Layer, limits: Limits, on_event: OnEvent
 ) -> StagedLayer:
     """Fetch a layer into a stage and return it, verified."""
     on_event(BlobStarted(layer.digest, layer.size, "layer"))
     progress = _Progress(layer.digest, on_event)
     with open_layer(source, layer, limits, progress.received) as stream:
-        staged = stage_layer(stage, TarReader(stream, limits))
+        staged = stage_layer(objects, TarReader(stream, limits))
     progress.tell()
     for warning in staged.warnings():
         on_event(Warned(f"layer {layer.digest}: {warning}"))

@@ -109,7 +109,7 @@ def _import_layer(
     repo: Repo, source: BlobSource, layer: Layer, limits: Limits, on_event: OnEvent
 ) -> Directory:
     with repo.transaction() as transaction:
-        staged = fetch_layer(transaction.stage, source, layer, limits, on_event)
+        staged = fetch_layer(transaction.objects, source, layer, limits, on_event)
         _record_layer(transaction, layer, staged)
     on_event(BlobFinished(layer.digest))
     return staged.root
@@ -120,7 +120,7 @@ def _write_merged(
 ) -> str:
     unpacked = (repo.blob_metadata(layer.digest, LAYER_UNPACKED_SIZE) for layer in image.layers)
     size = sum(int(one or 0) for one in unpacked)
-    tree = transaction.stage.write_tree(merge(trees[layer.digest] for layer in image.layers))
+    tree = transaction.objects.write_tree(merge(trees[layer.digest] for layer in image.layers))
     metadata = image_metadata(image.digest, image.manifest, image.config, size)
     return transaction.write_commit(tree, metadata, _timestamp(image.created))
 
@@ -136,8 +136,8 @@ def _record_layer(transaction: Transaction, layer: Layer, staged: StagedLayer) -
 
 
 def _record_config(transaction: Transaction, digest: Digest, raw: bytes) -> None:
-    content = transaction.stage.write_file(Attributes(), [raw])
-    tree = transaction.stage.write_tree(Directory(files={"content": content}))
+    content = transaction.objects.write_file(Attributes(), [raw])
+    tree = transaction.objects.write_tree(Directory(files={"content": content}))
     commit = transaction.write_commit(tree, {BLOB_SIZE: str(len(raw))})
     transaction.set_ref(refs.blob_ref(digest.hex), commit)
 

@@ -7,8 +7,8 @@ from os_containers.image.tar import Entry, EntryKind, TarReader
 from os_containers.ostree.formats import Attributes
 from os_containers.ostree.layer_tree import LayerTree, is_bookkeeping, is_whiteout
 from os_containers.ostree.merge import WHITEOUT
+from os_containers.ostree.object_stage import ObjectStage
 from os_containers.ostree.objects import IMPLIED
-from os_containers.ostree.stage import Stage
 from os_containers.ostree.tree import Directory
 
 
@@ -32,7 +32,7 @@ class StagedLayer:
         return said
 
 
-def stage_layer(stage: Stage, reader: TarReader) -> StagedLayer:
+def stage_layer(objects: ObjectStage, reader: TarReader) -> StagedLayer:
     """Write everything that a layer's tar holds into the stage."""
     tree = LayerTree()
     unpacked = 0
@@ -40,35 +40,35 @@ def stage_layer(stage: Stage, reader: TarReader) -> StagedLayer:
         if WHITEOUT in entry.path and is_bookkeeping(entry.path):
             continue
         if WHITEOUT in entry.path and is_whiteout(entry.path):
-            _add_whiteout(tree, stage, entry)
+            _add_whiteout(tree, objects, entry)
         else:
-            _add(tree, stage, reader, entry)
+            _add(tree, objects, reader, entry)
             unpacked += entry.size
     tree.finish()
     return StagedLayer(
         root=tree.root,
-        checksums=stage.write_tree(tree.root, unstated=IMPLIED),
+        checksums=objects.write_tree(tree.root, unstated=IMPLIED),
         unpacked=unpacked,
         skipped=reader.skipped,
         repeated=tree.repeated,
     )
 
 
-def _add(tree: LayerTree, stage: Stage, reader: TarReader, entry: Entry) -> None:
+def _add(tree: LayerTree, objects: ObjectStage, reader: TarReader, entry: Entry) -> None:
     if entry.kind is EntryKind.FILE:
-        tree.add_file(entry.path, stage.write_file(_attributes(entry), reader.content()))
+        tree.add_file(entry.path, objects.write_file(_attributes(entry), reader.content()))
     elif entry.kind is EntryKind.DIRECTORY:
-        tree.add_directory(entry.path, stage.write_dirmeta(_attributes(entry)))
+        tree.add_directory(entry.path, objects.write_dirmeta(_attributes(entry)))
     elif entry.kind is EntryKind.SYMLINK:
-        tree.add_link(entry.path, stage.write_symlink(_attributes(entry), entry.target))
+        tree.add_link(entry.path, objects.write_symlink(_attributes(entry), entry.target))
     else:
         tree.add_hard_link(entry.path, entry.target)
 
 
-def _add_whiteout(tree: LayerTree, stage: Stage, entry: Entry) -> None:
+def _add_whiteout(tree: LayerTree, objects: ObjectStage, entry: Entry) -> None:
     if entry.kind is not EntryKind.FILE:
         raise ImageError(f"the whiteout {entry.path!a} is not a regular file")
-    tree.add_file(entry.path, stage.write_file(Attributes(), ()))
+    tree.add_file(entry.path, objects.write_file(Attributes(), ()))
 
 
 def _attributes(entry: Entry) -> Attributes:

@@ -15,9 +15,9 @@ from os_containers.image.manifest import Digest, Layer, parse_manifest
 from os_containers.ostree import refs
 from os_containers.ostree.creation import open_repo
 from os_containers.ostree.gi import GLib, OSTree, translate_errors
+from os_containers.ostree.object_stage import object_stage, remove_stale_stages
 from os_containers.ostree.objects import has_tree, read_whole_tree
 from os_containers.ostree.ref_files import RefFiles
-from os_containers.ostree.stage import remove_stale_stages, stage
 from os_containers.ostree.stored_image import CONFIG, DIGEST, MANIFEST, SIZE, StoredImage
 from os_containers.ostree.transaction import Transaction, libostree_transaction, shared_lock
 from os_containers.ostree.tree import Directory
@@ -152,7 +152,7 @@ class Repo:
     def transaction(self) -> Iterator[Transaction]:
         """Take objects, commits and refs; they are there, durably, when the block ends without an error."""
         try:
-            with shared_lock(self.ostree), stage(self.path, self.mode) as objects:
+            with shared_lock(self.ostree), object_stage(self.path, self.mode) as objects:
                 with libostree_transaction(self.ostree):
                     transaction = Transaction(self.ostree, objects)
                     yield transaction

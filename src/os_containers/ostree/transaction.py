@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from os_containers.ostree.gi import GLib, OSTree, translate_errors
-from os_containers.ostree.stage import Stage
+from os_containers.ostree.object_stage import ObjectStage
 
 _COMMIT = "(a{sv}aya(say)sstayay)"
 
@@ -13,8 +13,8 @@ _COMMIT = "(a{sv}aya(say)sstayay)"
 class Transaction:
     """Collects what is new; the repo shows it when the transaction has ended well."""
 
-    def __init__(self, ostree: OSTree.Repo, stage: Stage) -> None:
-        self.stage = stage
+    def __init__(self, ostree: OSTree.Repo, objects: ObjectStage) -> None:
+        self.objects = objects
         self.refs: dict[str, str] = {}
         self._ostree = ostree
 

@@ -28,7 +28,7 @@ MANIFEST = (
 def commit_image(repo: Repo, files: dict[str, bytes]) -> str:
     """Write the merged commit of an image without layers and return its checksum."""
     with repo.transaction() as transaction:
-        writer = transaction.stage
+        writer = transaction.objects
         tree = {name: writer.write_file(Attributes(), [content]) for name, content in files.items()}
         metadata = image_metadata(Digest.of(MANIFEST), MANIFEST, CONFIG, 5)
         return transaction.write_commit(writer.write_tree(Directory(files=tree)), metadata)
@@ -115,7 +115,7 @@ def test_a_checkout_never_adds_to_a_directory(repo: Repo, tmp_path: Path) -> Non
 
 def test_a_checkout_of_a_layer_is_refused(repo: Repo, tmp_path: Path) -> None:
     with repo.transaction() as transaction:
-        commit = transaction.write_commit(transaction.stage.write_tree(Directory()), {})
+        commit = transaction.write_commit(transaction.objects.write_tree(Directory()), {})
     with pytest.raises(BrokenError, match="not a merged image"):
         checkout(repo, commit, tmp_path / "rootfs")
 
@@ -167,7 +167,7 @@ def test_b95_a_newer_repo_is_refused(repo: Repo) -> None:
 def test_b98_an_image_of_the_predecessor_asks_for_a_pull(repo: Repo) -> None:
     with repo.transaction() as transaction:
         metadata = {"docker.manifest": MANIFEST.decode(), "docker.digest": Digest.of(MANIFEST)}
-        commit = transaction.write_commit(transaction.stage.write_tree(Directory()), metadata)
+        commit = transaction.write_commit(transaction.objects.write_tree(Directory()), metadata)
         transaction.set_ref("ociimage/old", commit)
     with pytest.raises(BrokenError) as raised:
         repo.image("old")

@@ -9,9 +9,9 @@ import pytest
 from os_containers import process
 from os_containers.errors import BrokenError, ImageError
 from os_containers.ostree.formats import Attributes
+from os_containers.ostree.object_stage import object_stage
 from os_containers.ostree.objects import object_path, read_tree, read_whole_tree
 from os_containers.ostree.repo import Repo
-from os_containers.ostree.stage import stage
 from os_containers.ostree.tree import Directory
 
 XATTRS = ((b"user.a", b"1"), (b"user.b", b"\0\xff" * 200))
@@ -21,7 +21,7 @@ LARGE = [b"x" * 70_000, b"y" * 70_000, b"z"]
 def write_sample(repo: Repo) -> None:
     """Write objects of every kind with our writer."""
     with repo.transaction() as transaction:
-        writer = transaction.stage
+        writer = transaction.objects
         owner = (1, 2) if os.geteuid() == 0 else (0, 0)
         inner = Directory(
             meta=writer.write_dirmeta(Attributes(*owner, 0o2755, XATTRS)),
@@ -84,9 +84,9 @@ def test_fsck_finds_nothing(repo: Repo) -> None:
 
 def test_a_tree_comes_back(repo: Repo) -> None:
     with repo.transaction() as transaction:
-        checksum = transaction.stage.write_file(Attributes(), [b"hello"])
+        checksum = transaction.objects.write_file(Attributes(), [b"hello"])
         root = Directory(files={"f": checksum}, directories={"d": Directory(files={"g": checksum})})
-        tree = transaction.stage.write_tree(root)
+        tree = transaction.objects.write_tree(root)
     read = read_tree(repo.path, *tree)
     assert read.files == {"f": checksum}
     assert read.directories["d"].files == {"g": checksum}
@@ -95,7 +95,7 @@ def test_a_tree_comes_back(repo: Repo) -> None:
 @pytest.mark.parametrize("damage", ["removed", "changed", "emptied"])
 def test_b93_a_damaged_dirtree_is_told(repo: Repo, damage: str) -> None:
     with repo.transaction() as transaction:
-        tree = transaction.stage.write_tree(Directory(files={"f": "0" * 64}))
+        tree = transaction.objects.write_tree(Directory(files={"f": "0" * 64}))
     path = Path(object_path(repo.path, f"{tree[0]}.dirtree"))
     if damage == "removed":
         path.unlink()
@@ -107,7 +107,7 @@ def test_b93_a_damaged_dirtree_is_told(repo: Repo, damage: str) -> None:
 
 def test_b93_a_missing_file_is_told(repo: Repo) -> None:
     with repo.transaction() as transaction:
-        tree = transaction.stage.write_tree(Directory(files={"f": "0" * 64}))
+        tree = transaction.objects.write_tree(Directory(files={"f": "0" * 64}))
     with pytest.raises(BrokenError, match="is missing"):
         read_whole_tree(repo.path, *tree)
 
@@ -115,17 +115,17 @@ def test_b93_a_missing_file_is_told(repo: Repo) -> None:
 def test_the_same_content_is_stored_once(repo: Repo) -> None:
     with repo.transaction() as transaction:
         for content in ([b"same"], [b"sa", b"me"], [b"same"]):
-            transaction.stage.write_file(Attributes(), content)
+            transaction.objects.write_file(Attributes(), content)
     with repo.transaction() as transaction:
-        transaction.stage.write_file(Attributes(), [b"sa", b"me"])
-        assert transaction.stage.directory.exists()
-        assert list(transaction.stage.directory.iterdir()) == []
+        transaction.objects.write_file(Attributes(), [b"sa", b"me"])
+        assert transaction.objects.directory.exists()
+        assert list(transaction.objects.directory.iterdir()) == []
     assert len(list((repo.path / "objects").glob("*/*.file"))) == 1
 
 
 def test_nothing_is_in_the_repo_when_a_transaction_fails(repo: Repo) -> None:
     with pytest.raises(ImageError), repo.transaction() as transaction:  # noqa: PT012 - the failure comes last
-        transaction.stage.write_file(Attributes(), [b"hello"])
+        transaction.objects.write_file(Attributes(), [b"hello"])
         transaction.set_ref("ociimage/x", "0" * 64)
         raise ImageError("malformed")
     assert objects(repo) == {}
@@ -137,7 +137,7 @@ def test_b84_what_a_killed_import_left_is_removed_by_the_next(repo: Repo) -> Non
     left = repo.path / "tmp/os-containers-killed"
     left.mkdir()
     (left / "object").touch()
-    with stage(repo.path, repo.mode):
+    with object_stage(repo.path, repo.mode):
         assert not left.exists()
 
 
@@ -147,7 +147,7 @@ def test_a_stage_in_use_is_left_alone(repo: Repo) -> None:
     descriptor = os.open(used, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with stage(repo.path, repo.mode):
+        with object_stage(repo.path, repo.mode):
             assert used.exists()
     finally:
         os.close(descriptor)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _PREFIX = "os-containers-"
 
 
-class Stage:
+class ObjectStage:
     """Takes objects; nothing is in the repo before publish()."""
 
     def __init__(self, repo: Path, mode: Mode, directory: Path) -> None:
@@ -136,7 +136,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(repo: Path, mode: Mode) -> Iterator[Stage]:
+def object_stage(repo: Path, mode: Mode) -> Iterator[ObjectStage]:
     """Give a fresh stage and remove it in the end; what was not published is dropped."""
     with contextlib.ExitStack() as undo:
         with locked_directory(repo / "tmp"):
@@ -144,7 +144,7 @@ def stage(repo: Path, mode: Mode) -> Iterator[Stage]:
             directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=repo / "tmp"))
             undo.enter_context(locked_directory(directory))
             undo.callback(files.remove_tree, directory)
-        yield Stage(repo, mode, directory)
+        yield ObjectStage(repo, mode, directory)
 
 
 def remove_stale_stages(repo: Path) -> None:

@@ -5,6 +5,7 @@ each other.
 """
 
 import contextlib
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -233,4 +234,7 @@ class Repo:
     def _load_commit(self, commit: str) -> GLib.Variant:
         with translate_errors(f"read commit {commit}"):
             _, loaded = self.ostree.load_variant(OSTree.ObjectType.COMMIT, commit)
+        # libostree takes what it finds
+        if hashlib.sha256(loaded.get_data_as_bytes().get_data() or b"").hexdigest() != commit:
+            raise BrokenError(f"commit {commit} is damaged", hint="pull the image again")
         return loaded

@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,41 @@ def test_b94_a_damaged_image_hides_no_other(repo: Repo) -> None:
         with pytest.raises(BrokenError):
             repo.find_image(name)
     assert [image.name for image in repo.images()] == ["good"]
+
+
+@pytest.mark.parametrize("content", ["", "garbage", "0" * 64])
+def test_b94_an_image_whose_ref_is_damaged_can_be_deleted(repo: Repo, content: str) -> None:
+    repo.set_image("x", commit_image(repo, {"f": b"hello"}))
+    (repo.path / "refs/heads/ociimage/x").write_text(content)
+    repo.delete_image("x")
+    assert repo.find_image("x") is None
+    assert repo.prune().objects == 4
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"",
+        lambda data: data[:-40],
+        lambda data: data.replace(b"sha256", b"sha255"),
+        lambda data: data.replace(b"schemaVersion", b"schemaVersio\xff"),
+    ],
+)
+def test_b93_an_image_whose_commit_is_damaged_hides_no_other_and_can_be_deleted(
+    repo: Repo, damage: Callable[[bytes], bytes]
+) -> None:
+    repo.set_image("good", commit_image(repo, {"f": b"hello"}))
+    repo.set_image("bad", commit_image(repo, {"f": b"other"}))
+    commit = repo.image("bad").commit
+    path = repo.path / "objects" / commit[:2] / f"{commit[2:]}.commit"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(BrokenError, match=commit):
+        repo.image("bad")
+    assert [image.name for image in repo.images()] == ["good"]
+    with pytest.raises(BrokenError):
+        repo.prune()
+    repo.delete_image("bad")
+    assert repo.find_image("bad") is None
 
 
 @pytest.mark.parametrize("content", ["", "x" * 64, "0" * 64])

@@ -50,7 +50,10 @@ def sniff(start: bytes) -> str:
 
 
 def decompress(compressed: ByteStream, compression: str) -> Iterator[bytes]:
-    """Yield the plain bytes; raises ImageError for a damaged or truncated stream, and for junk behind it."""
+    """Yield the plain bytes; raises ImageError for a damaged stream, and for junk behind a compressed one.
+
+    Only with gzip does it notice that a stream is truncated: elsewhere it takes the digests to tell.
+    """
     if compression == "gzip":
         return _gunzip(compressed)
     if compression == "zstd":

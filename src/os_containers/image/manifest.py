@@ -5,8 +5,7 @@ Reads OCI and Docker schema 2. Everything else is refused by name rather than ha
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -116,9 +115,7 @@ class ContainerConfig:
     cmd: tuple[str, ...] = ()
     working_dir: str = ""
     stop_signal: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
     volumes: tuple[str, ...] = ()
-    exposed_ports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +212,7 @@ class _ContainerConfigJson(msgspec.Struct, frozen=True, rename="pascal"):
     cmd: tuple[str, ...] | None = None
     working_dir: str | None = None
     stop_signal: str | None = None
-    labels: dict[str, str] | None = None
     volumes: dict[str, object] | None = None
-    exposed_ports: dict[str, object] | None = None
 
 
 class _RootfsJson(msgspec.Struct, frozen=True):
@@ -292,7 +287,5 @@ def _container_config(written: _ContainerConfigJson) -> ContainerConfig:
         cmd=written.cmd or (),
         working_dir=written.working_dir or "",
         stop_signal=written.stop_signal or "",
-        labels=written.labels or {},
         volumes=tuple(sorted(written.volumes or ())),
-        exposed_ports=tuple(sorted(written.exposed_ports or ())),
     )

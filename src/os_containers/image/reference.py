@@ -58,13 +58,6 @@ class ImageReference:
         return f"{self.transport}:{self.rest}"
 
     @property
-    def digest(self) -> Digest | None:
-        """Return the digest that the reference asks for, if it does."""
-        if self.transport != DOCKER or "@" not in self.rest:
-            return None
-        return Digest.parse(self.rest.rpartition("@")[2])
-
-    @property
     def registry(self) -> str:
         """Return host and port of the registry; empty for other transports."""
         return self.rest.removeprefix("//").partition("/")[0] if self.transport == DOCKER else ""

@@ -146,6 +146,15 @@ def test_b14_junk_behind_the_gzip_stream_is_refused(tail: bytes) -> None:
         read(*gzip_layer(gzip.compress(TAR) + tail, TAR))
 
 
+@pytest.mark.parametrize("tail", [b"junk", bytes(100)])
+def test_b14_junk_behind_the_zstd_stream_is_refused(tail: bytes) -> None:
+    """Zeros are no padding here."""
+    source, layer = one_layer(TAR, "zstd")
+    blob = source.blobs[layer.digest] + tail
+    with pytest.raises(ImageError, match="zstd stream"):
+        read(FakeSource({Digest.of(blob): blob}), replace(layer, digest=Digest.of(blob), size=len(blob)))
+
+
 def test_zstd_frames_that_are_to_be_skipped_are_skipped() -> None:
     """zstd:chunked keeps its table of contents in such frames, also in front."""
     source, layer = one_layer(TAR, "zstd")

@@ -189,9 +189,7 @@ def test_the_image_config_is_read() -> None:
             cmd=("--debug",),
             working_dir="/var",
             stop_signal="SIGINT",
-            labels={"a": "b"},
             volumes=("/v1", "/v2"),
-            exposed_ports=("2379/tcp",),
         ),
         diff_ids=(A,),
     )
@@ -210,7 +208,6 @@ def test_what_an_image_config_leaves_out_is_empty(written: object) -> None:
         image_config(rootfs={"type": "layers", "diff_ids": ["md5:1"]}),
         image_config(rootfs={"type": "tarball", "diff_ids": []}),
         image_config(config={"Env": "A=1"}),
-        image_config(config={"Labels": {"a": 1}}),
     ],
 )
 def test_b1_a_malformed_image_config_is_refused(raw: bytes) -> None:

@@ -3,7 +3,6 @@
 import pytest
 
 from os_containers.errors import UsageError
-from os_containers.image.manifest import Digest
 from os_containers.image.reference import ImageReference, container_name, normalize_name
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -107,13 +106,6 @@ def test_b66_nonsense_is_no_reference(text: str) -> None:
         ImageReference.parse(text)
     assert caught.value.hint
     assert caught.value.message.isprintable()
-
-
-def test_the_digest_that_is_asked_for() -> None:
-    """Only references to a registry ask for one."""
-    assert ImageReference.parse(f"quay.io/etcd:1@{DIGEST}").digest == Digest.parse(DIGEST)
-    assert ImageReference.parse("quay.io/etcd:1").digest is None
-    assert ImageReference.parse(f"oci:/srv/x@{DIGEST}").digest is None
 
 
 @pytest.mark.parametrize(

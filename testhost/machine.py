@@ -26,6 +26,8 @@ from testhost.storage import copy_tree, opened_pool
 
 BOOT_SECONDS = 30
 POWER_OFF_SECONDS = 20
+# A command outlives the nsenter that started it: one that ran out of time is killed inside, this much later.
+GRACE_SECONDS = 1
 POWER_OFF = signal.SIGRTMIN + 4
 
 # Inside a host, what is put into Host.shared on this side.
@@ -65,6 +67,11 @@ class Host:
             yield host
 
     @property
+    def root(self) -> Path:
+        """Its files as its own processes see them: /run, /tmp, /proc and all that is mounted."""
+        return Path(f"/proc/{self.leader}/root")
+
+    @property
     def runtimes(self) -> tuple[str, ...]:
         """The OCI runtimes that work here."""
         return RUNTIMES[self.suite]
@@ -95,7 +102,8 @@ class Host:
 
         Raises CommandError when it fails, unless check is off, and subprocess.TimeoutExpired.
         """
-        result = self._enter(self._session(command, user), stdin=stdin, timeout=timeout)
+        limited = ["timeout", "--signal=KILL", str(timeout + GRACE_SECONDS), *_words(command)]
+        result = self._enter(self._session(limited, user), stdin=stdin, timeout=timeout)
         if check and result.returncode != 0:
             said = f"{result.stdout}{result.stderr}".strip()
             raise CommandError(f"{self.suite}# {_shown(command)}: exit code {result.returncode}\n{said}")
@@ -148,7 +156,7 @@ class Host:
         return result
 
     def _session(self, command: str | Sequence[str | Path], user: str | None) -> list[str]:
-        words = ["bash", "-c", command] if isinstance(command, str) else [os.fspath(word) for word in command]
+        words = _words(command)
         # a login gives a scope; entered namespaces alone leave a command in a foreign control group
         if user is None:
             return [*SCOPE, "--", "env", "HOME=/root", "USER=root", *words]
@@ -185,8 +193,6 @@ class Host:
         terminal_type = f"TERM={os.environ.get('TERM', 'xterm')}"
         return [
             "nsenter", f"--target={self.leader}", "--all", "--",
-            # a command that ran out of time dies with nsenter
-            "setpriv", "--pdeathsig=SIGKILL", "--",
             "env", "--ignore-environment", SEARCH_PATH, "LANG=C.UTF-8", terminal_type, *argv,
         ]  # fmt: skip
 
@@ -198,6 +204,10 @@ SEARCH_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 def _on_terminal(command: str | Sequence[str | Path]) -> list[str]:
     # our own terminal has no name in the machine's /dev/pts
     return ["script", "--quiet", "--return", "--command", _shown(command), "/dev/null"]
+
+
+def _words(command: str | Sequence[str | Path]) -> list[str]:
+    return ["bash", "-c", command] if isinstance(command, str) else [os.fspath(word) for word in command]
 
 
 def _shown(command: str | Sequence[str | Path]) -> str:

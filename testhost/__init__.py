@@ -6,6 +6,7 @@
     machine.py    Host: boot, run commands, read and write files, power off, leave nothing behind
     terminal.py   a command on a pseudo-terminal
     inventory.py  every file of a host, to prove that nothing was left behind
+    traces.py     every process, mount, control group, container and unit, for the same
     registry.py   a registry inside a host, plain and with TLS
     layout.py     OCI image layouts, written by hand
     images.py     the etcd system container images

@@ -2,18 +2,23 @@
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-# What a running machine changes by itself.
-NOT_LISTED = frozenset({
-    "dev", "mnt", "proc", "run", "srv", "sys", "tmp",
-    "etc/.updated", "etc/containers/certs.d", "var/.updated", "var/cache", "var/lib/systemd", "var/log",
-    "var/tmp",
-})  # fmt: skip
+# What a running machine changes by itself, and where the registry of testhost keeps its images.
+_NOT_LISTED = re.compile(
+    r"/(dev|mnt|proc|sys|srv/registry"
+    r"|etc/(\.updated|containers/certs\.d)"
+    r"|run/(agetty\.reload|credentials|host|log|systemd|testhost-registry|user/\d+/(bus|gnupg|systemd))"
+    r"|(var/)?tmp/systemd-private-[^/]+"
+    r"|var/(\.updated|cache|lib/systemd|log))$"
+)
+# Directories that a runtime makes when it is asked for its containers, and never removes.
+_NOT_LISTED_EMPTY = re.compile(r"/run/(user/\d+/)?(crun|runc)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,8 @@ class FileState:
 
 def list_files(tree: Path) -> dict[str, FileState]:
     """Return every file of a host, by its absolute path in the host."""
-    return {f"/{path.relative_to(tree)}": _state(path) for path in _walk(tree, tree)}
+    top = str(tree)
+    return {path.removeprefix(top): _state(path) for path in _walk(top, top)}
 
 
 def differences(before: dict[str, FileState], after: dict[str, FileState]) -> list[str]:
@@ -40,30 +46,35 @@ def differences(before: dict[str, FileState], after: dict[str, FileState]) -> li
     )
 
 
-def _walk(directory: Path, tree: Path) -> Iterator[Path]:
+def _walk(directory: str, top: str) -> Iterator[str]:
     with os.scandir(directory) as entries:
         for entry in entries:
-            path = Path(entry.path)
-            if str(path.relative_to(tree)) in NOT_LISTED:
+            if _is_left_out(entry.path, entry.path.removeprefix(top)):
                 continue
-            yield path
+            yield entry.path
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(path, tree)
+                yield from _walk(entry.path, top)
 
 
-def _state(path: Path) -> FileState:
-    status = path.lstat()
+def _is_left_out(path: str, name: str) -> bool:
+    if _NOT_LISTED_EMPTY.match(name):
+        return not any(Path(path).iterdir())
+    return _NOT_LISTED.match(name) is not None
+
+
+def _state(path: str) -> FileState:
+    status = os.lstat(path)
     kind = stat.filemode(status.st_mode)[0]
     return FileState(
         kind, f"{stat.S_IMODE(status.st_mode):o}", (status.st_uid, status.st_gid), _content(path, status)
     )
 
 
-def _content(path: Path, status: os.stat_result) -> str:
+def _content(path: str, status: os.stat_result) -> str:
     if stat.S_ISLNK(status.st_mode):
-        return str(path.readlink())
+        return str(Path(path).readlink())
     if stat.S_ISREG(status.st_mode):
-        return _checksum(str(path), status.st_ino, status.st_ctime_ns)
+        return _checksum(path, status.st_ino, status.st_ctime_ns)
     return ""
 
 

@@ -1,5 +1,6 @@
 """Fixtures for tests in a booted host, and what must hold after each of them."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,10 +11,19 @@ from testhost.inventory import differences, list_files
 from testhost.machine import Host
 from testhost.registry import PLAIN, Registry
 from testhost.roots import RUNTIMES
+from testhost.traces import list_loaded, list_running
 
 STORE = "/var/lib/containers/atomic"
 USER = "ann"
-USER_STORE = f"/home/{USER}/.local/share/containers/atomic"
+USER_HOME = f"/home/{USER}"
+USER_STORE = f"{USER_HOME}/.local/share/containers/atomic"
+CACHES_OF_SKOPEO = ("/var/lib/containers/cache", f"{USER_HOME}/.local/share/containers/cache")
+# Where others look for files too, so that they may stay; what is in them may not.
+STANDARD_DIRECTORIES = frozenset({
+    "/var/lib/containers",
+    *(f"{USER_HOME}/.local{path}" for path in ("", "/share", "/share/containers")),
+    *(f"{USER_HOME}/.config{path}" for path in ("", "/systemd", "/systemd/user", "/user-tmpfiles.d")),
+})  # fmt: skip
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -72,12 +82,15 @@ def push_hello(host: Host, registry: Registry) -> Callable[[HelloImage, str], st
 @pytest.fixture(autouse=True)
 def _nothing_left_behind(host: Host) -> Iterator[None]:
     """After each test its containers go, and then the host is as before, and the repos are sound."""
-    before = list_files(host.tree)
+    files, running = list_files(host.root), list_running(host)
     yield
     _uninstall_all(host, STORE, user=None)
-    if host.exists(USER_STORE):
+    loaded = list_loaded(host)
+    if host.exists(USER_HOME):
         _uninstall_all(host, USER_STORE, user=USER)
-    left = [line for line in differences(before, list_files(host.tree)) if not _is_cache(line)]
+        loaded += list_loaded(host, user=USER)
+    changed = [line for line in differences(files, list_files(host.root)) if not _is_expected(line)]
+    left = [*changed, *loaded, *_still_running(host, running)]
     assert not left, "\n".join(left)
 
 
@@ -93,8 +106,14 @@ def _uninstall_all(host: Host, store: str, *, user: str | None) -> None:
     host.run(["rm", "-rf", store], user=user)
 
 
-def _is_cache(line: str) -> bool:
-    _, path = line.split(" ", 1)
-    # what a user's session has anyway: directories for data, units and the like
-    parents = ("/var/lib/containers", f"/home/{USER}/.local", f"/home/{USER}/.cache", f"/home/{USER}/.config")
-    return path.startswith(parents)
+def _is_expected(line: str) -> bool:
+    what, path = line.split(" ", 1)
+    return path.startswith(CACHES_OF_SKOPEO) or (what == "added" and path in STANDARD_DIRECTORIES)
+
+
+def _still_running(host: Host, before: frozenset[str]) -> list[str]:
+    """Return what runs now and did not before; what was killed gets a moment to go."""
+    deadline = time.monotonic() + 2
+    while (left := list_running(host) - before) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return sorted(left)

@@ -101,11 +101,11 @@ def test_b104_update_without_news_changes_nothing(host: Host, push_hello: Push) 
     """Not even the running process."""
     install(host, push_hello(HelloImage("1"), "hello:latest"))
     start_hello(host)
-    before, files = state(host), list_files(host.tree)
+    before, files = state(host), list_files(host.root)
     said = os_containers(host, "update hello").stdout
     assert "Latest version already deployed" in said
     assert state(host) == before
-    changed = [line for line in differences(files, list_files(host.tree)) if "/.locks" not in line]
+    changed = [line for line in differences(files, list_files(host.root)) if "/.locks" not in line]
     assert changed == []
 
 
@@ -169,20 +169,20 @@ def test_a_failed_install_leaves_nothing(host: Host, push_hello: Push) -> None:
     """A variable without a value, in a template that comes late."""
     broken = TEMPLATED | {"/exports/hostfs/etc/hello/hello.conf": "x=$MISSING\n"}
     image = push_hello(HelloImage("1", files=broken), "hello:latest")
-    before = list_files(host.tree)
+    before = list_files(host.root)
     failed = os_containers(host, f"install --insecure --name hello {image}", check=False)
     assert failed.returncode == 4
     assert "no value for MISSING (exports/hostfs/etc/hello/hello.conf:1)" in failed.stderr
     changed = [
-        line for line in differences(before, list_files(host.tree)) if "/var/lib/containers/" not in line
+        line for line in differences(before, list_files(host.root)) if "/var/lib/containers/" not in line
     ]
     assert changed == []
     assert host.run(f"ls {STORE} {STORE}/.staging").stdout.split() == [f"{STORE}:", f"{STORE}/.staging:"]
 
 
-@pytest.mark.parametrize("name", ["dbus", "systemd-journald", "getty@tty1"])
+@pytest.mark.parametrize("name", ["dbus", "systemd-journald", "getty@tty1", "dbus-org.freedesktop.login1"])
 def test_b64_a_unit_of_the_hosts_own_is_never_replaced(host: Host, push_hello: Push, name: str) -> None:
-    """Whether it lies in /etc or in /usr."""
+    """Nor is an alias of one, or an instance."""
     image = push_hello(HelloImage("1"), "hello:latest")
     failed = os_containers(host, f"install --insecure --name {name} {image}", check=False)
     assert failed.returncode in {2, 6}
@@ -294,7 +294,6 @@ def test_the_unit_stops_with_the_images_signal(host: Host, push_hello: Push, run
     install(host, push_hello(image, "hello:latest"), options=f"--runtime {runtime}")
     start_hello(host)
     host.run("systemctl stop hello")
-    assert journal(host).rstrip().splitlines()[-1] != ""
     assert "interrupted" in journal(host)
 
 

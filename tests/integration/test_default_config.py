@@ -80,7 +80,7 @@ Type=notify
 ExecStartPre=$EXEC_STARTPRE
 ExecStart=$EXEC_START
 WorkingDirectory=$DESTDIR
-TimeoutStartSec=20
+TimeoutStartSec=60
 [Install]
 WantedBy=multi-user.target
 """
@@ -88,7 +88,7 @@ WantedBy=multi-user.target
 NOTIFYING_SERVICE = """\
 #!/bin/sh
 trap 'exit 0' TERM
-sleep 1
+until [ -e /gate/open ]; do sleep 0.1; done
 libraries=/host/lib/x86_64-linux-gnu:/host/lib/x86_64-linux-gnu/systemd
 /host/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --library-path $libraries /host/bin/systemd-notify --ready
 while :; do sleep 0.1; done
@@ -98,7 +98,8 @@ NOTIFYING_CONFIG = """\
  "process": {"user": {"uid": 0, "gid": 0}, "cwd": "/", "args": ["/bin/hello"], "env": ["PATH=/bin"]},
  "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
             {"destination": "/run", "type": "tmpfs", "source": "tmpfs"},
-            {"destination": "/host", "type": "bind", "source": "/usr", "options": ["rbind", "ro"]}],
+            {"destination": "/host", "type": "bind", "source": "/usr", "options": ["rbind", "ro"]},
+            {"destination": "/gate", "type": "bind", "source": "/srv/gate", "options": ["bind", "ro"]}],
  "linux": {"namespaces": [{"type": "pid"}, {"type": "mount"}]}}
 """
 
@@ -115,6 +116,9 @@ def test_readiness_passes_through(host: Host, push_hello: Push, runtime: str) ->
     )
     name = push_hello(image, "hello:latest")
     host.run(f"os-containers install --insecure --runtime {runtime} --name hello {name}")
-    host.run("systemctl start --no-block hello")
-    assert host.run("sleep 0.5; systemctl is-active hello", check=False).stdout.strip() == "activating"
-    host.run("until [ $(systemctl is-active hello) = active ]; do sleep 0.1; done", timeout=30)
+    host.run("mkdir /srv/gate && systemctl start --no-block hello")
+    host.run(f"until {runtime} list --quiet | grep --quiet hello; do sleep 0.05; done", timeout=30)
+    assert host.run("systemctl is-active hello", check=False).stdout == "activating\n"
+    host.run("touch /srv/gate/open")
+    host.run("until systemctl is-active --quiet hello; do sleep 0.05; done", timeout=30)
+    host.run("systemctl stop hello && rm -r /srv/gate")

@@ -80,7 +80,8 @@ def test_a_runtime_runs_a_container_in_the_control_group_of_its_unit(host: Host,
         host.run(f"until grep --quiet . {group} && {sleeping}; do sleep 0.05; done", timeout=10)
     finally:
         host.run(
-            f"systemctl kill --signal=KILL {name}; {runtime} delete --force {name}; rm {unit}", check=False
+            f"systemctl kill --signal=KILL {name}; {runtime} delete --force {name}; rm -r {unit} /srv/{name}",
+            check=False,
         )
         host.run("systemctl daemon-reload; systemctl reset-failed")
 

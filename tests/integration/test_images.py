@@ -1,7 +1,7 @@
 """Images: from everywhere, once; listed, tagged, deleted, pruned."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -76,6 +76,7 @@ def test_credentials_are_used_and_not_told(host: Host, push_hello: Push) -> None
     host.run(f"skopeo login --tls-verify=false {login}")
     host.run(f"os-containers pull --insecure --authfile /run/auth {image}")
     assert images(host) == [image]
+    host.run("rm /run/auth")
 
 
 @pytest.mark.parametrize("transport", ["oci:{0}", "oci-archive:{0}.tar", "docker-archive:{0}.tar", "dir:{0}"])
@@ -144,6 +145,13 @@ def test_prune_frees_what_nothing_needs(host: Host, push_hello: Push) -> None:
     assert host.run(f"find {REPO}/objects -type f | wc -l").stdout.strip() == "0"
 
 
+@pytest.fixture
+def podman_storage_removed(host: Host) -> Iterator[None]:
+    yield
+    host.run("rm -r /var/lib/containers/storage /run/containers")
+
+
+@pytest.mark.usefixtures("podman_storage_removed")
 def test_an_image_comes_from_the_storage_of_podman(host: Host, push_hello: Push) -> None:
     """What other tools have pulled is not fetched again."""
     image = push_hello(HelloImage("1"), "hello:latest")
@@ -169,6 +177,7 @@ def test_zstd_layers_and_docker_manifests_are_read(host: Host, push_hello: Push)
         assert host.run(f"os-containers run {name} cat /version").stdout == "1"
     count = "find /var/lib/containers/atomic/.storage/repo/objects -name '*.file' -size +1000k | wc -l"
     assert host.run(count).stdout.strip() == "1"
+    host.run("rm -r /srv/plain /srv/zstd")
 
 
 def test_a_policy_that_rejects_is_obeyed(host: Host, push_hello: Push) -> None:

@@ -27,12 +27,15 @@ def list_running(host: Host) -> frozenset[str]:
 
 def list_loaded(host: Host, *, user: str | None = None) -> list[str]:
     """Return the containers of the runtimes, the failed units and those from where containers have theirs."""
-    listing = "; ".join(f"{runtime} list --quiet | sed 's/^/container /'" for runtime in host.runtimes)
+    listing = " && ".join(f"{runtime} list --quiet" for runtime in host.runtimes)
     systemctl = "systemctl --user" if user else "systemctl"
-    show = f"echo units; {systemctl} show --property={','.join(PROPERTIES)} '*.service'"
-    containers, units = host.run(f"{listing}; {show}", user=user).stdout.split("units\n", 1)
+    show = f"echo units && {systemctl} show --property={','.join(PROPERTIES)} '*.service'"
+    containers, units = host.run(f"{listing} && {show}", user=user).stdout.split("units\n", 1)
     suspects = [unit for unit in units.split("\n\n") if _is_suspect(unit)]
-    return [*containers.splitlines(), *(f"unit {' '.join(unit.split())}" for unit in suspects)]
+    return [
+        *(f"container {name}" for name in containers.splitlines()),
+        *(f"unit {' '.join(unit.split())}" for unit in suspects),
+    ]
 
 
 def _is_suspect(unit: str) -> bool:

@@ -37,6 +37,14 @@ def test_each_change_is_told(tmp_path: Path, change: Callable[[Path], None], lin
 
 def test_what_a_running_machine_changes_by_itself_is_not_listed(tmp_path: Path) -> None:
     """Only these directories: their neighbours are listed."""
-    for directory in ("run/lock", "var/log/journal", "var/lib/etcd"):
+    for directory in ("run/systemd/units", "run/hello", "var/log/journal", "var/lib/etcd"):
         (tmp_path / directory).mkdir(parents=True)
-    assert sorted(list_files(tmp_path)) == ["/var", "/var/lib", "/var/lib/etcd"]
+    assert sorted(list_files(tmp_path)) == ["/run", "/run/hello", "/var", "/var/lib", "/var/lib/etcd"]
+
+
+def test_the_directory_of_a_runtime_is_listed_as_long_as_a_container_is_in_it(tmp_path: Path) -> None:
+    """An empty one says nothing: asking a runtime for its containers makes it."""
+    for directory in ("run/crun/hello", "run/user/1000/runc"):
+        (tmp_path / directory).mkdir(parents=True)
+    found = sorted(list_files(tmp_path))
+    assert found == ["/run", "/run/crun", "/run/crun/hello", "/run/user", "/run/user/1000"]

@@ -1,6 +1,6 @@
 """Bring an image from a registry, an archive or a directory into the store."""
 
-from os_containers.image.limits import Limits
+from os_containers.image.limits import DEFAULT_LIMITS
 from os_containers.image.name import store_name
 from os_containers.image.proxy import ProxyOptions, open_image
 from os_containers.image.reference import ImageReference, normalize_name
@@ -28,6 +28,6 @@ def pull(
             manifest_raw=manifest,
             config_raw=remote.config(),
             name=stored_as,
-            limits=Limits(),
+            limits=DEFAULT_LIMITS,
             on_event=system.on_event,
         )

@@ -82,7 +82,7 @@ def test_run_as_a_user(
 
 
 def test_a_users_volume_is_writable_for_the_images_user(
-    as_user: Callable[..., Result], push_hello: Push, runtime: str
+    host: Host, user: str, as_user: Callable[..., Result], push_hello: Push, runtime: str
 ) -> None:
     """Whose id on the host is one of the user's subordinate ids."""
     service = "#!/bin/sh\nid > /data/log\ntrap 'exit 0' TERM\nwhile :; do sleep 0.1; done\n"
@@ -92,7 +92,9 @@ def test_a_users_volume_is_writable_for_the_images_user(
     as_user("systemctl --user start hello")
     as_user("until grep uid=4242 ~/.local/share/hello/data/log; do sleep 0.1; done")
     as_user("os-containers run hello sh -c 'echo > /data/log'")
-    as_user("systemctl --user stop hello")
+    said = as_user("os-containers uninstall hello").stderr
+    assert f"kept /home/{user}/.local/share/hello: the data of hello" in said
+    host.run(f"rm -r /home/{user}/.local/share/hello")
 
 
 def test_the_service_starts_with_the_users_session(as_user: Callable[..., Result], push_hello: Push) -> None:

@@ -64,6 +64,9 @@ class FakeServices:
     def remove_tmpfiles(self, fragment: Path) -> None:
         self._call(f"remove {fragment.name}")
 
+    def shown(self, program: str, *words: str) -> str:
+        return " ".join([program, *words])
+
     def scope_command(self, name: str) -> list[str]:
         return ["env", f"SCOPE={name}"]
 

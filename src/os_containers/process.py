@@ -14,6 +14,9 @@ from os_containers.errors import ProcessError, SystemFaultError
 
 logger = logging.getLogger(__name__)
 
+# How long a program that we were told to end may take, as other container tools have it (seconds).
+STOP_TIMEOUT = 10.0
+
 # The Debian package that holds a program, for the hint when it is missing.
 PACKAGES = {
     "crun": "crun",
@@ -95,7 +98,7 @@ def run_attached(argv: Sequence[str | Path]) -> int:
         returncode = child.wait()
     except BaseException:
         child.terminate()
-        child.wait()
+        end(child, timeout=STOP_TIMEOUT)
         raise
     finally:
         signal.signal(signal.SIGINT, before)

@@ -302,4 +302,7 @@ def test_b91_a_missing_runtime_names_its_package(host: Host, push_hello: Push) -
     image = push_hello(HelloImage("1"), "hello:latest")
     failed = os_containers(host, f"install --runtime kata --insecure {image}", check=False)
     assert failed.returncode == 8
-    assert failed.stderr.splitlines() == ["error: kata is not installed", "hint: install the package kata"]
+    assert failed.stderr.splitlines() == [
+        "error: the OCI runtime kata is not installed",
+        "hint: give another with --runtime",
+    ]

@@ -67,7 +67,9 @@ class LazyGroup(click.Group):
     epilog="As root for the host, as a user for systemctl --user.",
 )
 @click.option("--runtime", metavar="NAME|PATH", help="OCI runtime, for example crun or runc.")
-@click.option("--lock-timeout", metavar="SECONDS", type=float, default=60.0, show_default=True)
+@click.option(
+    "--lock-timeout", metavar="SECONDS", type=click.FloatRange(min=0), default=60.0, show_default=True
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show the programs that are called.")
 @click.option("--debug", is_flag=True, help="Show everything, tracebacks too.")
 @click.version_option(VERSION, prog_name="os-containers", message="%(prog)s %(version)s")
@@ -88,9 +90,11 @@ def main() -> None:
     code = _run()
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        # the reader has enough; python must not complain about it at its end
+    except OSError as error:
+        # python must not complain about it once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # a reader that has enough is no failure, a full disk is one
+        code = code if isinstance(error, BrokenPipeError) else code or _fail(*_explanation(error))
     sys.exit(code)
 
 

@@ -44,9 +44,11 @@ class Runtime:
         """Return how a bundle is run in the foreground to its end."""
         return self._command("run", "--bundle", str(bundle), container)
 
-    def exec_command(self, container: str, command: Sequence[str], *, terminal: bool) -> tuple[str, ...]:
-        """Return how a command is run in a running container."""
-        options = ("--tty",) if terminal else ()
+    def exec_command(
+        self, container: str, command: Sequence[str], *, terminal: str | None
+    ) -> tuple[str, ...]:
+        """Return how a command is run in a running container, on a terminal of the kind given, or on none."""
+        options = ("--tty", "--env", f"TERM={terminal}") if terminal else ()
         return self._command("exec", *options, container, *command)
 
     def delete(self, container: str) -> None:
@@ -69,5 +71,10 @@ def find_runtime(wanted: str | None, *, recorded: str, environment: Mapping[str,
         if found:
             return Runtime(found)
     if named:
-        raise process.missing_program(named)
+        raise SystemFaultError(
+            f"the OCI runtime {named} is not installed",
+            hint=f"install the package {Path(named).name}"
+            if Path(named).name in PREFERRED
+            else "give another with --runtime",
+        )
     raise SystemFaultError("no OCI runtime is installed", hint="install the package crun or runc")

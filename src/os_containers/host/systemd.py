@@ -63,6 +63,7 @@ class ServiceManager(Protocol):
     def stop(self, unit: str) -> None: ...
     def create_tmpfiles(self, fragment: Path) -> None: ...
     def remove_tmpfiles(self, fragment: Path) -> None: ...
+    def shown(self, program: str, *words: str) -> str: ...
     def scope_command(self, name: str) -> list[str]: ...
     def last_log_line(self, unit: str) -> str: ...
     def log_command(self, unit: str) -> str: ...
@@ -115,6 +116,10 @@ class Systemctl:
     def remove_tmpfiles(self, fragment: Path) -> None:
         self._tmpfiles("--remove", fragment)
 
+    def shown(self, program: str, *words: str) -> str:
+        """Return a command as a person would type it."""
+        return " ".join([program, *self._user(), *words])
+
     def scope_command(self, name: str) -> list[str]:
         """Return what to put before a command line so that it runs in a cgroup of its own, NAME.scope.
 
@@ -124,10 +129,12 @@ class Systemctl:
         return ["systemd-run", *self._user(), *options, "--"]
 
     def last_log_line(self, unit: str) -> str:
-        """Return the newest line in the journal of a unit, empty if there is none."""
-        command = self.log_command(unit).split()
+        """Return the newest line that a unit's own processes wrote to the journal, empty if there is none."""
+        field = "_SYSTEMD_USER_UNIT" if self.mode is Mode.USER else "_SYSTEMD_UNIT"
         shown = process.run(
-            [*command, "--lines=1", "--output=cat", "--no-pager", "--quiet"], check=False, timeout=TIMEOUT
+            ["journalctl", f"{field}={unit}", "--lines=1", "--output=cat", "--no-pager", "--quiet"],
+            check=False,
+            timeout=TIMEOUT,
         )
         return shown.stdout.strip()
 

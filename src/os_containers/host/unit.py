@@ -67,14 +67,20 @@ def render_drop_in(*, systemd_version: int) -> str:
 
 def render_tmpfiles(directories: Iterable[tuple[str, int, int, int]]) -> str:
     """Return a tmpfiles.d fragment that makes directories: path, mode, uid, gid."""
-    return "".join(f'd "{path}" {mode:04o} {uid} {gid} -\n' for path, mode, uid, gid in directories)
+    return "".join(f'd "{_escaped(path)}" {mode:04o} {uid} {gid} -\n' for path, mode, uid, gid in directories)
 
 
 def directories_of(tmpfiles: str) -> list[str]:
-    """Return the directories that a tmpfiles.d fragment makes."""
+    """Return the directories that a tmpfiles.d fragment makes, but those named by specifiers."""
     lines = (line for line in tmpfiles.splitlines() if line[:1] in {"d", "D"})
     rows = (_words(line) for line in lines)
-    return [row[1] for row in rows if len(row) > 1]
+    paths = (row[1].replace("%%", "\0") for row in rows if len(row) > 1)
+    # what a specifier stands for, systemd knows
+    return [path.replace("\0", "%") for path in paths if "%" not in path]
+
+
+def _escaped(path: str) -> str:
+    return path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
 
 
 def _words(line: str) -> list[str]:

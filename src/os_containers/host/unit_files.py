@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from os_containers import files
-from os_containers.events import OnEvent, Step
+from os_containers.errors import ProcessError
+from os_containers.events import OnEvent, Step, Warned
 from os_containers.host import unit
 from os_containers.host.systemd import ServiceManager
 from os_containers.paths import Paths
@@ -50,20 +51,24 @@ class UnitFiles:
             files.make_directory(self.tmpfiles.parent)
             files.write_atomic(self.tmpfiles, tmpfiles_text)
             services.create_tmpfiles(self.tmpfiles)
-            on_event(Step(f"systemd-tmpfiles --create {self.tmpfiles}"))
+            on_event(Step(services.shown("systemd-tmpfiles", "--create", str(self.tmpfiles))))
         elif self.tmpfiles.exists():
             files.unlink_durable(self.tmpfiles)
         services.reload()
-        on_event(Step("systemctl daemon-reload"))
+        on_event(Step(services.shown("systemctl", "daemon-reload")))
 
     def remove(self, *, services: ServiceManager, on_event: OnEvent) -> None:
         """Take them away, and tell systemd. Drop-ins of the admin's stay."""
         if self.tmpfiles.exists():
-            services.remove_tmpfiles(self.tmpfiles)
-            on_event(Step(f"systemd-tmpfiles --remove {self.tmpfiles}"))
+            on_event(Step(services.shown("systemd-tmpfiles", "--remove", str(self.tmpfiles))))
+            # a line that systemd does not like must not keep us from going
+            try:
+                services.remove_tmpfiles(self.tmpfiles)
+            except ProcessError as error:
+                on_event(Warned(error.message))
         for path in self.present():
             files.unlink_durable(path)
         with contextlib.suppress(OSError):
             self.drop_in.parent.rmdir()
         services.reload()
-        on_event(Step("systemctl daemon-reload"))
+        on_event(Step(services.shown("systemctl", "daemon-reload")))

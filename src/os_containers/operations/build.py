@@ -1,6 +1,8 @@
 """Make what a deployment consists of, in a directory: rootfs, runtime configuration, unit, host files."""
 
 import os
+import re
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from os_containers.deployment.record import Record
 from os_containers.deployment.rootless import make_rootless
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.deployment.values import Origin, Value, Values
+from os_containers.errors import ImageError
 from os_containers.events import Warned
 from os_containers.host import unit
 from os_containers.host.runtime import Runtime
@@ -27,6 +30,9 @@ from os_containers.ostree.stored_image import StoredImage
 from os_containers.paths import Mode
 
 DEFAULT_STOP_SIGNAL = "SIGTERM"
+# OCI image-spec, config, StopSignal: SIGNAME, SIGRTMIN+n, or a number
+_SIGNAL_NAMES = "|".join(one.name.removeprefix("SIG") for one in signal.Signals)
+_SIGNAL = re.compile(rf"(?:SIG)?(?:{_SIGNAL_NAMES}|RTMIN\+[0-9]{{1,2}})|[1-9]|[1-5][0-9]|6[0-4]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,12 @@ class _Draft:
 
     @property
     def stop_signal(self) -> str:
-        return self.wanted.stop_signal or DEFAULT_STOP_SIGNAL
+        wanted = self.wanted.stop_signal or DEFAULT_STOP_SIGNAL
+        if not _SIGNAL.fullmatch(wanted):
+            raise ImageError(
+                f"the image's stop signal {wanted!a} is none", hint="the image must be mended by its author"
+            )
+        return wanted
 
     @cached_property
     def values(self) -> dict[str, Value]:

@@ -16,7 +16,7 @@ def stored_image(repo: Repo, image: str) -> StoredImage:
     found = repo.find_image(store_name(ImageReference.parse(image)))
     if found is None:
         raise NotFoundError(
-            f"the store has no image {image}", hint=f"os-containers pull {image}, or see: images list"
+            f"there is no image {image} in the store", hint="os-containers images list shows what is there"
         )
     return found
 

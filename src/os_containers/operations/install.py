@@ -30,7 +30,9 @@ def install(
     Raises ConflictError when the name is taken; whatever fails, nothing is left of it.
     """
     found_runtime = find_runtime(runtime, recorded="", environment=system.environment)
-    container = system.container(name or container_name(store_name(ImageReference.parse(image))))
+    container = system.container(
+        container_name(store_name(ImageReference.parse(image))) if name is None else name
+    )
     _check_free(system, container)
     repo = system.repo()
     stored = stored_or_pulled_image(system, repo, image, options=options)

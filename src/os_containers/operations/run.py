@@ -15,9 +15,10 @@ from os_containers.errors import UsageError
 from os_containers.host.runtime import Runtime, find_runtime
 from os_containers.host.unit import cgroup_path, default_slice, directories_of, slice_path
 from os_containers.host.unit_files import UnitFiles
+from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import container_name
 from os_containers.operations.build import Blueprint, build
-from os_containers.operations.find_image import stored_or_pulled_image
+from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.operations.transition import unit_state
@@ -40,6 +41,7 @@ def run(
     *,
     settings: Mapping[str, str],
     runtime: str | None = None,
+    options: ProxyOptions | None = None,
 ) -> int:
     """Return the exit code of a command that was run on our own terminal.
 
@@ -47,7 +49,9 @@ def run(
     """
     container = _existing(system, name_or_image)
     if container is None:
-        return _run_in_image(system, name_or_image, command, settings=settings, runtime=runtime)
+        return _run_in_image(
+            system, name_or_image, command, settings=settings, runtime=runtime, options=options
+        )
     if settings:
         raise UsageError(
             f"{container.name} has its values already",
@@ -91,11 +95,16 @@ def _run_in_image(
     *,
     settings: Mapping[str, str],
     runtime: str | None,
+    options: ProxyOptions | None,
 ) -> int:
     """Run a command in an image, and leave nothing behind."""
     found = find_runtime(runtime, recorded="", environment=system.environment)
     repo = system.repo()
-    stored = stored_or_pulled_image(system, repo, image)
+    if "/" in image or ":" in image:
+        stored = stored_or_pulled_image(system, repo, image, options=options)
+    else:
+        # rather a mistyped container than an image to fetch and run
+        stored = stored_image(repo, image)
     name = _temporary_name(container_name(stored.name))
     with system.store_in_use(), staging_directory(system) as bundle:
         blueprint = Blueprint(name, bundle, 0, stored, found, settings)
@@ -107,7 +116,7 @@ def _run_in_image(
 
 def _execute(system: System, runtime: Runtime, container: Container, command: Sequence[str]) -> int:
     scope = system.services.scope_command(_temporary_name(container.name))
-    argv = runtime.exec_command(container.name, command, terminal=os.isatty(0))
+    argv = runtime.exec_command(container.name, command, terminal=_terminal(system))
     return process.run_attached([*scope, *argv])
 
 
@@ -117,7 +126,10 @@ def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]
     slices = slice_path("", default=default_slice(system.mode))
     cgroup = cgroup_path(f"{name}.scope", mode=system.mode, uid=os.geteuid(), slices=slices)
     config["linux"]["cgroupsPath"] = cgroup
-    config["process"]["terminal"] = os.isatty(0)
+    terminal = _terminal(system)
+    config["process"]["terminal"] = terminal is not None
+    if terminal:
+        config["process"]["env"] = [*(config["process"].get("env") or ()), f"TERM={terminal}"]
     if command:
         config["process"]["args"] = list(command)
     (temporary.bundle / "config.json").write_bytes(runtime_config.dump_config(config))
@@ -126,6 +138,11 @@ def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]
         return process.run_attached([*scope, *temporary.runtime.run_command(name, temporary.bundle)])
     finally:
         temporary.runtime.delete(name)
+
+
+def _terminal(system: System) -> str | None:
+    """Return which kind of terminal our input is, None when it is none."""
+    return system.environment.get("TERM", "xterm") if os.isatty(0) else None
 
 
 def _temporary_name(name: str) -> str:

@@ -58,14 +58,13 @@ def carry_out(system: System, transition: Transition) -> None:
     Raises ConflictError before anything was changed, ServiceError when the service did not start and the
     state from before is back, BrokenError when the way back failed too.
     """
-    with system.host_locked():
-        before = unit_state(system, transition.container)
-        _plan_host_files(system, transition)  # a conflict shows before the service is stopped
-        try:
-            _go(system, transition, before)
-        except BaseException as error:
-            _go_back(system, transition, before, error)
-            raise
+    before = unit_state(system, transition.container)
+    _plan_host_files(system, transition)  # a conflict shows before the service is stopped
+    try:
+        _go(system, transition, before)
+    except BaseException as error:
+        _go_back(system, transition, before, error)
+        raise
 
 
 def switch_deployment(
@@ -94,30 +93,36 @@ def check_unit_free(system: System, container: Container) -> None:
 
 
 def _go(system: System, transition: Transition, before: UnitState) -> None:
+    # a service may take its time to stop and to start: other containers do not wait for that
+    _stop(system, transition.container, before)
+    with system.host_locked():
+        _switch(system, transition, before)
+    _start(system, transition)
+
+
+def _switch(system: System, transition: Transition, before: UnitState) -> None:
     container, entering = transition.container, transition.entering
-    _stop(system, container, before)
     # only now: a daemon may save its configuration when it is stopped
     plan = _plan_host_files(system, transition)
+    if not entering or not entering.record.has_service:
+        _disable(system, container, before)
     if entering:
         save_record(entering.path, _activated(transition, entering, plan))
-        if not entering.record.has_service:
-            _disable(system, container, before)
         container.switch(entering)
     else:
-        _disable(system, container, before)
         container.forget()
     apply_host_files(plan, system.on_event)
     _change_unit_files(system, transition)
-    if entering and entering.record.has_service:
-        _enable(system, transition)
-        _start(system, transition)
+    _enable(system, transition)
 
 
 def _go_back(system: System, transition: Transition, before: UnitState, cause: BaseException) -> None:
     container = transition.container
     try:
         with _undisturbed():
-            system.on_event(Warned(f"{str(cause) or 'interrupted'}; going back to the state from before"))
+            system.on_event(
+                Warned(f"{str(cause).rstrip('.') or 'interrupted'}; going back to the state from before")
+            )
             back = Transition(
                 container,
                 leaving=_reloaded(transition.entering),
@@ -199,13 +204,13 @@ def _stop(system: System, container: Container, before: UnitState) -> None:
     if before.active == "inactive":
         return
     system.services.stop(container.service)
-    system.tell(f"systemctl stop {container.name}")
+    system.tell(system.services.shown("systemctl", "stop", container.name))
 
 
 def _disable(system: System, container: Container, before: UnitState) -> None:
     if before.is_enabled:
         system.services.disable(container.service)
-        system.tell(f"systemctl disable {container.name}")
+        system.tell(system.services.shown("systemctl", "disable", container.name))
 
 
 def _change_unit_files(system: System, transition: Transition) -> None:
@@ -225,28 +230,30 @@ def _change_unit_files(system: System, transition: Transition) -> None:
 
 
 def _remove_directories(system: System, leaving: Deployment) -> None:
-    """Remove what tmpfiles.d made for us; what somebody has put something into stays, and is told."""
+    """Remove what tmpfiles.d made for us; what somebody has put something into stays, and data are told."""
+    state = leaving.record.values.get("STATE_DIRECTORY")
     for path in sorted(leaving.record.directories, reverse=True):
         try:
             Path(path).rmdir()
         except FileNotFoundError:
             continue
         except OSError:
-            system.tell(f"kept {path}: the data of {leaving.container}")
+            if state and Path(path).is_relative_to(state.text):
+                system.tell(f"kept {path}: the data of {leaving.container}")
 
 
 def _enable(system: System, transition: Transition) -> None:
     """Enable the unit as it was before, and again when its [Install] section is another one now."""
     container, leaving, entering = transition.container, transition.leaving, transition.entering
-    if not transition.enabled:
+    if not transition.enabled or not entering or not entering.record.has_service:
         return
     now = unit_state(system, container)
     if not now.is_enabled:
         system.services.enable(container.service)
-        system.tell(f"systemctl enable {container.name}")
-    elif leaving and entering and _install_section(leaving) != _install_section(entering):
+        system.tell(system.services.shown("systemctl", "enable", container.name))
+    elif leaving and _install_section(leaving) != _install_section(entering):
         system.services.reenable(container.service)
-        system.tell(f"systemctl reenable {container.name}")
+        system.tell(system.services.shown("systemctl", "reenable", container.name))
 
 
 def _install_section(deployment: Deployment) -> tuple[str, ...]:
@@ -255,10 +262,10 @@ def _install_section(deployment: Deployment) -> tuple[str, ...]:
 
 def _start(system: System, transition: Transition) -> None:
     """Start the service if it is to run. Raises ServiceError when it does not stay up."""
-    container = transition.container
-    if not transition.running:
+    container, entering = transition.container, transition.entering
+    if not transition.running or not entering or not entering.record.has_service:
         return
-    system.tell(f"systemctl start {container.name}")
+    system.tell(system.services.shown("systemctl", "start", container.name))
     try:
         system.services.start(container.service)
     except OsContainersError as error:

@@ -102,6 +102,9 @@ def test_tmpfiles_directories_are_read_back() -> None:
     """Ours and those of an image."""
     text = render_tmpfiles([("/var/lib/a", 0o700, 1, 2)])
     assert text == 'd "/var/lib/a" 0700 1 2 -\n'
+    hostile = render_tmpfiles([('/a"b\\c %h', 0o700, 0, 0)])
+    assert hostile == 'd "/a\\"b\\\\c %%h" 0700 0 0 -\n'
+    assert directories_of(hostile + "d %S/x\n") == ['/a"b\\c %h']
     assert directories_of(text + "# x\nD /run/a 0755 - -\nr /run/b\n") == ["/var/lib/a", "/run/a"]
 
 

@@ -34,13 +34,16 @@ class Machine:
         environment = {"RUNTIME": str(self.root / "crun")}
         return System(self.paths, self.services, environment, self.events.append, lock_timeout=5)
 
-    def store(self, version: str, *, exports: Files | None = None, name: str = NAME) -> StoredImage:
+    def store(
+        self, version: str, *, exports: Files | None = None, name: str = NAME, stop_signal: str = ""
+    ) -> StoredImage:
         """Put an image into the store, as pull would."""
         layout = build_image(
             self.root / f"layout-{len(list(self.root.iterdir()))}",
             {"/version": version},
             exports=exports,
             cmd=["/bin/app"],
+            stop_signal=stop_signal,
         )
         (described,) = json.loads((layout / "index.json").read_text())["manifests"]
         blobs = {Digest(f"sha256:{blob.name}"): blob.read_bytes() for blob in layout.rglob("sha256/*")}

@@ -371,3 +371,29 @@ def test_b97_a_broken_container_does_not_hide_the_others(machine: "Machine") -> 
     first, second = list_containers(machine.system)
     assert (first.state, second.state) == ("broken", "inactive")
     assert "info" in first.problem
+
+
+@pytest.mark.parametrize("signal", ["SIGTERM\nExecStartPre=/bin/touch /x", "BOGUS", "$HOME", "65", "SIG"])
+def test_a_stop_signal_that_is_none_is_refused(machine: "Machine", signal: str) -> None:
+    """It would stand in the unit as the image wrote it, and systemd runs that as root."""
+    machine.store("1", stop_signal=signal)
+    with pytest.raises(ImageError, match="stop signal"):
+        install(machine.system, "example.org/app", settings={})
+
+
+@pytest.mark.parametrize("signal", ["SIGINT", "QUIT", "SIGRTMIN+3", "2"])
+def test_a_stop_signal_is_the_units(machine: "Machine", signal: str) -> None:
+    """In each of the ways in which an image may write it."""
+    machine.store("1", stop_signal=signal)
+    install(machine.system, "example.org/app", settings={})
+    assert f"\nKillSignal={signal}\n" in (machine.paths.units / "app.service").read_text()
+
+
+def test_a_fragment_that_systemd_refuses_does_not_keep_us_from_going(machine: "Machine") -> None:
+    """It is told, and everything else goes."""
+    machine.store("1", exports={"tmpfiles.template": "d /run/app\n", "service.template": unit("A=1")})
+    before = machine.snapshot()
+    install(machine.system, "example.org/app", settings={})
+    machine.services.failing = {"remove"}
+    uninstall(machine.system, "app")
+    assert machine.snapshot() == before

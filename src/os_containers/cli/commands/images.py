@@ -10,6 +10,7 @@ from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.reference import split_tag
 from os_containers.operations.images import delete_image, list_images, list_layers, tag_image
 from os_containers.operations.prune import prune as prune_store
+from os_containers.ostree.repo import StoredLayer
 from os_containers.ostree.stored_image import StoredImage
 
 
@@ -29,7 +30,7 @@ def list_(invocation: Invocation, *, every: bool, no_truncate: bool, as_json: bo
         stored = list_images(system)
         layers = list_layers(system) if every else []
     if as_json:
-        render.as_json([_tree(image) for image in stored])
+        render.as_json([*map(_tree, stored), *map(_layer_tree, layers)])
         return
     shown = str if no_truncate else render.short_id
     rows = [_row(image, shown(image.digest)) for image in stored]
@@ -74,6 +75,10 @@ def _row(image: StoredImage, shown_id: str) -> tuple[str, ...]:
     name, tag = split_tag(image.name)
     created = render.since_text(image.image_config().created)
     return name, tag, shown_id, created, render.human_size(image.size)
+
+
+def _layer_tree(layer: StoredLayer) -> dict[str, Any]:
+    return {"layer": str(layer.digest), "size": layer.size, "unpacked": layer.unpacked}
 
 
 def _tree(image: StoredImage) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import click
 
 from os_containers.cli import options as shared
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.image.proxy import ProxyOptions
 from os_containers.operations.run import run as run_command
 
 
@@ -12,6 +13,7 @@ from os_containers.operations.run import run as run_command
 @click.argument("command", metavar="[--] CMD...", nargs=-1, type=click.UNPROCESSED)
 @shared.settings
 @shared.runtime
+@shared.registry
 @pass_invocation
 def run(
     invocation: Invocation,
@@ -20,6 +22,7 @@ def run(
     command: tuple[str, ...],
     settings: dict[str, str],
     runtime: str | None,
+    options: ProxyOptions,
 ) -> int:
     """Run a command in a container or an image; its exit code becomes ours.
 
@@ -29,5 +32,10 @@ def run(
     words = command[1:] if command[:1] == ("--",) else command
     with invocation.system() as system:
         return run_command(
-            system, name_or_image, words, settings=settings, runtime=runtime or invocation.runtime
+            system,
+            name_or_image,
+            words,
+            settings=settings,
+            runtime=runtime or invocation.runtime,
+            options=options,
         )

@@ -45,11 +45,15 @@ class Runtime:
         return self._command("run", "--bundle", str(bundle), container)
 
     def exec_command(
-        self, container: str, command: Sequence[str], *, terminal: str | None
+        self, container: str, command: Sequence[str], *, terminal_environment: Sequence[str]
     ) -> tuple[str, ...]:
-        """Return how a command is run in a running container, on a terminal of the kind given, or on none."""
-        options = ("--tty", "--env", f"TERM={terminal}") if terminal else ()
-        return self._command("exec", *options, container, *command)
+        """Return how a command is run in a running container; with an environment for one, on a terminal.
+
+        The environment is the whole: crun takes it for all that there is, runc for an addition.
+        """
+        variables = [word for variable in terminal_environment for word in ("--env", variable)]
+        terminal = ("--tty",) if terminal_environment else ()
+        return self._command("exec", *terminal, *variables, container, *command)
 
     def delete(self, container: str) -> None:
         """Remove what the runtime still knows of a container; one that it does not know is fine."""

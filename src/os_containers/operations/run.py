@@ -64,7 +64,7 @@ def run(
     deployment = container.current()
     found = find_runtime(runtime, recorded=deployment.record.runtime, environment=system.environment)
     if unit_state(system, container).is_running:
-        return _execute(system, found, container, command)
+        return _execute(system, found, deployment, command)
     return _run_beside(system, deployment, found, command)
 
 
@@ -81,7 +81,7 @@ def _run_beside(system: System, deployment: Deployment, runtime: Runtime, comman
     tmpfiles = UnitFiles.find(system.paths, deployment.container).tmpfiles
     if tmpfiles.exists():
         system.services.create_tmpfiles(tmpfiles)
-    config = runtime_config.parse_config(deployment.config.read_bytes(), source=str(deployment.config))
+    config = _load_config(deployment)
     with system.store_in_use(), staging_directory(system) as bundle:
         config["root"]["path"] = str(deployment.rootfs)
         name = _temporary_name(deployment.container)
@@ -114,10 +114,17 @@ def _run_in_image(
             return _run_temporary(system, _Temporary(name, bundle, config, found), command)
 
 
-def _execute(system: System, runtime: Runtime, container: Container, command: Sequence[str]) -> int:
-    scope = system.services.scope_command(_temporary_name(container.name))
-    argv = runtime.exec_command(container.name, command, terminal=_terminal(system))
+def _execute(system: System, runtime: Runtime, deployment: Deployment, command: Sequence[str]) -> int:
+    config = _load_config(deployment)
+    argv = runtime.exec_command(
+        deployment.container, command, terminal_environment=_terminal_environment(system, config)
+    )
+    scope = system.services.scope_command(_temporary_name(deployment.container))
     return process.run_attached([*scope, *argv])
+
+
+def _load_config(deployment: Deployment) -> RuntimeConfig:
+    return runtime_config.parse_config(deployment.config.read_bytes(), source=str(deployment.config))
 
 
 def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]) -> int:
@@ -126,10 +133,10 @@ def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]
     slices = slice_path("", default=default_slice(system.mode))
     cgroup = cgroup_path(f"{name}.scope", mode=system.mode, uid=os.geteuid(), slices=slices)
     config["linux"]["cgroupsPath"] = cgroup
-    terminal = _terminal(system)
-    config["process"]["terminal"] = terminal is not None
-    if terminal:
-        config["process"]["env"] = [*(config["process"].get("env") or ()), f"TERM={terminal}"]
+    environment = _terminal_environment(system, config)
+    config["process"]["terminal"] = bool(environment)
+    if environment:
+        config["process"]["env"] = environment
     if command:
         config["process"]["args"] = list(command)
     (temporary.bundle / "config.json").write_bytes(runtime_config.dump_config(config))
@@ -140,9 +147,11 @@ def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]
         temporary.runtime.delete(name)
 
 
-def _terminal(system: System) -> str | None:
-    """Return which kind of terminal our input is, None when it is none."""
-    return system.environment.get("TERM", "xterm") if os.isatty(0) else None
+def _terminal_environment(system: System, config: RuntimeConfig) -> list[str]:
+    """Return a container's environment with the kind of our terminal, nothing when our input is none."""
+    if not os.isatty(0):
+        return []
+    return [*config["process"].get("env", ()), f"TERM={system.environment.get('TERM', 'xterm')}"]
 
 
 def _temporary_name(name: str) -> str:

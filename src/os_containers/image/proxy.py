@@ -271,12 +271,15 @@ class _Finish:
 
 @contextlib.contextmanager
 def _running(arguments: Sequence[str]) -> Iterator[_Proxy]:
-    """Run a proxy; it ends with its socket."""
+    """Run a proxy; it ends with its socket, and what it unpacked goes with it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with tempfile.TemporaryFile() as said, ours:
+    # an archive may be large, and /tmp is often memory
+    place = os.environ.get("TMPDIR", "/var/tmp")  # noqa: S108 - a private directory is made in it
+    scratch = tempfile.TemporaryDirectory(prefix="os-containers-", dir=place)
+    with scratch as directory, tempfile.TemporaryFile() as said, ours:
         with theirs:
             child = process.spawn(
-                ["skopeo", *arguments, f"--sockfd={theirs.fileno()}"],
+                ["skopeo", f"--tmpdir={directory}", *arguments, f"--sockfd={theirs.fileno()}"],
                 passed_fds=[theirs.fileno()],
                 stderr=said,
             )

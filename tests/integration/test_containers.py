@@ -141,7 +141,7 @@ def test_b106_an_update_after_a_rollback_works_on_what_is_deployed(host: Host, p
 
 @pytest.mark.parametrize(
     "service",
-    ["#!/bin/sh\necho broken >&2\nexit 3\n", "#!/bin/sh\nsleep 0.3\nexit 3\n"],
+    ["#!/bin/sh\necho broken >&2\nexit 3\n", "#!/bin/sh\nsleep 0.1\nexit 3\n"],
     ids=["at-once", "soon"],
 )
 def test_b90_an_update_that_does_not_start_goes_back(host: Host, push_hello: Push, service: str) -> None:

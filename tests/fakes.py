@@ -53,6 +53,10 @@ class FakeServices:
         if any(text in (self.units / unit).read_text() for text in self.broken):
             raise ProcessError(["systemctl", "start", unit], 1, "it does not start")
 
+    def queue_start(self, unit: str) -> None:
+        self._call(f"queue_start {unit}")
+        self.active.add(unit)
+
     def stop(self, unit: str) -> None:
         self._call(f"stop {unit}")
         self.active.discard(unit)

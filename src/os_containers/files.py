@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import fcntl
+import glob
 import os
 import re
 import secrets
@@ -40,8 +41,13 @@ def sync_file_system(path: Path) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """Return an unused name beside path, on the same file system."""
-    return path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+    """Return an unused name beside path, on the same file system; it tells for which path it is."""
+    return path.with_name(f"{TEMPORARY_PREFIX}{path.name}@{secrets.token_hex(8)}")
+
+
+def leftover_temporaries(path: Path) -> list[Path]:
+    """Return the temporary names that killed writers of path left beside it."""
+    return list(path.parent.glob(f"{TEMPORARY_PREFIX}{glob.escape(path.name)}@*"))
 
 
 def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:

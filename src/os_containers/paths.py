@@ -4,7 +4,7 @@
     NAME -> .deploy/NAME/SERIAL    what is active
     .deploy/NAME/SERIAL/           deployments
     .storage/repo                  the OSTree repo
-    .staging/ .trash/ .locks/
+    .journal/ .staging/ .trash/ .locks/
 /etc/systemd/system                units; for a user $XDG_CONFIG_HOME/systemd/user
 /etc/tmpfiles.d                    for a user $XDG_CONFIG_HOME/user-tmpfiles.d
 """
@@ -56,6 +56,10 @@ class Paths:
     @property
     def trash(self) -> Path:
         return self.state / ".trash"
+
+    @property
+    def journals(self) -> Path:
+        return self.state / ".journal"
 
     @property
     def locks(self) -> Path:

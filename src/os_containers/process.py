@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess  # noqa: TID251 - this is the door
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -34,6 +35,11 @@ def find_program(name: str) -> Path | None:
     """Return where PATH has a program, None where it has not."""
     found = shutil.which(name)
     return Path(found) if found else None
+
+
+def own_command() -> Path:
+    """Return the path of the program that is running, for others to call."""
+    return find_program("os-containers") or Path(sys.argv[0]).resolve()
 
 
 def missing_program(name: str) -> SystemFaultError:
@@ -82,7 +88,7 @@ def run(
     return done
 
 
-def run_attached(argv: Sequence[str | Path]) -> int:
+def run_attached(argv: Sequence[str | Path], *, passed_fds: Sequence[int] = ()) -> int:
     """Run a program on our own terminal and return its exit code, 128+n for signal n.
 
     Ctrl-C is for the program, as it is with a shell.
@@ -90,7 +96,7 @@ def run_attached(argv: Sequence[str | Path]) -> int:
     words = [os.fspath(word) for word in argv]
     logger.debug("+ %s", shlex.join(words))
     try:
-        child = subprocess.Popen(words)
+        child = subprocess.Popen(words, pass_fds=passed_fds)
     except OSError as error:
         raise cannot_run(words[0], error) from error
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -22,6 +22,7 @@ COMMANDS = {
     "images": ("images:images", "List, tag, delete and prune images."),
     "install": ("install:install", "Make a container of an image."),
     "pull": ("pull:pull", "Bring an image into the store."),
+    "recover": ("recover:recover", "End or undo interrupted changes."),
     "rollback": ("rollback:rollback", "Return to the previous deployment of a container."),
     "run": ("run:run", "Run a command in a container or an image."),
     "uninstall": ("uninstall:uninstall", "Remove a container."),

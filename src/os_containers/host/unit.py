@@ -12,6 +12,7 @@ from os_containers.host.runtime import ServiceCommands
 from os_containers.paths import Mode
 
 DROP_IN = "10-os-containers.conf"
+RECOVERY_UNIT = "os-containers-recover.service"
 # systemd puts the runtime's own process there, so that the container may have a cgroup beside it.
 SUPERVISOR = "supervisor"
 CONTAINER = "container"
@@ -58,8 +59,9 @@ def exec_line(words: Iterable[str]) -> str:
 
 
 def render_drop_in(*, systemd_version: int) -> str:
-    """Return our drop-in: the container lives in the unit's own cgroup (Delegate=)."""
-    lines = ["[Service]", "Delegate=yes"]
+    """Return our drop-in: nothing starts half changed, and the container lives in the unit's own cgroup."""
+    # After= alone: as a Wants= it would be started with the container, while that is being changed
+    lines = ["[Unit]", f"After={RECOVERY_UNIT}", "", "[Service]", "Delegate=yes"]
     if systemd_version >= _DELEGATE_SUBGROUP_SINCE:
         lines.append(f"DelegateSubgroup={SUPERVISOR}")
     return "\n".join([*lines, ""])

@@ -70,5 +70,6 @@ class UnitFiles:
             files.unlink_durable(path)
         with contextlib.suppress(OSError):
             self.drop_in.parent.rmdir()
+            files.fsync_directory(self.unit.parent)
         services.reload()
         on_event(Step(services.shown("systemctl", "daemon-reload")))

@@ -5,15 +5,18 @@ from collections.abc import Mapping
 from os_containers.deployment.container import Container, Deployment
 from os_containers.errors import ConflictError
 from os_containers.host.runtime import find_runtime
+from os_containers.host.unit_files import UnitFiles
 from os_containers.image.name import store_name
 from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference, container_name
 from os_containers.operations.build import Blueprint
 from os_containers.operations.find_image import stored_or_pulled_image
-from os_containers.operations.retention import discard, keep_only
+from os_containers.operations.journal import ServiceState
+from os_containers.operations.recover import settled
+from os_containers.operations.service import unit_state
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
-from os_containers.operations.transition import Transition, carry_out, check_unit_free
+from os_containers.operations.transition import Transition, carry_out
 
 
 def install(
@@ -33,23 +36,26 @@ def install(
     container = system.container(
         container_name(store_name(ImageReference.parse(image))) if name is None else name
     )
-    _check_free(system, container)
+    if container.name not in system.journals.names():
+        _check_free(system, container)  # rather before the image is pulled
     repo = system.repo()
     stored = stored_or_pulled_image(system, repo, image, options=options)
-    with system.locked(container):
+    with settled(system, repo, container):
         _check_free(system, container)
         serial = container.next_serial()
         path = container.deployment_path(serial)
         blueprint = Blueprint(container.name, path, serial, stored, found_runtime, settings)
-        try:
-            deployment = stage(system, repo, blueprint)
-            carry_out(
-                system, Transition(container, leaving=None, entering=deployment, running=False, enabled=True)
-            )
-        except BaseException:
-            discard(system, repo, container, serial)
-            raise
-        keep_only(system, repo, container, {serial})
+        deployment = stage(system, repo, blueprint)
+        transition = Transition(
+            operation="install",
+            container=container,
+            leaving=None,
+            entering=deployment,
+            before=ServiceState(running=False, enabled=False),
+            after=ServiceState(running=False, enabled=True),
+            is_fresh=True,
+        )
+        carry_out(system, repo, transition)
     return deployment
 
 
@@ -59,4 +65,13 @@ def _check_free(system: System, container: Container) -> None:
             f"there is a container named {container.name!r} already",
             hint=f"os-containers update {container.name}, or choose another name with --name",
         )
-    check_unit_free(system, container)
+    _check_unit_free(system, container)
+
+
+def _check_unit_free(system: System, container: Container) -> None:
+    another = "choose another name with --name"
+    for path in UnitFiles.find(system.paths, container.name).present():
+        raise ConflictError(f"{path} is there already", hint=another)
+    state = unit_state(system, container)
+    if state.load != "not-found":
+        raise ConflictError(f"the host has its own {container.service} ({state.load})", hint=another)

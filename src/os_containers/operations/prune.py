@@ -1,8 +1,13 @@
 """Prune: free what no image and no deployment needs."""
 
-from os_containers import files
+import contextlib
+
+from os_containers import scratch
 from os_containers.deployment.container import Container
+from os_containers.errors import OsContainersError
+from os_containers.operations.recover import recover_all
 from os_containers.operations.retention import keep_only
+from os_containers.operations.service import Start
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Pruned, Repo
 
@@ -10,6 +15,8 @@ from os_containers.ostree.repo import Pruned, Repo
 def prune(system: System) -> Pruned:
     """Remove layers, objects and leftovers that nothing needs, and return what was freed."""
     repo = system.repo()
+    with contextlib.suppress(OsContainersError, OSError):
+        recover_all(system, Start.WATCHED)  # it has told what it could not recover, and that stays
     with system.store_locked():
         _remove_leftovers(system)
         _remove_orphaned_deployments(system, repo)
@@ -18,18 +25,16 @@ def prune(system: System) -> Pruned:
 
 
 def _remove_leftovers(system: System) -> None:
-    # whoever stages or discards uses the store: nobody does now
     for directory in (system.paths.staging, system.paths.trash):
-        for leftover in directory.iterdir() if directory.is_dir() else ():
-            files.remove_tree(leftover)
+        scratch.remove_abandoned(directory)
 
 
 def _remove_orphaned_deployments(system: System, repo: Repo) -> None:
-    """Remove deployments whose container never came to be."""
-    directory = system.paths.deployments
+    """Remove deployments whose container never came to be; recovery needs those that a journal is about."""
+    directory, interrupted = system.paths.deployments, system.journals.names()
     for one in directory.iterdir() if directory.is_dir() else ():
         container = Container(one.name, system.paths.state)
-        if not container.exists():
+        if not container.exists() and container.name not in interrupted:
             keep_only(system, repo, container, ())
 
 

@@ -1,7 +1,6 @@
 """Which deployments stay: the active one and the one before it."""
 
 import contextlib
-import secrets
 from collections.abc import Collection
 
 from os_containers import files
@@ -10,6 +9,7 @@ from os_containers.errors import BusyError
 from os_containers.events import Warned
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
+from os_containers.scratch import scratch_directory
 
 
 def discard(system: System, repo: Repo, container: Container, serial: int) -> None:
@@ -22,13 +22,13 @@ def discard(system: System, repo: Repo, container: Container, serial: int) -> No
         return
     if path.exists():
         files.refuse_mounts(path)
-    trash = system.paths.trash / secrets.token_hex(8)
-    files.make_directory(trash.parent, mode=0o700)
-    with contextlib.suppress(FileNotFoundError):
-        path.rename(trash)
-        files.fsync_directory(container.directory)
-        files.remove_tree(trash)
-    repo.unpin(container.name, serial)
+    files.make_directory(system.paths.trash, mode=0o700)
+    # what cannot be removed at once is nothing that anybody sees
+    with scratch_directory(system.paths.trash, f"{container.name}-{serial}-") as trash:
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(trash.path / "deployment")
+            files.fsync_directory(container.directory)
+        repo.unpin(container.name, serial)
     with contextlib.suppress(OSError):
         container.directory.rmdir()  # that was the last one
 
@@ -42,3 +42,14 @@ def keep_only(system: System, repo: Repo, container: Container, serials: Collect
             discard(system, repo, container, serial)
         except BusyError as error:
             system.on_event(Warned(f"{container.deployment_path(serial)} stays: {error.message}"))
+
+
+def discard_unfinished(system: System, repo: Repo, container: Container) -> None:
+    """Discard the deployments of a container that never came to be active, and pins without a deployment."""
+    readable = {one.serial: one.record.was_active for one in container.readable()}
+    unfinished = {serial for serial, was_active in readable.items() if not was_active}
+    kept = set(container.serials()) - unfinished if container.exists() else ()
+    keep_only(system, repo, container, kept)
+    for serial in repo.pinned(container.name):
+        if not container.deployment_path(serial).is_dir():
+            repo.unpin(container.name, serial)

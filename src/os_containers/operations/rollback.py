@@ -1,6 +1,7 @@
 """Rollback: the deployment that was active before becomes active again, exactly as it was built."""
 
 from os_containers.deployment.container import Deployment
+from os_containers.operations.recover import settled
 from os_containers.operations.system import System
 from os_containers.operations.transition import switch_deployment
 
@@ -13,7 +14,8 @@ def rollback(system: System, name: str) -> Deployment:
     """
     container = system.container(name)
     container.current()
-    with system.locked(container):
+    repo = system.repo()
+    with settled(system, repo, container):
         leaving, entering = container.current(), container.previous()
-        switch_deployment(system, container, leaving, entering)
+        switch_deployment(system, repo, "rollback", leaving, entering, is_fresh=False)
     return entering

@@ -19,9 +19,10 @@ from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import container_name
 from os_containers.operations.build import Blueprint, build
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
+from os_containers.operations.service import unit_state
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
-from os_containers.operations.transition import unit_state
+from os_containers.scratch import Scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class _Temporary:
     """A container that lives as long as one command."""
 
     name: str
-    bundle: Path
+    bundle: Scratch
     config: RuntimeConfig
     runtime: Runtime
 
@@ -82,9 +83,9 @@ def _run_beside(system: System, deployment: Deployment, runtime: Runtime, comman
     if tmpfiles.exists():
         system.services.create_tmpfiles(tmpfiles)
     config = _load_config(deployment)
-    with system.store_in_use(), staging_directory(system) as bundle:
+    name = _temporary_name(deployment.container)
+    with system.store_in_use(), staging_directory(system, name) as bundle:
         config["root"]["path"] = str(deployment.rootfs)
-        name = _temporary_name(deployment.container)
         return _run_temporary(system, _Temporary(name, bundle, config, runtime), command)
 
 
@@ -106,11 +107,11 @@ def _run_in_image(
         # rather a mistyped container than an image to fetch and run
         stored = stored_image(repo, image)
     name = _temporary_name(container_name(stored.name))
-    with system.store_in_use(), staging_directory(system) as bundle:
-        blueprint = Blueprint(name, bundle, 0, stored, found, settings)
-        config = build(system, repo, blueprint, bundle).config
-        config["root"]["path"] = str(bundle / "rootfs")
-        with _directories_for(system, bundle / f"tmpfiles-{name}.conf", config):
+    with system.store_in_use(), staging_directory(system, name) as bundle:
+        blueprint = Blueprint(name, bundle.path, 0, stored, found, settings)
+        config = build(system, repo, blueprint, bundle.path).config
+        config["root"]["path"] = str(bundle.path / "rootfs")
+        with _directories_for(system, bundle.path / f"tmpfiles-{name}.conf", config):
             return _run_temporary(system, _Temporary(name, bundle, config, found), command)
 
 
@@ -139,10 +140,14 @@ def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]
         config["process"]["env"] = environment
     if command:
         config["process"]["args"] = list(command)
-    (temporary.bundle / "config.json").write_bytes(runtime_config.dump_config(config))
+    bundle = temporary.bundle
+    (bundle.path / "config.json").write_bytes(runtime_config.dump_config(config))
     scope = system.services.scope_command(name)
     try:
-        return process.run_attached([*scope, *temporary.runtime.run_command(name, temporary.bundle)])
+        # while the command lives, so does its bundle: also when we are killed
+        return process.run_attached(
+            [*scope, *temporary.runtime.run_command(name, bundle.path)], passed_fds=[bundle.descriptor]
+        )
     finally:
         temporary.runtime.delete(name)
 

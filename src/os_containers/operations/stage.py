@@ -4,7 +4,6 @@ It becomes active only by a transition.
 """
 
 import contextlib
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from os_containers.deployment.container import Deployment, save_record
 from os_containers.operations.build import Blueprint, build
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
+from os_containers.scratch import Scratch, scratch_directory
 
 
 def stage(system: System, repo: Repo, blueprint: Blueprint) -> Deployment:
@@ -20,7 +20,9 @@ def stage(system: System, repo: Repo, blueprint: Blueprint) -> Deployment:
 
     Raises ImageError when the image cannot be made into one; then nothing is left of it.
     """
-    with staging_directory(system) as directory:
+    with staging_directory(system, blueprint.name) as scratch:
+        directory = scratch.path / "deployment"
+        directory.mkdir(mode=0o700)
         record = build(system, repo, blueprint, directory).record
         save_record(directory, record)
         repo.pin(blueprint.name, blueprint.serial, blueprint.image.commit)
@@ -29,15 +31,11 @@ def stage(system: System, repo: Repo, blueprint: Blueprint) -> Deployment:
 
 
 @contextlib.contextmanager
-def staging_directory(system: System) -> Iterator[Path]:
-    """Yield a new directory on the file system of the repo; what is still there at the end is removed."""
-    directory = system.paths.staging / secrets.token_hex(8)
-    files.make_directory(directory, mode=0o700)
-    try:
-        yield directory
-    finally:
-        if directory.exists():
-            files.remove_tree(directory)
+def staging_directory(system: System, name: str) -> Iterator[Scratch]:
+    """Give a new directory on the file system of the repo; what is still in it at the end is removed."""
+    files.make_directory(system.paths.staging, mode=0o700)
+    with scratch_directory(system.paths.staging, f"{name}-") as scratch:
+        yield scratch
 
 
 def _publish(directory: Path, path: Path) -> None:

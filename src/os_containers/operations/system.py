@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from os_containers import events, files
@@ -11,6 +11,7 @@ from os_containers.deployment.container import Container, check_name
 from os_containers.deployment.rootless import UserIds, find_user_ids
 from os_containers.events import OnEvent, Step
 from os_containers.host.systemd import ServiceManager, Systemctl
+from os_containers.operations.journal import Journals
 from os_containers.paths import Mode, Paths
 
 if TYPE_CHECKING:
@@ -38,6 +39,14 @@ class System:
     @property
     def mode(self) -> Mode:
         return self.paths.mode
+
+    @property
+    def journals(self) -> Journals:
+        return Journals(self.paths.journals)
+
+    def at_once(self) -> "System":
+        """Return the same system for one who does not wait for locks."""
+        return replace(self, lock_timeout=0)
 
     def tell(self, text: str) -> None:
         self.on_event(Step(text))

@@ -2,11 +2,14 @@
 
 from os_containers import files
 from os_containers.deployment.container import Container, Deployment
-from os_containers.errors import BrokenError
+from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
-from os_containers.operations.retention import keep_only
+from os_containers.operations.journal import ServiceState
+from os_containers.operations.recover import recover
+from os_containers.operations.service import Start, service_state
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, carry_out
+from os_containers.ostree.repo import Repo
 
 
 def uninstall(system: System, name: str) -> None:
@@ -15,14 +18,34 @@ def uninstall(system: System, name: str) -> None:
     Raises BusyError, and changes nothing, when something is mounted in a deployment.
     """
     container = system.container(name)
-    _leaving(system, container)
+    was_interrupted = name in system.journals.names()
+    if not was_interrupted:
+        _leaving(system, container)
     repo = system.repo()
     with system.locked(container):
+        _recover_if_possible(system, repo, container)
+        if was_interrupted and not container.exists():
+            return  # that was the end of an uninstall
         leaving = _leaving(system, container)
         if container.directory.exists():
             files.refuse_mounts(container.directory)
-        carry_out(system, Transition(container, leaving=leaving, entering=None, running=False, enabled=False))
-        keep_only(system, repo, container, ())
+        transition = Transition(
+            operation="uninstall",
+            container=container,
+            leaving=leaving,
+            entering=None,
+            before=service_state(system, container),
+            after=ServiceState(running=False, enabled=False),
+        )
+        carry_out(system, repo, transition)
+
+
+def _recover_if_possible(system: System, repo: Repo, container: Container) -> None:
+    try:
+        recover(system, repo, container, Start.WATCHED)
+    except OsContainersError as error:
+        # what cannot be mended can still be removed
+        system.on_event(Warned(error.message))
 
 
 def _leaving(system: System, container: Container) -> Deployment | None:

@@ -12,7 +12,7 @@ from os_containers.image.reference import ImageReference
 from os_containers.operations.build import Blueprint
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.pull import pull
-from os_containers.operations.retention import discard, keep_only
+from os_containers.operations.recover import settled
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.transition import switch_deployment
@@ -54,7 +54,7 @@ def update(
     container = system.container(name)
     container.current()
     repo = system.repo()
-    with system.locked(container):
+    with settled(system, repo, container):
         leaving = container.current()
         image = _image(system, repo, rebase or leaving.record.image, source, options)
         found = find_runtime(runtime, recorded=leaving.record.runtime, environment=system.environment)
@@ -66,13 +66,8 @@ def update(
         blueprint = Blueprint(
             container.name, path, serial, image, found, wanted, previous=leaving.record.values
         )
-        try:
-            entering = stage(system, repo, blueprint)
-            switch_deployment(system, container, leaving, entering)
-        except BaseException:
-            discard(system, repo, container, serial)
-            raise
-        keep_only(system, repo, container, {leaving.serial, serial})
+        entering = stage(system, repo, blueprint)
+        switch_deployment(system, repo, "update", leaving, entering, is_fresh=True)
     return Updated(entering, changed=True)
 
 

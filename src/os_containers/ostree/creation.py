@@ -9,9 +9,9 @@ from pathlib import Path
 
 from os_containers import files
 from os_containers.errors import SystemFaultError
-from os_containers.ostree.directory_lock import locked_directory
 from os_containers.ostree.gi import Gio, OSTree, translate_errors
 from os_containers.paths import Mode
+from os_containers.scratch import locked_directory
 
 _MODES = {Mode.SYSTEM: OSTree.RepoMode.BARE, Mode.USER: OSTree.RepoMode.BARE_USER}
 _FRESH = f"{files.TEMPORARY_PREFIX}repo"

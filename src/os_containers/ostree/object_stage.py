@@ -13,24 +13,22 @@ by the next.
 # ruff: noqa: PTH103, PTH104, PTH108, PTH208
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import itertools
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from os_containers import files
-from os_containers.ostree.directory_lock import locked_directory
 from os_containers.ostree.formats import SYMLINK_MODE, Attributes, format_of
 from os_containers.ostree.objects import ORDINARY, object_path
 from os_containers.ostree.tree import Directory
 from os_containers.ostree.variants import encode_dirmeta, encode_dirtree, encode_header
 from os_containers.paths import Mode
+from os_containers.scratch import remove_abandoned, scratch_directory
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -138,20 +136,13 @@ class ObjectStage:
 @contextlib.contextmanager
 def object_stage(repo: Path, mode: Mode) -> Iterator[ObjectStage]:
     """Give a fresh stage and remove it in the end; what was not published is dropped."""
-    with contextlib.ExitStack() as undo:
-        with locked_directory(repo / "tmp"):
-            remove_stale_stages(repo)
-            directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=repo / "tmp"))
-            undo.enter_context(locked_directory(directory))
-            undo.callback(files.remove_tree, directory)
-        yield ObjectStage(repo, mode, directory)
+    with scratch_directory(repo / "tmp", _PREFIX) as scratch:
+        yield ObjectStage(repo, mode, scratch.path)
 
 
 def remove_stale_stages(repo: Path) -> None:
     """Free what imports that were killed left behind."""
-    for directory in (repo / "tmp").glob(f"{_PREFIX}*"):
-        with contextlib.suppress(BlockingIOError), locked_directory(directory, fcntl.LOCK_NB):
-            files.remove_tree(directory)
+    remove_abandoned(repo / "tmp", _PREFIX)
 
 
 @contextlib.contextmanager

@@ -104,6 +104,11 @@ class Repo:
         """Let prune have the commit of a deployment; a pin that is not there is fine."""
         self._refs.remove([refs.pin_ref(container, serial)])
 
+    def pinned(self, container: str) -> list[int]:
+        """Return which deployments of a container are pinned; their commits are not looked at."""
+        prefix = f"{refs.PINS}/{container}"
+        return [refs.parse_pin(ref)[1] for ref in self._refs.names(prefix)]
+
     def pins(self) -> dict[tuple[str, int], str]:
         """Return the pinned commits by container and serial."""
         return {refs.parse_pin(ref): self._commit_of(ref) for ref in self._refs.names(refs.PINS)}

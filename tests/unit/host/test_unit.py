@@ -94,8 +94,9 @@ def test_install_section_reads_settings_only() -> None:
 
 def test_the_drop_in_asks_for_a_subgroup_where_systemd_knows_it() -> None:
     """DelegateSubgroup= came with systemd 254."""
-    assert render_drop_in(systemd_version=252) == "[Service]\nDelegate=yes\n"
-    assert render_drop_in(systemd_version=257) == "[Service]\nDelegate=yes\nDelegateSubgroup=supervisor\n"
+    old = render_drop_in(systemd_version=252)
+    assert old == "[Unit]\nAfter=os-containers-recover.service\n\n[Service]\nDelegate=yes\n"
+    assert render_drop_in(systemd_version=257) == old + "DelegateSubgroup=supervisor\n"
 
 
 def test_tmpfiles_directories_are_read_back() -> None:

@@ -14,12 +14,14 @@ from os_containers.errors import (
     ImageError,
     NotFoundError,
     OsContainersError,
-    ProcessError,
     ServiceError,
 )
+from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.operations.containers import list_containers
 from os_containers.operations.install import install
+from os_containers.operations.recover import recover_all
 from os_containers.operations.rollback import rollback
+from os_containers.operations.service import Start
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import Source, update
 
@@ -43,7 +45,7 @@ def test_install_makes_a_container_that_is_enabled_and_not_started(machine: "Mac
     machine.store("1")
     deployment = install(machine.system, "example.org/app", settings={})
     assert machine.version() == "1"
-    assert machine.services.calls == ["reload", "enable app.service"]
+    assert machine.services.calls == [f"enable {RECOVERY_UNIT}", "reload", "enable app.service"]
     text = (machine.paths.units / "app.service").read_text()
     assert f"ExecStart={machine.root}/crun run --bundle {deployment.path} app\n" in text
     assert machine.told() == ["systemctl daemon-reload", "systemctl enable app"]
@@ -128,7 +130,7 @@ def test_the_admins_choice_of_enabled_stays(machine: "Machine") -> None:
     assert "reenable app.service" in machine.services.calls
     machine.services.disable("app.service")
     rollback(machine.system, "app")
-    assert machine.services.enabled == set()
+    assert machine.services.enabled == {RECOVERY_UNIT}
 
 
 @pytest.mark.parametrize("source", ["$MISSING", "$", "[Unit]\n", "[Service]\nType=simple\n"])
@@ -145,14 +147,16 @@ def test_i15_an_install_that_fails_leaves_nothing(machine: "Machine", source: st
 
 @pytest.mark.parametrize("verb", ["reload", "enable", "create"])
 def test_b90_an_install_is_undone_when_systemd_fails(machine: "Machine", verb: str) -> None:
-    """Whatever was done by then; here even the way back meets the same failure, and says so."""
+    """Whatever was done by then; where even the way back meets the same failure, recovery ends it."""
     machine.store("1", exports={"tmpfiles.template": "d /run/app", "service.template": unit("A=1")})
     machine.services.failing = {verb}
-    with pytest.raises(ProcessError if verb == "enable" else OsContainersError):
+    before = machine.snapshot()
+    with pytest.raises(BrokenError if verb == "reload" else OsContainersError):
         install(machine.system, "example.org/app", settings={})
-    assert list(machine.paths.units.rglob("*.service")) == []
-    assert deployed(machine) == []
-    assert machine.services.enabled == set()
+    machine.services.failing = set()
+    recover_all(machine.system, Start.WATCHED)
+    assert machine.snapshot() == before
+    assert (deployed(machine), machine.system.journals.names()) == ([], [])
 
 
 def test_b90_an_update_whose_service_does_not_start_goes_back(machine: "Machine") -> None:
@@ -346,10 +350,10 @@ def test_an_update_to_an_image_without_a_service_leaves_no_unit(machine: "Machin
     install(machine.system, "example.org/app", settings={})
     machine.store("2", exports={"manifest.json": '{"noContainerService": true}'})
     update(machine.system, "app", settings={})
-    assert machine.services.enabled == set()
-    assert list(machine.paths.units.rglob("*")) == []
+    assert machine.services.enabled == {RECOVERY_UNIT}
+    assert [path.name for path in machine.paths.units.rglob("*")] == [RECOVERY_UNIT]
     rollback(machine.system, "app")
-    assert machine.services.enabled == {"app.service"}
+    assert machine.services.enabled == {RECOVERY_UNIT, "app.service"}
 
 
 def test_b105_a_rollback_without_a_previous_deployment_changes_nothing(machine: "Machine") -> None:

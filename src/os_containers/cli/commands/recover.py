@@ -1,0 +1,24 @@
+"""os-containers recover."""
+
+import click
+
+from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.operations.recover import recover_all, recover_named
+from os_containers.operations.service import Start
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--no-block", is_flag=True, help="Do not wait for services to start; for use at boot.")
+@pass_invocation
+def recover(invocation: Invocation, name: str | None, *, no_block: bool) -> None:
+    """End or undo the changes that were interrupted, of one container or of all.
+
+    Every command that changes a container does this for it first, and so does the host when it boots.
+    """
+    how = Start.QUEUED if no_block else Start.WATCHED
+    with invocation.system() as system:
+        if name is None:
+            recover_all(system, how)
+        else:
+            recover_named(system, name, how)

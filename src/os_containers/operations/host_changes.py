@@ -1,0 +1,98 @@
+"""What a transition changes on the host: host files, unit files, and what its tmpfiles.d fragment made."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from os_containers.deployment.container import Container, Deployment, all_containers
+from os_containers.deployment.exports import FileKind
+from os_containers.deployment.host_tree import load_host_tree
+from os_containers.deployment.record import Record
+from os_containers.errors import OsContainersError
+from os_containers.host.hostfiles import HostPlan, plan_host_files
+from os_containers.host.recovery_unit import RecoveryUnit
+from os_containers.host.unit import directories_of
+from os_containers.host.unit_files import UnitFiles
+from os_containers.operations.service import unit_state
+from os_containers.operations.system import System
+
+
+def plan(
+    system: System,
+    container: Container,
+    entering: Deployment | None,
+    *,
+    ours: Sequence[Deployment | None],
+    left_out: frozenset[str] = frozenset(),
+) -> HostPlan:
+    """Return how the host gets to the files of a deployment, but those left out; changes nothing.
+
+    What is on the host from us is in the records of `ours`: of one deployment, or after a change that was
+    broken off of two.
+    """
+    wanted = load_host_tree(entering.host_files) if entering else ()
+    return plan_host_files(
+        [file for one in ours if one for file in one.record.installed],
+        [file for file in wanted if file.path not in left_out],
+        owners=_owners(system, container),
+    )
+
+
+def missing_files(deployment: Deployment | None) -> tuple[str, ...]:
+    """Return the host files of the active deployment that somebody has removed."""
+    installed = deployment.record.installed if deployment else ()
+    return tuple(file.path for file in installed if not os.path.lexists(file.path))
+
+
+def activated_record(leaving: Deployment | None, entering: Deployment, plan: HostPlan) -> Record:
+    """Return the record of a deployment that is about to be active: what on the host is its own."""
+    kept = leaving.record.directories if leaving else ()
+    made = (one for one in directories_of(entering.tmpfiles_text()) if not os.path.lexists(one))
+    directories = dict.fromkeys((*entering.record.directories, *kept, *made))
+    return entering.record.activated(plan.installed, tuple(directories))
+
+
+def change_unit_files(system: System, container: Container, entering: Deployment | None) -> None:
+    """Let systemd have the unit of a deployment, or none; and the one that recovers after a crash."""
+    unit_files = UnitFiles.find(system.paths, container.name)
+    recovery_unit = RecoveryUnit.find(system.paths)
+    if any(all_containers(system.paths)):
+        recovery_unit.install(system.paths, system.environment, system.services)
+    if entering and entering.record.has_service:
+        unit_files.install(
+            unit_text=entering.unit.read_bytes(),
+            tmpfiles_text=entering.tmpfiles_text().encode(errors="surrogateescape"),
+            services=system.services,
+            on_event=system.on_event,
+        )
+    elif unit_files.present() or unit_state(system, container).load != "not-found":
+        unit_files.remove(services=system.services, on_event=system.on_event)
+    if not any(all_containers(system.paths)):
+        recovery_unit.remove(system.services)
+
+
+def remove_directories(system: System, owner: Deployment, directories: Iterable[str]) -> None:
+    """Remove what tmpfiles.d made for us; what somebody has put something into stays, and data are told."""
+    state = owner.record.values.get("STATE_DIRECTORY")
+    for path in sorted(directories, reverse=True):
+        try:
+            Path(path).rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            if state and Path(path).is_relative_to(state.text):
+                system.tell(f"kept {path}: the data of {owner.container}")
+
+
+def _owners(system: System, container: Container) -> dict[str, str]:
+    """Return which other container each host file belongs to."""
+    owners: dict[str, str] = {}
+    for other in all_containers(system.paths):
+        if other.name == container.name:
+            continue
+        # a broken neighbour must not stop this container
+        with contextlib.suppress(OsContainersError):
+            installed = other.current().record.installed
+            owners |= {file.path: other.name for file in installed if file.kind is not FileKind.DIRECTORY}
+    return owners

@@ -1,0 +1,109 @@
+"""The service of a container while its deployments change: stopped, enabled as before, started, watched."""
+
+import time
+from enum import Enum
+
+from os_containers import files
+from os_containers.deployment.container import Container, Deployment
+from os_containers.errors import OsContainersError, ServiceError
+from os_containers.host.systemd import UnitState
+from os_containers.host.unit import install_section
+from os_containers.operations.journal import ServiceState
+from os_containers.operations.system import System
+
+# A service that does not notify counts as started once it is forked: how long it may fall over (seconds).
+SETTLE = 1.0
+_SETTLE_STEP = 0.1
+
+
+class Start(Enum):
+    """How a service is started."""
+
+    WATCHED = "waited for, and watched for a moment"
+    QUEUED = "systemd is told to start it: nobody may wait for others while the host boots"
+
+
+def unit_state(system: System, container: Container) -> UnitState:
+    """Return the state of a container's unit now."""
+    return system.services.states([container.service]).get(container.service, UnitState())
+
+
+def service_state(system: System, container: Container) -> ServiceState:
+    """Return whether a container's service runs now, and whether it is enabled."""
+    state = unit_state(system, container)
+    return ServiceState(running=state.is_running, enabled=state.is_enabled)
+
+
+def stop(system: System, container: Container) -> None:
+    """Stop the service if there is anything to stop."""
+    if unit_state(system, container).active == "inactive":
+        return
+    system.services.stop(container.service)
+    system.tell(system.services.shown("systemctl", "stop", container.name))
+
+
+def disable(system: System, container: Container) -> None:
+    """Disable the unit if it is enabled, durably."""
+    if not unit_state(system, container).is_enabled:
+        return
+    system.services.disable(container.service)
+    system.tell(system.services.shown("systemctl", "disable", container.name))
+    _sync_units(system)
+
+
+def enable(
+    system: System, container: Container, deployment: Deployment, *, instead_of: Deployment | None
+) -> None:
+    """Enable the unit, durably; anew when its [Install] section is another one than before."""
+    if not unit_state(system, container).is_enabled:
+        system.services.enable(container.service)
+        system.tell(system.services.shown("systemctl", "enable", container.name))
+    elif instead_of and _install_section(instead_of) != _install_section(deployment):
+        system.services.reenable(container.service)
+        system.tell(system.services.shown("systemctl", "reenable", container.name))
+    _sync_units(system)
+
+
+def start(system: System, container: Container, how: Start) -> None:
+    """Start the service. Raises ServiceError when it is watched and does not stay up."""
+    system.tell(system.services.shown("systemctl", "start", container.name))
+    if how is Start.QUEUED:
+        system.services.queue_start(container.service)
+        return
+    try:
+        system.services.start(container.service)
+    except OsContainersError as error:
+        raise _did_not_start(system, container) from error
+    if not _stays_up(system, container):
+        raise _did_not_start(system, container)
+
+
+def _install_section(deployment: Deployment) -> tuple[str, ...]:
+    return install_section(deployment.unit_text())
+
+
+def _stays_up(system: System, container: Container) -> bool:
+    deadline = time.monotonic() + SETTLE
+    while True:
+        state = unit_state(system, container)
+        if state.has_failed:
+            return False
+        if state.type not in {"simple", "exec"} or time.monotonic() >= deadline:
+            return state.active != "inactive" or state.type == "oneshot"
+        time.sleep(_SETTLE_STEP)
+
+
+def _did_not_start(system: System, container: Container) -> ServiceError:
+    said = system.services.last_log_line(container.service)
+    return ServiceError(
+        f"{container.service} did not start" + (f": {said}" if said else ""),
+        hint=f"{system.services.log_command(container.service)} shows why",
+    )
+
+
+def _sync_units(system: System) -> None:
+    # systemctl does not sync the links that it makes and removes
+    units = system.paths.units
+    for directory in (units, *units.glob("*.wants"), *units.glob("*.requires")):
+        if directory.is_dir():
+            files.fsync_directory(directory)

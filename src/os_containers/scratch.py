@@ -1,0 +1,83 @@
+"""Directories for work in progress, which everybody can tell from what a killed command left.
+
+    PARENT/PREFIX-XXXXXXXX/    its flock says that somebody works in it
+
+The lock is on the directory itself, and the kernel frees it however we end. Why not files.locked: that needs
+a lock file, and there is no good place for one in a directory that is removed while it is held, nor beside a
+repo that does not exist yet. Whoever waits here does so for moments only, so there is no timeout.
+"""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from os_containers import files
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """A directory of one's own, and the descriptor whose inheritors keep it, too."""
+
+    path: Path
+    descriptor: int
+
+
+@contextlib.contextmanager
+def scratch_directory(parent: Path, prefix: str) -> Iterator[Scratch]:
+    """Give a new directory that only its owner can enter; what is in it at the end is removed."""
+    with contextlib.ExitStack() as undo:
+        with locked_directory(parent):
+            _remove_abandoned(parent, prefix)
+            directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            descriptor = undo.enter_context(locked_directory(directory))
+            undo.callback(files.remove_tree, directory)
+        yield Scratch(directory, descriptor)
+
+
+def remove_abandoned(parent: Path, prefix: str = "") -> None:
+    """Remove the directories, and the files, in which nobody works any more."""
+    if parent.is_dir():
+        with locked_directory(parent):
+            _remove_abandoned(parent, prefix)
+
+
+def find_abandoned(parent: Path, prefix: str = "") -> list[Path]:
+    """Return what remove_abandoned would remove."""
+    if not parent.is_dir():
+        return []
+    with locked_directory(parent):
+        return [one for one in parent.glob(f"{prefix}*") if _is_abandoned(one)]
+
+
+@contextlib.contextmanager
+def locked_directory(directory: Path, flags: int = 0) -> Iterator[int]:
+    """Hold a directory; with LOCK_NB, raise BlockingIOError when another process holds it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(parent: Path, prefix: str) -> None:
+    for one in parent.glob(f"{prefix}*"):
+        if not one.is_dir() or one.is_symlink():
+            one.unlink()
+            continue
+        with contextlib.suppress(BlockingIOError, FileNotFoundError), locked_directory(one, fcntl.LOCK_NB):
+            files.remove_tree(one)
+
+
+def _is_abandoned(one: Path) -> bool:
+    try:
+        with locked_directory(one, fcntl.LOCK_NB):
+            return True
+    except BlockingIOError:
+        return False
+    except NotADirectoryError:
+        return True

@@ -18,11 +18,13 @@ from os_containers.version import VERSION
 
 # Where each command is, and what it does in a few words: help must not load them all.
 COMMANDS = {
+    "check": ("check:check", "Say what is damaged, left over or half done."),
     "containers": ("containers:containers", "List the containers of this host."),
     "images": ("images:images", "List, tag, delete and prune images."),
     "install": ("install:install", "Make a container of an image."),
     "pull": ("pull:pull", "Bring an image into the store."),
     "recover": ("recover:recover", "End or undo interrupted changes."),
+    "repair": ("repair:repair", "Mend what check finds."),
     "rollback": ("rollback:rollback", "Return to the previous deployment of a container."),
     "run": ("run:run", "Run a command in a container or an image."),
     "uninstall": ("uninstall:uninstall", "Remove a container."),

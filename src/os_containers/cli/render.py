@@ -3,10 +3,14 @@
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
+
+if TYPE_CHECKING:
+    # it would bring gi, which listing containers has no time for
+    from os_containers.operations.check import Problem
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _AGES = (
@@ -68,3 +72,9 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def as_json(value: Any) -> None:
     """Print a value as JSON."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def problems(found: "Sequence[Problem]") -> None:
+    """Print what check found, nothing when there is nothing."""
+    for problem in found:
+        click.echo(f"{problem.where}: {problem.what} ({problem.invariant})\n    {problem.hint}")

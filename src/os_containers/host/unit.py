@@ -17,6 +17,8 @@ RECOVERY_UNIT = "os-containers-recover.service"
 SUPERVISOR = "supervisor"
 CONTAINER = "container"
 _DELEGATE_SUBGROUP_SINCE = 254
+# Of systemd; the drop-in has one text for each.
+DROP_IN_VERSIONS = (0, _DELEGATE_SUBGROUP_SINCE)
 _AUTHOR = "the image must be mended by its author"
 
 

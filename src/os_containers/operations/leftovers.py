@@ -1,13 +1,20 @@
-"""Temporary names beside the files of a container, which a killed command leaves."""
+"""What a killed command leaves: names that only a journal or deployments tell of, and temporary names."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from os_containers import files
-from os_containers.deployment.container import Container
+from os_containers.deployment.container import Container, all_containers
 from os_containers.deployment.host_tree import load_host_tree
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations.system import System
+
+
+def known_names(system: System) -> list[str]:
+    """Return the names of the containers, and of what was to become one or is one no longer."""
+    deployments = system.paths.deployments
+    names = {one.name for one in deployments.iterdir()} if deployments.is_dir() else set()
+    return sorted({*names, *system.journals.names(), *(one.name for one in all_containers(system.paths))})
 
 
 def find_temporaries(system: System, container: Container) -> list[Path]:

@@ -18,15 +18,16 @@ def prune(system: System) -> Pruned:
     with contextlib.suppress(OsContainersError, OSError):
         recover_all(system, Start.WATCHED)  # it has told what it could not recover, and that stays
     with system.store_locked():
-        _remove_leftovers(system)
-        _remove_orphaned_deployments(system, repo)
-        _drop_orphaned_pins(system, repo)
+        remove_orphans(system, repo)
         return repo.prune()
 
 
-def _remove_leftovers(system: System) -> None:
+def remove_orphans(system: System, repo: Repo) -> None:
+    """Remove what killed commands left in the state; the store is locked, so none is at work."""
     for directory in (system.paths.staging, system.paths.trash):
         scratch.remove_abandoned(directory)
+    _remove_orphaned_deployments(system, repo)
+    _drop_orphaned_pins(system, repo)
 
 
 def _remove_orphaned_deployments(system: System, repo: Repo) -> None:
@@ -39,6 +40,6 @@ def _remove_orphaned_deployments(system: System, repo: Repo) -> None:
 
 
 def _drop_orphaned_pins(system: System, repo: Repo) -> None:
-    for name, serial in repo.pins():
+    for name, serial in repo.pin_names():
         if not Container(name, system.paths.state).deployment_path(serial).is_dir():
             repo.unpin(name, serial)

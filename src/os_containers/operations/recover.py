@@ -6,19 +6,23 @@ for no moment yet gives way to the one that is known to run.
 """
 
 import contextlib
+import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 from os_containers import scratch
 from os_containers.deployment.container import Container, Deployment, load_deployment
 from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
 from os_containers.operations.journal import Journal
-from os_containers.operations.leftovers import remove_temporaries
+from os_containers.operations.leftovers import known_names, remove_temporaries
 from os_containers.operations.retention import discard_unfinished
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, complete, go_back
 from os_containers.ostree.repo import Repo
+
+logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -38,18 +42,19 @@ def recover_named(system: System, name: str, how: Start) -> None:
 
 
 def recover_all(system: System, how: Start) -> None:
-    """Recover every container that needs it, but those that another command is at work on.
+    """Recover every container, but those that another command is at work on.
 
     Raises the first error, when all others have had their turn.
     """
     repo = system.repo()
     failures = []
-    for name in _unsettled(system):
+    for name in known_names(system):
+        container = Container(name, system.paths.state)
         try:
-            with system.at_once().locked(system.container(name)):
-                recover(system, repo, system.container(name), how)
+            with system.at_once().locked(container):
+                recover(system, repo, container, how)
         except BusyError as error:
-            system.on_event(Warned(f"{name} is left alone: {error.message}"))
+            logger.debug("%s is left alone: %s", name, error.message)
         except (OsContainersError, OSError) as error:
             system.on_event(Warned(f"{name}: {error}"))
             failures.append(error)
@@ -72,29 +77,37 @@ def recover(system: System, repo: Repo, container: Container, how: Start) -> Non
 
 
 def _resolve(system: System, repo: Repo, container: Container, journal: Journal, how: Start) -> None:
+    is_undone = _is_to_be_undone(container, journal, how)
     transition = _transition(container, journal)
-    if _is_to_be_undone(container, transition, journal, how):
-        system.on_event(Warned(f"{journal.operation} of {container.name} was interrupted: undoing it"))
+    target = journal.leaving if is_undone else journal.entering
+    if target is not None and (transition.leaving if is_undone else transition.entering) is None:
+        raise _does_not_fit(container, journal, f"deployment {target} is not there")
+    what = f"{journal.operation} of {container.name} was interrupted"
+    if is_undone:
+        system.on_event(Warned(f"{what}: undoing it"))
         go_back(system, repo, transition, how)
     else:
-        system.on_event(Warned(f"{journal.operation} of {container.name} was interrupted: finishing it"))
+        system.on_event(Warned(f"{what}: finishing it"))
         complete(system, repo, transition, how)
 
 
-def _is_to_be_undone(container: Container, transition: Transition, journal: Journal, how: Start) -> bool:
-    active = container.active_path()
-    leaving = transition.leaving.path if transition.leaving else None
-    entering = transition.entering.path if transition.entering else None
-    if leaving == entering:
+def _is_to_be_undone(container: Container, journal: Journal, how: Start) -> bool:
+    if journal.leaving is None and journal.entering is None:
         return False  # the uninstall of a container too damaged to have anything to go back to
+    active = container.active_path()
+    leaving, entering = (_path(container, serial) for serial in (journal.leaving, journal.entering))
     if active not in {leaving, entering}:
-        raise BrokenError(
-            f"the journal of {container.name} is about deployments {journal.leaving} and {journal.entering},"
-            f" but active is {active}",
-            hint="os-containers check says more",
-        )
+        raise _does_not_fit(container, journal, f"active is {active}")
     is_unproven = how is Start.QUEUED and journal.after.running and leaving is not None
     return journal.is_undone or active == leaving or is_unproven
+
+
+def _does_not_fit(container: Container, journal: Journal, fact: str) -> BrokenError:
+    said = f"the journal of {container.name} is about deployments {journal.leaving} and {journal.entering}"
+    return BrokenError(
+        f"{said}, but {fact}",
+        hint=f"os-containers check says more; os-containers uninstall {container.name} works still",
+    )
 
 
 def _transition(container: Container, journal: Journal) -> Transition:
@@ -111,16 +124,10 @@ def _transition(container: Container, journal: Journal) -> Transition:
 
 
 def _load(container: Container, serial: int | None) -> Deployment | None:
-    if serial is None:
-        return None
-    path = container.deployment_path(serial)
+    path = _path(container, serial)
     # the end of an uninstall, and of a way back, removes a deployment before the journal
-    return load_deployment(container.name, path) if path.is_dir() else None
+    return load_deployment(container.name, path) if path and path.is_dir() else None
 
 
-def _unsettled(system: System) -> list[str]:
-    """Return the containers with a journal, and those whose deployments are all that there is of them."""
-    deployments = system.paths.deployments
-    names = {one.name for one in deployments.iterdir()} if deployments.is_dir() else set()
-    orphans = {name for name in names if not system.container(name).exists()}
-    return sorted({*system.journals.names(), *orphans})
+def _path(container: Container, serial: int | None) -> Path | None:
+    return container.deployment_path(serial) if serial is not None else None

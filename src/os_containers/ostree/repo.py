@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from os_containers.errors import BrokenError, ImageError, NotFoundError, SystemFaultError
@@ -66,12 +66,16 @@ class Repo:
     def images(self) -> list[StoredImage]:
         """Return all images by name; one that is damaged is left out, and logged."""
         found = []
-        for ref in self._image_refs():
+        for ref in self.image_refs():
             try:
                 found.append(self._stored_image(ref))
             except BrokenError as error:
                 logger.warning("image %s: %s", ref, error.message)
         return sorted(found, key=lambda image: image.name)
+
+    def image_refs(self) -> list[str]:
+        """Return the refs of all images, those of damaged ones too."""
+        return [ref for ref in self._refs.names(refs.IMAGES) if not refs.is_blob_ref(ref)]
 
     def find_image(self, name: str) -> StoredImage | None:
         """Return the image of that name, None without one; raises BrokenError when it is damaged."""
@@ -92,7 +96,7 @@ class Repo:
     def delete_image(self, name: str) -> None:
         """Forget a name; what only it needed goes with the next prune."""
         ref = refs.image_ref(name)
-        if ref not in self._image_refs():
+        if ref not in self.image_refs():
             raise NotFoundError(f"no image named {name}", hint="os-containers images list shows them")
         self._refs.remove([ref])
 
@@ -104,10 +108,20 @@ class Repo:
         """Let prune have the commit of a deployment; a pin that is not there is fine."""
         self._refs.remove([refs.pin_ref(container, serial)])
 
+    def read_ref(self, ref: str) -> str | None:
+        """Return the commit that a ref names, None without the ref or when it is damaged."""
+        try:
+            return self._refs.read(ref)
+        except BrokenError:
+            return None
+
+    def pin_names(self) -> list[tuple[str, int]]:
+        """Return container and serial of all pins; their commits are not looked at."""
+        return [refs.parse_pin(ref) for ref in self._refs.names(refs.PINS)]
+
     def pinned(self, container: str) -> list[int]:
         """Return which deployments of a container are pinned; their commits are not looked at."""
-        prefix = f"{refs.PINS}/{container}"
-        return [refs.parse_pin(ref)[1] for ref in self._refs.names(prefix)]
+        return [serial for name, serial in self.pin_names() if name == container]
 
     def pins(self) -> dict[tuple[str, int], str]:
         """Return the pinned commits by container and serial."""
@@ -130,6 +144,10 @@ class Repo:
             raise ImageError(f"layer {layer.digest} has the diff_id {diff_id}, not {layer.diff_id}")
         return self._find_tree(self._commit_of(refs.blob_ref(layer.digest.hex)))
 
+    def whole_tree(self, commit: str) -> Directory:
+        """Return the tree of a commit. Raises BrokenError when an object of it is missing."""
+        return read_whole_tree(self.path, *self._tree_of(commit))
+
     def is_whole(self, commit: str) -> bool:
         """Tell whether a commit and all its objects are here; their content is not looked at."""
         return self._find_tree(commit) is not None
@@ -148,6 +166,18 @@ class Repo:
                 digest = Digest.parse(f"sha256:{ref.rpartition('/')[2]}")
                 found.append(StoredLayer(digest, int(self.metadata(commit, BLOB_SIZE) or 0), int(unpacked)))
         return found
+
+    def image_problem(self, ref: str) -> str | None:
+        """Return what is wrong with the image of a ref, None when it and all its blobs are here."""
+        try:
+            image = self._stored_image(ref)
+            blobs = [layer.digest for layer in image.layers()]
+            lost = [one for one in (*blobs, image.parsed_manifest().config_digest) if not self.has_blob(one)]
+        except (BrokenError, ImageError, ValueError) as error:
+            return str(error)
+        if lost:
+            return f"the blob {lost[0]} is missing"
+        return None if self.is_whole(image.commit) else f"objects of its commit {image.commit} are missing"
 
     def metadata(self, commit: str, key: str) -> str | None:
         """Return one text of a commit's metadata, None when it has no such."""
@@ -186,25 +216,25 @@ class Repo:
 
     def _needed_refs(self) -> set[str]:
         # Every image and pin must be readable: what a damaged one needs is not known, so nothing may go.
-        commits = {self._commit_of(ref) for ref in self._image_refs()} | set(self.pins().values())
+        commits = {self._commit_of(ref) for ref in self.image_refs()} | set(self.pins().values())
         manifests = [parse_manifest(self._required(commit, MANIFEST).encode()) for commit in commits]
         digests = {layer.digest for manifest in manifests for layer in manifest.layers}
         digests |= {manifest.config_digest for manifest in manifests}
         return {refs.blob_ref(digest.hex) for digest in digests}
 
-    def _image_refs(self) -> list[str]:
-        return [ref for ref in self._refs.names(refs.IMAGES) if not refs.is_blob_ref(ref)]
-
     def _stored_image(self, ref: str) -> StoredImage:
-        commit = self._commit_of(ref)
+        stored = self.stored_commit(refs.image_name(ref), self._commit_of(ref))
+        return replace(stored, pulled=self._refs.written(ref))
+
+    def stored_commit(self, name: str, commit: str) -> StoredImage:
+        """Return the image of a merged commit, which need not have that name any more."""
         return StoredImage(
-            name=refs.image_name(ref),
+            name=name,
             commit=commit,
             digest=Digest.parse(self._required(commit, DIGEST)),
             manifest=self._required(commit, MANIFEST).encode(),
             config=self._required(commit, CONFIG).encode(),
             size=int(self._required(commit, SIZE)),
-            pulled=self._refs.written(ref),
         )
 
     def _write_refs(self, wanted: Mapping[str, str]) -> None:
@@ -221,7 +251,7 @@ class Repo:
 
     def _find_tree(self, commit: str) -> Directory | None:
         try:
-            return read_whole_tree(self.path, *self._tree_of(commit))
+            return self.whole_tree(commit)
         except BrokenError:
             return None
 

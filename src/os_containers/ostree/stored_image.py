@@ -36,7 +36,7 @@ class StoredImage:
     manifest: bytes
     config: bytes
     size: int
-    pulled: datetime
+    pulled: datetime | None = None
 
     def parsed_manifest(self) -> Manifest:
         return parse_manifest(self.manifest)

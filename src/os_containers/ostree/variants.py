@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 Xattrs = tuple[tuple[bytes, bytes], ...]
 
 _CHECKSUM_BYTES = 32
+_OWNER_AND_MODE = struct.calcsize(">III")
 
 
 def encode_dirmeta(uid: int, gid: int, mode: int, xattrs: Xattrs) -> bytes:
@@ -23,8 +24,13 @@ def encode_dirmeta(uid: int, gid: int, mode: int, xattrs: Xattrs) -> bytes:
 
 def encode_header(uid: int, gid: int, mode: int, target: str, xattrs: Xattrs) -> bytes:
     """Return what stands before a file's content when its checksum is computed."""
-    body = struct.pack(">IIII", uid, gid, mode, 0) + _text(target)
-    header = _framed(body + _xattrs(xattrs), [len(body)])
+    return header_of(encode_dirmeta(uid, gid, mode, xattrs), target)
+
+
+def header_of(meta: bytes, target: str) -> bytes:
+    """Return the same from a dirmeta, as bare-user keeps it for a file."""
+    body = meta[:_OWNER_AND_MODE] + struct.pack(">I", 0) + _text(target)
+    header = _framed(body + meta[_OWNER_AND_MODE:], [len(body)])
     # The header's length comes first, and the header itself begins at a multiple of eight.
     return struct.pack(">I4x", len(header)) + header
 

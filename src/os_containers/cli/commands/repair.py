@@ -1,0 +1,28 @@
+"""os-containers repair."""
+
+import click
+
+from os_containers.cli import options as shared
+from os_containers.cli import render
+from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.errors import BrokenError
+from os_containers.image.proxy import ProxyOptions
+from os_containers.operations.repair import repair as repair_all
+
+
+@click.command()
+@shared.registry
+@shared.as_json
+@pass_invocation
+def repair(invocation: Invocation, *, options: ProxyOptions, as_json: bool) -> int:
+    """Mend what check finds: fetch damaged objects again, restore pins and unit files, remove leftovers.
+
+    Running containers go on. What is left is shown, and the exit code is 10 then.
+    """
+    with invocation.system() as system:
+        problems = repair_all(system, options)
+    if as_json:
+        render.as_json(problems)
+    else:
+        render.problems(problems)
+    return BrokenError.exit_code if problems else 0

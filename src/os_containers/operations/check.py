@@ -1,0 +1,180 @@
+"""Check: every invariant that does not hold, in words; the store, the containers, the host. Changes nothing.
+
+The numbers are those of docs/RELIABILITY.md.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from os_containers import scratch
+from os_containers.deployment import runtime_config
+from os_containers.deployment.container import Container, Deployment, all_containers
+from os_containers.deployment.exports import FileKind
+from os_containers.errors import BrokenError, BusyError, OsContainersError
+from os_containers.events import Warned
+from os_containers.host import unit
+from os_containers.host.unit_files import UnitFiles
+from os_containers.operations.leftovers import find_temporaries, known_names
+from os_containers.operations.system import System
+from os_containers.ostree import refs
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.verification import damaged_objects
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An invariant that does not hold: what is wrong, where, and what to do."""
+
+    invariant: str
+    what: str
+    where: str
+    hint: str
+
+
+class Depth(Enum):
+    """How closely the store is looked at."""
+
+    NAMES = "every object that is needed is there"
+    CONTENT = "and every object is what its checksum says"
+
+
+REPAIR = "os-containers repair mends it"
+
+
+def check(system: System, depth: Depth) -> list[Problem]:
+    """Return all problems; none means that everything promised holds. Nothing is changed."""
+    if not system.paths.state.is_dir():
+        return []
+    # opening the repo would make one
+    repo = system.repo() if (system.paths.repo / "config").exists() else None
+    problems = [one for name in known_names(system) for one in _check_alone(system, repo, name)]
+    problems += _check_ownership(system)
+    problems += _check_abandoned(system)
+    if repo:
+        problems += _check_store(system, repo, depth)
+    return problems
+
+
+def _check_alone(system: System, repo: Repo | None, name: str) -> list[Problem]:
+    """Check a container while nobody changes it."""
+    container = Container(name, system.paths.state)
+    try:
+        with system.locked(container):
+            return list(_check_container(system, repo, container))
+    except BusyError as error:
+        system.on_event(Warned(f"{container.name} is not checked: {error.message}"))
+        return []
+
+
+def _check_container(system: System, repo: Repo | None, container: Container) -> Iterator[Problem]:
+    journal = system.journals.path(container.name)
+    recover = f"os-containers recover {container.name}"
+    if journal.exists():
+        yield Problem("I13", f"a change of {container.name} was interrupted", str(journal), recover)
+    for temporary in find_temporaries(system, container):
+        yield Problem("I5", "a killed command left a temporary file", str(temporary), recover)
+    if not container.exists():
+        yield from _check_no_container(container, recover)
+        return
+    try:
+        deployment = container.current()
+        yield from _check_bundle(deployment)
+        yield from _check_unit_files(system, deployment)
+        yield from _check_pins(repo, container)
+    except BrokenError as error:
+        yield Problem("I1", error.message, str(container.link), error.hint or _REINSTALL)
+
+
+_REINSTALL = "uninstall and install it again; its data stay"
+
+
+def _check_no_container(container: Container, recover: str) -> Iterator[Problem]:
+    if container.link.exists():
+        yield Problem("I1", "this is no symlink to a deployment", str(container.link), "move it away")
+    if container.directory.exists():
+        what = f"deployments are left of {container.name}, which is no container"
+        yield Problem("I16", what, str(container.directory), recover)
+
+
+def _check_bundle(deployment: Deployment) -> Iterator[Problem]:
+    if not deployment.rootfs.is_dir():
+        yield Problem("I1", "the deployment has no rootfs", str(deployment.rootfs), REPAIR)
+    try:
+        runtime_config.parse_config(deployment.config.read_bytes(), source="config.json")
+    except (OSError, OsContainersError) as error:
+        yield Problem(
+            "I1", f"the runtime configuration cannot be used: {error}", str(deployment.config), REPAIR
+        )
+
+
+def _check_unit_files(system: System, deployment: Deployment) -> Iterator[Problem]:
+    if not deployment.record.has_service:
+        return
+    unit_files = UnitFiles.find(system.paths, deployment.container)
+    expected = {
+        unit_files.unit: {deployment.unit_text()},
+        # an older systemd may have been there when it was written
+        unit_files.drop_in: {unit.render_drop_in(systemd_version=one) for one in unit.DROP_IN_VERSIONS},
+        unit_files.tmpfiles: {deployment.tmpfiles_text()},
+    }
+    for path, texts in expected.items():
+        found = path.read_text(errors="surrogateescape") if path.exists() else ""
+        if found not in texts:
+            what = "this file of ours was changed" if path.exists() else "this file of ours is missing"
+            yield Problem("I2", what, str(path), REPAIR)
+
+
+def _check_pins(repo: Repo | None, container: Container) -> Iterator[Problem]:
+    for deployment in container.readable():
+        ref = refs.pin_ref(container.name, deployment.serial)
+        if not repo or repo.read_ref(ref) != deployment.record.commit:
+            yield Problem("I11", "a deployment's commit is not pinned", ref, REPAIR)
+        elif not repo.is_whole(deployment.record.commit):
+            yield Problem("I11", "objects of a deployment's commit are missing", ref, REPAIR)
+
+
+def _check_ownership(system: System) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for container in all_containers(system.paths):
+        try:
+            installed = container.current().record.installed
+        except BrokenError:
+            continue  # told already
+        for file in installed:
+            owner = owners.setdefault(file.path, container.name)
+            if owner != container.name and file.kind is not FileKind.DIRECTORY:
+                what = f"this file belongs to {owner} and to {container.name}"
+                yield Problem("I6", what, file.path, f"uninstall one of them: {owner}, {container.name}")
+
+
+def _check_abandoned(system: System) -> Iterator[Problem]:
+    for directory in (system.paths.staging, system.paths.trash):
+        for left in scratch.find_abandoned(directory):
+            yield Problem("I12", "a killed command left this", str(left), "os-containers recover")
+
+
+def _check_store(system: System, repo: Repo, depth: Depth) -> Iterator[Problem]:
+    with system.store_in_use():
+        for ref in repo.image_refs():
+            problem = repo.image_problem(ref)
+            if problem:
+                yield Problem("I9", f"the image {_name(ref)} is damaged: {problem}", ref, REPAIR)
+        yield from _check_orphaned_pins(system, repo)
+        if depth is Depth.CONTENT:
+            for name in damaged_objects(repo.path, repo.mode):
+                yield Problem("I10", "the content of an object does not match its checksum", name, REPAIR)
+
+
+def _check_orphaned_pins(system: System, repo: Repo) -> Iterator[Problem]:
+    for name, serial in repo.pin_names():
+        if not Container(name, system.paths.state).deployment_path(serial).is_dir():
+            ref = refs.pin_ref(name, serial)
+            yield Problem("I11", "a commit is pinned for a deployment that is not there", ref, REPAIR)
+
+
+def _name(ref: str) -> str:
+    try:
+        return refs.image_name(ref)
+    except BrokenError:
+        return ref

@@ -1,0 +1,148 @@
+"""What check says about damage; each test damages one thing and names the invariant."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from os_containers.image.proxy import ProxyOptions
+from os_containers.operations.check import Depth, check
+from os_containers.operations.install import install
+from os_containers.operations.journal import Journal, ServiceState
+from os_containers.operations.repair import repair
+
+if TYPE_CHECKING:
+    from conftest import Machine
+
+Damage = Callable[["Machine"], object]
+STOPPED = ServiceState(running=False, enabled=True)
+
+
+def deployment(machine: "Machine") -> Path:
+    return machine.paths.deployments / "app/1"
+
+
+def objects(machine: "Machine", kind: str) -> list[Path]:
+    return sorted(machine.paths.repo.glob(f"objects/*/*.{kind}"))
+
+
+def ref(machine: "Machine", name: str) -> Path:
+    (path,) = (machine.paths.repo / "refs/heads").rglob(name)
+    return path
+
+
+def layer_ref(machine: "Machine") -> Path:
+    (image,) = machine.system.repo().images()
+    return ref(machine, image.layers()[0].digest.hex)
+
+
+def interrupted(machine: "Machine") -> None:
+    journal = Journal(
+        operation="update",
+        container="app",
+        leaving=1,
+        entering=2,
+        before=STOPPED,
+        after=STOPPED,
+        is_fresh=True,
+    )
+    machine.system.journals.write(journal)
+
+
+def change_byte(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+
+def file_object(machine: "Machine") -> Path:
+    """Return the object of the image's file /version."""
+    inode = (deployment(machine) / "rootfs/version").stat().st_ino
+    return next(path for path in objects(machine, "file") if path.lstat().st_ino == inode)
+
+
+def damage_file(machine: "Machine") -> None:
+    os.chmod(file_object(machine), 0o644)  # noqa: PTH101 - the mode is the one it has
+    file_object(machine).write_bytes(b"rotten")
+
+
+def remove_state(machine: "Machine") -> None:
+    machine.paths.state.joinpath("app").unlink()
+
+
+DAMAGES: list[tuple[str, str, Damage]] = [
+    ("I1", "info is not a deployment's record", lambda m: (deployment(m) / "info").write_text("{")),
+    ("I1", "info cannot be read", lambda m: (deployment(m) / "info").unlink()),
+    (
+        "I1",
+        "runtime configuration cannot be used",
+        lambda m: (deployment(m) / "config.json").write_text("[]"),
+    ),
+    ("I1", "has no rootfs", lambda m: shutil.rmtree(deployment(m) / "rootfs")),
+    ("I2", "this file of ours was changed", lambda m: (m.paths.units / "app.service").write_text("[Unit]\n")),
+    ("I2", "this file of ours is missing", lambda m: (m.paths.units / "app.service").unlink()),
+    ("I5", "temporary file", lambda m: (m.paths.units / ".os-containers-app.service@01").touch()),
+    ("I9", "is damaged", lambda m: ref(m, "example.org_2Fapp_3Alatest").write_text("garbage")),
+    ("I9", "the blob sha256:", lambda m: layer_ref(m).unlink()),
+    ("I10", "does not match its checksum", damage_file),
+    ("I11", "is not pinned", lambda m: ref(m, "1").unlink()),
+    ("I12", "left this", lambda m: (m.paths.staging / "app-x").mkdir()),
+    ("I13", "was interrupted", interrupted),
+    ("I16", "deployments are left of app", remove_state),
+]
+
+
+@pytest.mark.parametrize(
+    ("invariant", "what", "damage"), DAMAGES, ids=[f"{one[0]}-{one[1][:24]}" for one in DAMAGES]
+)
+def test_check_names_what_is_damaged(machine: "Machine", invariant: str, what: str, damage: Damage) -> None:
+    """And says nothing where all is well."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    assert check(machine.system, Depth.CONTENT) == []
+    damage(machine)
+    before = machine.snapshot()
+    found = [one for one in check(machine.system, Depth.CONTENT) if one.invariant == invariant]
+    assert [one for one in found if what in one.what] != []
+    assert all(one.hint and one.where for one in found)
+    assert machine.snapshot() == before
+
+
+def test_i9_b93_an_image_with_a_missing_object_is_named(machine: "Machine") -> None:
+    """The quick check finds it, too; other images are not touched by it."""
+    machine.store("1")
+    machine.store("2", name="example.org/other:1")
+    for path in objects(machine, "file"):
+        if path.read_bytes() == b"2":
+            path.unlink()
+    found = check(machine.system, Depth.NAMES)
+    assert [(one.invariant, "example.org/other:1" in one.what) for one in found] == [("I9", True)]
+
+
+def test_check_of_nothing_makes_nothing(machine: "Machine") -> None:
+    """Not even the state directory."""
+    assert check(machine.system, Depth.CONTENT) == []
+    assert not machine.paths.state.exists()
+
+
+MENDED_ALONE = {"I2", "I5", "I11", "I12", "I16"}
+REPAIRED = [
+    (invariant, damage)
+    for invariant, what, damage in DAMAGES
+    if invariant in MENDED_ALONE or "runtime" in what or "rootfs" in what
+]
+
+
+@pytest.mark.parametrize(("invariant", "damage"), REPAIRED)
+def test_repair_mends_without_the_registry(machine: "Machine", invariant: str, damage: Damage) -> None:
+    """What the store and the records have is enough for these."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    before = machine.snapshot()
+    damage(machine)
+    assert repair(machine.system, ProxyOptions()) == []
+    if invariant != "I16":
+        assert machine.snapshot() == before
+        assert machine.version() == "1"

@@ -1,0 +1,234 @@
+"""Interrupted changes: each ends in the state before or after, and recovering twice is like once."""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pytest
+
+from os_containers.deployment.container import Container, Deployment, load_deployment
+from os_containers.errors import BrokenError
+from os_containers.operations.install import install
+from os_containers.operations.journal import Journal, ServiceState
+from os_containers.operations.recover import recover_all, recover_named
+from os_containers.operations.rollback import rollback
+from os_containers.operations.service import Start
+from os_containers.operations.uninstall import uninstall
+from os_containers.operations.update import update
+
+if TYPE_CHECKING:
+    from conftest import Machine
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+RUNS = ServiceState(running=True, enabled=True)
+
+
+def exports(machine: "Machine", version: str) -> Mapping[str, str]:
+    """Return what version 1 or 2 exports: one host file of its own, and one that both have."""
+    files = {machine.exported("both"): version, machine.exported(f"only-{version}"): version}
+    service = f"[Service]\nExecStart=$EXEC_START\nEnvironment=V={version}\n[Install]\nWantedBy=x.target\n"
+    # the FakeServices break on this word
+    return {**(files if os.geteuid() == 0 else {}), "service.template": service}
+
+
+def container(machine: "Machine") -> Container:
+    return machine.system.container("app")
+
+
+def deployment(machine: "Machine", serial: int) -> Deployment:
+    return load_deployment("app", container(machine).deployment_path(serial))
+
+
+def run_version_1(machine: "Machine") -> dict[str, str]:
+    """Install and start version 1 and return what there is then."""
+    machine.store("1", exports=exports(machine, "1"))
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    return machine.snapshot()
+
+
+def go_back_to_version_1(machine: "Machine") -> dict[str, str]:
+    """Have version 1 run and version 2 beside it; return what there is when 2 runs."""
+    run_version_1(machine)
+    machine.store("2", exports=exports(machine, "2"))
+    update(machine.system, "app", settings={})
+    after = machine.snapshot()
+    rollback(machine.system, "app")
+    return after
+
+
+def write_journal(machine: "Machine", **changes: object) -> None:
+    """Write the journal of a rollback from version 1 to version 2, but for some changes."""
+    facts: dict[str, object] = {
+        "operation": "rollback",
+        "container": "app",
+        "leaving": 1,
+        "entering": 2,
+        "before": RUNS,
+        "after": RUNS,
+        "is_fresh": False,
+    }
+    machine.system.journals.write(Journal(**{**facts, **changes}))  # type: ignore[arg-type]
+
+
+def test_i2_a_change_that_did_not_reach_its_commit_point_is_undone(machine: "Machine") -> None:
+    """The link names the leaving deployment: the service that was stopped runs again."""
+    go_back_to_version_1(machine)
+    before = machine.snapshot()
+    write_journal(machine)
+    machine.services.stop("app.service")
+    recover_named(machine.system, "app", Start.WATCHED)
+    assert machine.snapshot() == before
+    assert machine.version() == "1"
+    assert machine.system.journals.names() == []
+
+
+def test_i2_a_change_behind_its_commit_point_is_ended(machine: "Machine") -> None:
+    """The link names the entering deployment, and nothing else does yet."""
+    after = go_back_to_version_1(machine)
+    write_journal(machine)
+    machine.services.stop("app.service")
+    container(machine).switch(deployment(machine, 2))
+    recover_all(machine.system, Start.WATCHED)
+    assert machine.snapshot() == after
+    assert machine.version() == "2"
+
+
+def test_i13_recovering_again_changes_nothing(machine: "Machine") -> None:
+    """Neither does it when another command has done it before."""
+    after = go_back_to_version_1(machine)
+    write_journal(machine)
+    container(machine).switch(deployment(machine, 2))
+    recover_all(machine.system, Start.WATCHED)
+    machine.services.calls.clear()
+    recover_all(machine.system, Start.WATCHED)
+    recover_named(machine.system, "app", Start.WATCHED)
+    assert machine.services.calls == []
+    assert machine.snapshot() == after
+
+
+def test_a_way_back_that_was_interrupted_is_gone_to_its_end(machine: "Machine") -> None:
+    """Although the link names the entering deployment still."""
+    go_back_to_version_1(machine)
+    before = machine.snapshot()
+    write_journal(machine, is_undone=True)
+    container(machine).switch(deployment(machine, 2))
+    recover_named(machine.system, "app", Start.WATCHED)
+    assert machine.snapshot() == before
+
+
+def test_at_boot_what_is_not_known_to_run_gives_way(machine: "Machine") -> None:
+    """And nobody waits for the service: systemd is told to start it."""
+    go_back_to_version_1(machine)
+    before = machine.snapshot()
+    write_journal(machine)
+    container(machine).switch(deployment(machine, 2))
+    machine.services.active.clear()
+    recover_all(machine.system, Start.QUEUED)
+    assert machine.snapshot() == before
+    assert "queue_start app.service" in machine.services.calls
+
+
+def test_a_change_whose_end_fails_is_undone(machine: "Machine") -> None:
+    """The new service does not start, so the old one runs again."""
+    go_back_to_version_1(machine)
+    before = machine.snapshot()
+    write_journal(machine)
+    container(machine).switch(deployment(machine, 2))
+    machine.services.broken = {"V=2"}
+    with pytest.raises(Exception, match="did not start"):
+        recover_named(machine.system, "app", Start.WATCHED)
+    assert machine.snapshot() == before
+    assert machine.system.journals.names() == []
+
+
+def test_an_install_that_was_interrupted_leaves_nothing(machine: "Machine") -> None:
+    """Not its deployment, its pin, its unit; the next install of the name works."""
+    before = machine.snapshot()
+    run_version_1(machine)
+    machine.services.stop("app.service")
+    container(machine).forget()
+    write_journal(machine, operation="install", leaving=None, entering=1, is_fresh=True)
+    recover_all(machine.system, Start.WATCHED)
+    assert machine.snapshot() == before
+    assert machine.system.repo().pins() == {}
+    assert not container(machine).directory.exists()
+
+
+def test_an_uninstall_that_was_interrupted_is_ended_by_the_next(machine: "Machine") -> None:
+    """Although there is no container of the name any more."""
+    before = machine.snapshot()
+    run_version_1(machine)
+    stopped = ServiceState(running=False, enabled=False)
+    write_journal(machine, operation="uninstall", leaving=1, entering=None, after=stopped)
+    container(machine).forget()
+    uninstall(machine.system, "app")
+    assert machine.snapshot() == before
+    assert not container(machine).directory.exists()
+
+
+def test_every_command_recovers_first(machine: "Machine") -> None:
+    """Here an update, which then has news."""
+    go_back_to_version_1(machine)
+    write_journal(machine)
+    update(machine.system, "app", settings={})
+    assert machine.version() == "2"
+    assert machine.system.journals.names() == []
+
+
+def test_b98_a_journal_that_does_not_fit_changes_nothing(machine: "Machine") -> None:
+    """It needs attention; uninstall still works."""
+    run_version_1(machine)
+    machine.store("2", exports=exports(machine, "2"))
+    update(machine.system, "app", settings={})
+    before = machine.snapshot()
+    write_journal(machine, leaving=7, entering=8)
+    with pytest.raises(BrokenError, match="the journal of app is about deployments 7 and 8"):
+        recover_named(machine.system, "app", Start.WATCHED)
+    assert machine.snapshot() == before
+    uninstall(machine.system, "app")
+    assert not container(machine).exists()
+    assert machine.system.journals.names() == []
+
+
+def test_i5_temporaries_of_a_killed_command_go(machine: "Machine") -> None:
+    """Beside the unit, the link, the record."""
+    run_version_1(machine)
+    left = [
+        machine.paths.units / ".os-containers-app.service@01",
+        machine.paths.state / ".os-containers-app@02",
+        container(machine).deployment_path(1) / ".os-containers-info@03",
+    ]
+    for path in left:
+        path.touch()
+    (machine.paths.units / ".os-containers-another.service@01").touch()
+    recover_named(machine.system, "app", Start.WATCHED)
+    assert [path for path in left if path.exists()] == []
+    assert (machine.paths.units / ".os-containers-another.service@01").exists()
+
+
+def test_a_deployment_that_never_was_active_goes(machine: "Machine") -> None:
+    """Of an update that was killed before its journal was written."""
+    run_version_1(machine)
+    never = container(machine).deployment_path(2)
+    (never / "rootfs").mkdir(parents=True)
+    info = (container(machine).deployment_path(1) / "info").read_text()
+    text = info.replace('"was-active": true', '"was-active": false').replace('"serial": 1', '"serial": 2')
+    (never / "info").write_text(text)
+    machine.system.repo().pin("app", 3, deployment(machine, 1).record.commit)
+    recover_named(machine.system, "app", Start.WATCHED)
+    assert container(machine).serials() == [1]
+    assert set(machine.system.repo().pins()) == {("app", 1)}
+
+
+@as_root
+def test_i2_a_host_file_that_the_admin_had_removed_stays_so(machine: "Machine") -> None:
+    """The way back leads to the state before, not to the one that we once made."""
+    run_version_1(machine)
+    machine.host_file("only-1").unlink()
+    before = machine.snapshot()
+    machine.store("2", exports=exports(machine, "2"))
+    machine.services.broken = {"V=2"}
+    with pytest.raises(Exception, match="did not start"):
+        update(machine.system, "app", settings={})
+    assert machine.snapshot() == before

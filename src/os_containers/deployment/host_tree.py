@@ -6,14 +6,25 @@ what reaches the host is a copy.
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from os_containers.deployment.exports import ExportedFile, ExportManifest, Exports, FileKind
+from os_containers.deployment.exports import (
+    ExportedFile,
+    ExportManifest,
+    Exports,
+    FileKind,
+    read_export,
+)
+from os_containers.deployment.json_text import AUTHOR
+from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
 from os_containers.deployment.template import render
 from os_containers.errors import ImageError
 from os_containers.files import make_directory
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +38,64 @@ class HostFile:
     rendered: Path
 
 
-def write_host_tree(exports: Exports, rootfs: Path, values: Mapping[str, str], tree: Path) -> None:
+def write_host_tree(
+    exports: Exports,
+    rootfs: Path,
+    values: Mapping[str, str],
+    tree: Path,
+    *,
+    limits: DeploymentLimits = DEFAULT_LIMITS,
+) -> None:
     """Render what an image exports for the host into a new directory.
 
     Raises ImageError for a rename to nowhere, or of two files to one place.
     """
+    # before anything is written: a symlink among them must not lead the next one out of the tree
+    destinations = _destinations(exports, values, limits)
     tree.mkdir()
-    seen: dict[str, str] = {}
-    for file in exports.host_files:
-        destination = _destination(file.path, exports.manifest, values)
-        first = seen.setdefault(destination, file.path)
-        if first != file.path and file.kind is not FileKind.DIRECTORY:
-            raise ImageError(f"exports/hostfs has two files for {destination}: {first} and {file.path}")
-        _write(file, exports.manifest, rootfs, values, tree / destination.lstrip("/"))
+    for destination, file in destinations:
+        rendered = tree / destination.lstrip("/")
+        make_directory(rendered.parent)
+        if file.path in exports.manifest.installed_files_template and file.kind is FileKind.FILE:
+            rendered.write_bytes(_rendered(rootfs, file, values, limits))
+            rendered.chmod(file.mode)
+        else:
+            _write(file, rootfs, rendered)
+
+
+def _destinations(
+    exports: Exports, values: Mapping[str, str], limits: DeploymentLimits
+) -> list[tuple[str, ExportedFile]]:
+    """Return where each file goes; only directories may share a place, or have others beneath them."""
+    placed = [
+        (_destination(file.path, exports.manifest, values, limits), file) for file in exports.host_files
+    ]
+    taken: dict[str, ExportedFile] = {}
+    for destination, file in placed:
+        first = taken.setdefault(destination, file)
+        if first is not file and FileKind.DIRECTORY not in (first.kind, file.kind):
+            raise ImageError(
+                f"exports/hostfs has two files for {destination}: {first.path} and {file.path}", hint=AUTHOR
+            )
+        if first.kind is not file.kind:
+            raise _in_the_way(first, file)
+    for destination, file in placed:
+        for above in PurePosixPath(destination).parents:
+            upper = taken.get(str(above))
+            if upper and upper.kind is not FileKind.DIRECTORY:
+                raise _in_the_way(upper, file)
+    return placed
+
+
+def _in_the_way(one: ExportedFile, other: ExportedFile) -> ImageError:
+    return ImageError(
+        f"exports/hostfs has {one.path}, a {one.kind}, where {other.path} shall be", hint=AUTHOR
+    )
 
 
 def load_host_tree(tree: Path) -> list[HostFile]:
     """Return the host files of a deployment, directories before what is in them."""
-    return list(_walk(tree, PurePosixPath("/"))) if tree.is_dir() else []
+    return list(_walk(tree)) if tree.is_dir() else []
 
 
 def checksum(kind: FileKind, path: Path) -> str:
@@ -59,16 +110,18 @@ def checksum(kind: FileKind, path: Path) -> str:
             return ""
 
 
-def _destination(path: str, manifest: ExportManifest, values: Mapping[str, str]) -> str:
+def _destination(
+    path: str, manifest: ExportManifest, values: Mapping[str, str], limits: DeploymentLimits
+) -> str:
     renamed = _rename(path, manifest.rename_files)
     if renamed == path:
         return path
-    text = render(renamed.encode(), values, source="exports/manifest.json").decode()
+    text = render(renamed.encode(), values, source="exports/manifest.json", limit=limits.template).decode()
     destination = PurePosixPath(text)
-    if not destination.is_absolute() or ".." in destination.parts or "\0" in text:
+    if not destination.is_absolute() or ".." in destination.parts or _CONTROL.search(text):
         raise ImageError(
-            f"exports/manifest.json renames {path} to {text!r}",
-            hint="a rename needs an absolute path without '..'",
+            f"exports/manifest.json renames {path} to {text!a}",
+            hint="a rename needs an absolute path without '..' and control characters",
         )
     return "/" + str(destination).lstrip("/")
 
@@ -82,32 +135,33 @@ def _rename(path: str, renames: Mapping[str, str]) -> str:
     return path
 
 
-def _write(
-    file: ExportedFile, manifest: ExportManifest, rootfs: Path, values: Mapping[str, str], rendered: Path
-) -> None:
-    make_directory(rendered.parent)
-    source = rootfs / "exports/hostfs" / file.path.lstrip("/")
+def _rendered(rootfs: Path, file: ExportedFile, values: Mapping[str, str], limits: DeploymentLimits) -> bytes:
+    source = f"exports/hostfs{file.path}"
+    text = read_export(rootfs, source, limit=limits.template)
+    return render(text or b"", values, source=source, limit=limits.rendered)
+
+
+def _write(file: ExportedFile, rootfs: Path, rendered: Path) -> None:
     match file.kind:
         case FileKind.DIRECTORY:
             rendered.mkdir(exist_ok=True)
             rendered.chmod(file.mode)
         case FileKind.SYMLINK:
             rendered.symlink_to(file.target)
-        case FileKind.FILE if file.path in manifest.installed_files_template:
-            rendered.write_bytes(render(source.read_bytes(), values, source=f"exports/hostfs{file.path}"))
-            rendered.chmod(file.mode)
         case FileKind.FILE:
-            os.link(source, rendered)
+            os.link(rootfs / "exports/hostfs" / file.path.lstrip("/"), rendered)
 
 
-def _walk(directory: Path, path: PurePosixPath) -> Iterator[HostFile]:
-    for rendered in sorted(directory.iterdir()):
-        mode = rendered.lstat().st_mode & 0o777
+def _walk(tree: Path) -> Iterator[HostFile]:
+    """Yield what is in a tree, each before what is in it; depth costs no stack."""
+    pending = sorted(tree.iterdir(), reverse=True)
+    while pending:
+        rendered = pending.pop()
         kind = _kind(rendered)
-        inner = path / rendered.name
-        yield HostFile(str(inner), kind, mode, checksum(kind, rendered), rendered)
+        path = f"/{rendered.relative_to(tree)}"
+        yield HostFile(path, kind, rendered.lstat().st_mode & 0o777, checksum(kind, rendered), rendered)
         if kind is FileKind.DIRECTORY:
-            yield from _walk(rendered, inner)
+            pending += sorted(rendered.iterdir(), reverse=True)
 
 
 def _kind(path: Path) -> FileKind:

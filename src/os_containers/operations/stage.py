@@ -9,7 +9,9 @@ from pathlib import Path
 
 from os_containers import files
 from os_containers.deployment.container import Deployment, save_record
+from os_containers.events import Warned
 from os_containers.operations.build import Blueprint, build
+from os_containers.operations.retention import discard
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
 from os_containers.scratch import Scratch, scratch_directory
@@ -20,14 +22,24 @@ def stage(system: System, repo: Repo, blueprint: Blueprint) -> Deployment:
 
     Raises ImageError when the image cannot be made into one; then nothing is left of it.
     """
-    with staging_directory(system, blueprint.name) as scratch:
-        directory = scratch.path / "deployment"
-        directory.mkdir(mode=0o700)
-        record = build(system, repo, blueprint, directory).record
-        save_record(directory, record)
-        repo.pin(blueprint.name, blueprint.serial, blueprint.image.commit)
-        _publish(directory, blueprint.path)
-    return Deployment(blueprint.name, blueprint.path, record)
+    container = system.container(blueprint.name)
+    for warning in blueprint.runtime.warnings():
+        system.on_event(Warned(warning))
+    with contextlib.ExitStack() as undo:
+        with staging_directory(system, blueprint.name) as scratch:
+            directory = scratch.path / "deployment"
+            directory.mkdir(mode=0o700)
+            record = build(system, repo, blueprint, directory).record
+            save_record(directory, record)
+            undo.callback(discard, system, repo, container, blueprint.serial)
+            repo.pin(blueprint.name, blueprint.serial, blueprint.image.commit)
+            _publish(directory, blueprint.path)
+        deployment = Deployment(blueprint.name, blueprint.path, record)
+        if record.has_service:
+            # at the path where systemd will read it; nothing on the host has changed yet
+            system.services.verify_unit(deployment.unit)
+        undo.pop_all()
+    return deployment
 
 
 @contextlib.contextmanager

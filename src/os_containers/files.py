@@ -149,6 +149,14 @@ def open_beneath(root: Path, relative: str) -> int:
 
 
 @contextlib.contextmanager
+def in_memory(content: bytes) -> Iterator[tuple[Path, int]]:
+    """Give a path at which a program that inherits the descriptor reads the content; nothing is on disk."""
+    with os.fdopen(os.memfd_create("os-containers"), "wb", buffering=0) as file:
+        file.write(content)
+        yield Path(f"/proc/self/fd/{file.fileno()}"), file.fileno()
+
+
+@contextlib.contextmanager
 def locked(
     lock_file: Path,
     *,

@@ -70,6 +70,42 @@ def test_a_missing_command_is_told(host: Host, target: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_command_is_what_the_service_is(host: Host, push_hello: Push, runtime: str) -> None:
+    """The same user, directory, environment and privileges, in each of the three forms."""
+    config = {"User": "4242:4243", "WorkingDir": "/var/lib", "Env": ["PATH=/bin", "COLOR=blue"]}
+    image = push_hello(HelloImage("1", config=config), "hello:latest")
+    command = "sh -c 'id; pwd; echo $COLOR; grep -E \"NoNewPrivs|CapBnd\" /proc/self/status'"
+    host.run(f"os-containers install --insecure --runtime {runtime} --name hello {image}")
+    stopped = host.run(f"os-containers run hello {command}").stdout
+    in_image = host.run(f"os-containers run --runtime {runtime} {image} {command}").stdout
+    start_hello(host)
+    running = host.run(f"os-containers run hello {command}").stdout
+    assert running.startswith("uid=4242 gid=4243")
+    assert "/var/lib\nblue\nCapBnd:\t00000000800405fb\nNoNewPrivs:\t1\n" in running
+    assert running == stopped == in_image
+
+
+def test_the_terminal_is_as_large_as_ours(host: Host, target: str) -> None:
+    """Programs that fill the screen ask for it."""
+    code, shown = host.run_on_terminal(
+        f"stty rows 33 cols 77 && os-containers run {target} busybox stty size"
+    )
+    assert code == 0
+    assert "33 77" in shown
+
+
+def test_run_beside_a_service_that_has_done_its_work(host: Host, push_hello: Push, runtime: str) -> None:
+    """It is active to systemd, but nothing of it runs."""
+    unit = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=$EXEC_START\n"
+    image = HelloImage(
+        "1", executables={"/bin/hello": "#!/bin/sh\n"}, files={"/exports/service.template": unit}
+    )
+    name = push_hello(image, "hello:latest")
+    host.run(f"os-containers install --insecure --runtime {runtime} --name hello {name}")
+    host.run("systemctl start hello && systemctl is-active hello")
+    assert host.run("os-containers run hello cat /version").stdout == "1"
+
+
 def test_values_are_set_for_an_image_only(host: Host, push_hello: Push) -> None:
     """A container has its values already."""
     config = (

@@ -1,6 +1,6 @@
 """OCI runtimes: found, and asked to run what we built. Any that has the command line of runc will do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,16 +44,12 @@ class Runtime:
         """Return how a bundle is run in the foreground to its end."""
         return self._command("run", "--bundle", str(bundle), container)
 
-    def exec_command(
-        self, container: str, command: Sequence[str], *, terminal_environment: Sequence[str]
-    ) -> tuple[str, ...]:
-        """Return how a command is run in a running container; with an environment for one, on a terminal.
+    def exec_command(self, container: str, process_file: Path) -> tuple[str, ...]:
+        """Return how a process, described as in config.json, is run in a running container.
 
-        The environment is the whole: crun takes it for all that there is, runc for an addition.
+        By its options alone, crun would not give it the container's directory and noNewPrivileges.
         """
-        variables = [word for variable in terminal_environment for word in ("--env", variable)]
-        terminal = ("--tty",) if terminal_environment else ()
-        return self._command("exec", *terminal, *variables, container, *command)
+        return self._command("exec", "--process", str(process_file), container)
 
     def delete(self, container: str) -> None:
         """Remove what the runtime still knows of a container; one that it does not know is fine."""

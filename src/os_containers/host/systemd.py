@@ -42,6 +42,11 @@ class UnitState:
         return self.active in {"active", "activating", "reloading"}
 
     @property
+    def has_processes(self) -> bool:
+        """Tell whether something runs: not so of a oneshot that is done, or a service to be tried again."""
+        return self.is_running and self.sub not in {"auto-restart", "auto-restart-queued", "exited"}
+
+    @property
     def is_enabled(self) -> bool:
         return self.enabled in {"enabled", "enabled-runtime"}
 

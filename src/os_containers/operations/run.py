@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from os_containers import files, process
 from os_containers.deployment import runtime_config
@@ -64,7 +65,7 @@ def run(
         )
     deployment = container.current()
     found = find_runtime(runtime, recorded=deployment.record.runtime, environment=system.environment)
-    if unit_state(system, container).is_running:
+    if unit_state(system, container).has_processes:
         return _execute(system, found, deployment, command)
     return _run_beside(system, deployment, found, command)
 
@@ -116,12 +117,11 @@ def _run_in_image(
 
 
 def _execute(system: System, runtime: Runtime, deployment: Deployment, command: Sequence[str]) -> int:
-    config = _load_config(deployment)
-    argv = runtime.exec_command(
-        deployment.container, command, terminal_environment=_terminal_environment(system, config)
-    )
+    described = _process(system, _load_config(deployment), command)
     scope = system.services.scope_command(_temporary_name(deployment.container))
-    return process.run_attached([*scope, *argv])
+    with files.in_memory(runtime_config.dump_config(described)) as (path, descriptor):
+        argv = runtime.exec_command(deployment.container, path)
+        return process.run_attached([*scope, *argv], passed_fds=[descriptor])
 
 
 def _load_config(deployment: Deployment) -> RuntimeConfig:
@@ -134,12 +134,7 @@ def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]
     slices = slice_path("", default=default_slice(system.mode))
     cgroup = cgroup_path(f"{name}.scope", mode=system.mode, uid=os.geteuid(), slices=slices)
     config["linux"]["cgroupsPath"] = cgroup
-    environment = _terminal_environment(system, config)
-    config["process"]["terminal"] = bool(environment)
-    if environment:
-        config["process"]["env"] = environment
-    if command:
-        config["process"]["args"] = list(command)
+    config["process"] = _process(system, config, command)
     bundle = temporary.bundle
     (bundle.path / "config.json").write_bytes(runtime_config.dump_config(config))
     scope = system.services.scope_command(name)
@@ -152,11 +147,20 @@ def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]
         temporary.runtime.delete(name)
 
 
-def _terminal_environment(system: System, config: RuntimeConfig) -> list[str]:
-    """Return a container's environment with the kind of our terminal, nothing when our input is none."""
-    if not os.isatty(0):
-        return []
-    return [*config["process"].get("env", ()), f"TERM={system.environment.get('TERM', 'xterm')}"]
+def _process(system: System, config: RuntimeConfig, command: Sequence[str]) -> dict[str, Any]:
+    """Return a container's process with another command, on a terminal like ours if our input is one."""
+    described = {**config["process"], "terminal": os.isatty(0)}
+    if command:
+        described["args"] = list(command)
+    if described["terminal"]:
+        width, height = os.get_terminal_size(0)
+        # else it is 0 by 0 with crun, until somebody resizes ours
+        described["consoleSize"] = {"width": width, "height": height}
+        described["env"] = [
+            *described.get("env", ()),
+            f"TERM={system.environment.get('TERM', 'xterm')}",
+        ]
+    return described
 
 
 def _temporary_name(name: str) -> str:

@@ -74,7 +74,7 @@ class FakeServices:
     def scope_command(self, name: str) -> list[str]:
         return ["env", f"SCOPE={name}"]
 
-    def last_log_line(self, unit: str) -> str:
+    def last_log_line(self, unit: str, *, since: float) -> str:  # noqa: ARG002 - the seam's signature
         return f"the last words of {unit}"
 
     def log_command(self, unit: str) -> str:

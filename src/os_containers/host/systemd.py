@@ -71,7 +71,7 @@ class ServiceManager(Protocol):
     def remove_tmpfiles(self, fragment: Path) -> None: ...
     def shown(self, program: str, *words: str) -> str: ...
     def scope_command(self, name: str) -> list[str]: ...
-    def last_log_line(self, unit: str) -> str: ...
+    def last_log_line(self, unit: str, *, since: float) -> str: ...
     def log_command(self, unit: str) -> str: ...
 
 
@@ -138,11 +138,19 @@ class Systemctl:
         options = ["--scope", "--quiet", "--collect", "--property=Delegate=yes", f"--unit={name}.scope"]
         return ["systemd-run", *self._user(), *options, "--"]
 
-    def last_log_line(self, unit: str) -> str:
-        """Return the newest line that a unit's own processes wrote to the journal, empty if there is none."""
+    def last_log_line(self, unit: str, *, since: float) -> str:
+        """Return the newest line that a unit's own processes wrote since then, empty if there is none."""
         field = "_SYSTEMD_USER_UNIT" if self.mode is Mode.USER else "_SYSTEMD_UNIT"
         shown = process.run(
-            ["journalctl", f"{field}={unit}", "--lines=1", "--output=cat", "--no-pager", "--quiet"],
+            [
+                "journalctl",
+                f"{field}={unit}",
+                f"--since=@{since:.6f}",
+                "--lines=1",
+                "--output=cat",
+                "--no-pager",
+                "--quiet",
+            ],
             check=False,
             timeout=TIMEOUT,
         )

@@ -70,12 +70,13 @@ def start(system: System, container: Container, how: Start) -> None:
     if how is Start.QUEUED:
         system.services.queue_start(container.service)
         return
+    since = time.time()
     try:
         system.services.start(container.service)
     except OsContainersError as error:
-        raise _did_not_start(system, container) from error
+        raise _did_not_start(system, container, since) from error
     if not _stays_up(system, container):
-        raise _did_not_start(system, container)
+        raise _did_not_start(system, container, since)
 
 
 def _install_section(deployment: Deployment) -> tuple[str, ...]:
@@ -93,8 +94,9 @@ def _stays_up(system: System, container: Container) -> bool:
         time.sleep(_SETTLE_STEP)
 
 
-def _did_not_start(system: System, container: Container) -> ServiceError:
-    said = system.services.last_log_line(container.service)
+def _did_not_start(system: System, container: Container, since: float) -> ServiceError:
+    # what came before are the last words of the deployment that left
+    said = system.services.last_log_line(container.service, since=since)
     return ServiceError(
         f"{container.service} did not start" + (f": {said}" if said else ""),
         hint=f"{system.services.log_command(container.service)} shows why",

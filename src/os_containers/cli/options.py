@@ -34,7 +34,9 @@ def registry(command: _Function) -> Callable[..., Any]:
     """Add the options of a registry; the command gets them as one ProxyOptions named `options`."""
 
     @click.option(
-        "--authfile", type=click.Path(path_type=Path), help="Credentials, as skopeo login writes them."
+        "--authfile",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Credentials, as skopeo login writes them.",
     )
     @click.option("--creds", metavar="USER:PASSWORD", help="Credentials; --authfile keeps them from ps.")
     @click.option(

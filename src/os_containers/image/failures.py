@@ -12,6 +12,7 @@ from os_containers.errors import (
     PolicyError,
     RegistryError,
     SystemFaultError,
+    UsageError,
 )
 
 _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
@@ -24,6 +25,7 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
         "login is needed: skopeo login, or give --authfile or --creds",
     ),
     (r"unknown method", SystemFaultError, "update skopeo"),
+    (r"invalid reference format", UsageError, "for example docker://quay.io/coreos/etcd:v3.5"),
     (
         r"rejected by policy|policy\.json|signature|Source image rejected",
         PolicyError,

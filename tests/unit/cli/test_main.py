@@ -46,6 +46,7 @@ def test_version_is_one_line(tmp_path: Path) -> None:
     ("words", "code"),
     [
         (["nonsense"], 2),
+        (["pull", "--authfile", "/no/such/file", "etcd"], 2),
         (["install"], 2),
         (["install", "--set", "NAME=x", "etcd"], 2),
         (["install", "--set", "A", "etcd"], 2),

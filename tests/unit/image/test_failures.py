@@ -2,7 +2,14 @@
 
 import pytest
 
-from os_containers.errors import ImageError, NotFoundError, OsContainersError, PolicyError, RegistryError
+from os_containers.errors import (
+    ImageError,
+    NotFoundError,
+    OsContainersError,
+    PolicyError,
+    RegistryError,
+    UsageError,
+)
 from os_containers.image.failures import TransientError, failure
 
 
@@ -36,6 +43,7 @@ from os_containers.image.failures import TransientError, failure
             "containers-policy.json",
         ),
         ("A signature was required, but no signature exists", PolicyError, "containers-policy.json"),
+        ("invalid reference format: repository name must be lowercase", UsageError, "docker://"),
         ("corrupted blob, expecting sha256:1", ImageError, "damaged"),
         ("expected 5 bytes in blob, got 4", ImageError, "damaged"),
         ("no image found in manifest list for architecture s390x, OS linux", ImageError, "--platform"),

@@ -86,12 +86,20 @@ def test_a_users_volume_is_writable_for_the_images_user(
 ) -> None:
     """Whose id on the host is one of the user's subordinate ids."""
     service = "#!/bin/sh\nid > /data/log\ntrap 'exit 0' TERM\nwhile :; do sleep 0.1; done\n"
-    config = {"User": "4242", "Volumes": {"/data": {}}}
-    image = push_hello(HelloImage("1", executables={"/bin/hello": service}, config=config), "hello:latest")
+    config = {"User": "worker", "Volumes": {"/data": {}}}
+    accounts = {
+        "/etc/passwd": "worker:x:4242:4243::/:/bin/sh\n",
+        "/etc/group": "worker:x:4243:\nextra:x:4244:worker\n",
+    }
+    image = push_hello(
+        HelloImage("1", files=accounts, executables={"/bin/hello": service}, config=config), "hello:latest"
+    )
     as_user(f"os-containers install --insecure --runtime {runtime} --name hello {image}")
     as_user("systemctl --user start hello")
     as_user("until grep uid=4242 ~/.local/share/hello/data/log; do sleep 0.1; done")
     as_user("os-containers run hello sh -c 'echo > /data/log'")
+    # what everybody on the host may write to is behind a door
+    assert as_user("stat --format %a ~/.local/share/hello").stdout == "700\n"
     said = as_user("os-containers uninstall hello").stderr
     assert f"kept /home/{user}/.local/share/hello: the data of hello" in said
     host.run(f"rm -r /home/{user}/.local/share/hello")

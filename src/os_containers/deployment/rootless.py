@@ -69,6 +69,12 @@ def make_rootless(config: RuntimeConfig, ids: UserIds) -> None:
     config["mounts"] = [_rootless_mount(one, ids) for one in config.get("mounts", [])]
 
 
+def drop_groups(config: RuntimeConfig) -> list[int]:
+    """Take the supplementary groups out of a runtime configuration; return those that are missed."""
+    user = config["process"].get("user", {})
+    return [one for one in user.pop("additionalGids", ()) if one != user.get("gid", 0)]
+
+
 def _mappings(own: int, subordinate: IdRange | None) -> list[dict[str, int]]:
     mappings = [{"containerID": 0, "hostID": own, "size": 1}]
     if subordinate:

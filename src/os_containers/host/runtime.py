@@ -26,6 +26,11 @@ class Runtime:
 
     path: Path
 
+    @property
+    def gives_users_groups(self) -> bool:
+        """Tell whether a container of an ordinary user may have supplementary groups; runc refuses it."""
+        return self.path.name != "runc"
+
     def service_commands(
         self, name: str, bundle: Path, *, pid_file: Path | None, stop_signal: str
     ) -> ServiceCommands:

@@ -15,7 +15,7 @@ from os_containers.deployment.default_config import default_config, volume_direc
 from os_containers.deployment.exports import Exports, FileKind, load_exports
 from os_containers.deployment.host_tree import write_host_tree
 from os_containers.deployment.record import Record
-from os_containers.deployment.rootless import make_rootless
+from os_containers.deployment.rootless import drop_groups, make_rootless
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.deployment.values import Origin, Value, Values
 from os_containers.errors import ImageError
@@ -154,7 +154,15 @@ class _Draft:
         ids = self.system.user_ids()
         if ids:
             make_rootless(config, ids)
+            if not self.blueprint.runtime.gives_users_groups:
+                self._drop_groups(config)
         return config
+
+    def _drop_groups(self, config: RuntimeConfig) -> None:
+        missed = drop_groups(config)
+        if missed:
+            groups = ", ".join(map(str, missed))
+            self.system.on_event(Warned(f"runc gives a user's container no supplementary groups: {groups}"))
 
     def tmpfiles(self) -> bytes:
         """Return the tmpfiles.d fragment: the image's own, or one for the volumes of the default config."""
@@ -202,7 +210,9 @@ class _Draft:
     def _volume_directories(self) -> Iterator[tuple[str, int, int, int]]:
         name, account = self.blueprint.name, self._account()
         if self.wanted.volumes:
-            yield str(self._state() / name), 0o711, os.geteuid(), os.getegid()
+            # a user's volumes may be open to all: they are behind this
+            mode = 0o711 if self.system.mode is Mode.SYSTEM else 0o700
+            yield str(self._state() / name), mode, os.geteuid(), os.getegid()
         for volume in self.wanted.volumes:
             yield str(volume_directory(self._state(), name, volume)), *self._volume_owner(account)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from os_containers.deployment.rootless import IdRange, UserIds, find_subids, make_rootless
+from os_containers.deployment.rootless import IdRange, UserIds, drop_groups, find_subids, make_rootless
 from os_containers.deployment.runtime_config import RuntimeConfig
 
 
@@ -51,6 +51,15 @@ def test_make_rootless_binds_the_hosts_sys() -> None:
     make_rootless(changed, UserIds(1000, 1000, None, None))
     assert changed["mounts"][0]["source"] == "/sys"
     assert "rbind" in changed["mounts"][0]["options"]
+
+
+def test_drop_groups_returns_those_that_are_missed() -> None:
+    """The first is the user's own group, which it keeps."""
+    changed = config()
+    changed["process"]["user"] = {"uid": 5, "gid": 6, "additionalGids": [6, 7]}
+    assert drop_groups(changed) == [7]
+    assert changed["process"]["user"] == {"uid": 5, "gid": 6}
+    assert drop_groups(changed) == []
 
 
 def test_find_subids_takes_the_largest_range_by_name_or_number(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 ServiceManager is the seam at which tests put a fake.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ _PROPERTIES = (
     "Type",
     "UnitFileState",
 )
-_OFFLINE = ("Failed to connect to bus", "System has not been booted with systemd")
+# systemd 257 names the bus: "Failed to connect to user scope bus via local transport: ..."
+_OFFLINE = re.compile(r"Failed to connect to ([a-z]+ scope )?bus|System has not been booted with systemd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class Systemctl:
         try:
             return process.run(["systemctl", *self._user(), *words], timeout=timeout).stdout
         except ProcessError as error:
-            raise self._offline(error) if error.stderr.startswith(_OFFLINE) else error from error
+            raise self._offline(error) if _OFFLINE.match(error.stderr) else error from error
 
     def _tmpfiles(self, verb: str, fragment: Path) -> None:
         process.run(["systemd-tmpfiles", *self._user(), verb, fragment], timeout=TIMEOUT)

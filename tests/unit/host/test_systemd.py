@@ -1,5 +1,6 @@
 """What systemctl says, read; and how it fails, told."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -61,9 +62,19 @@ def shim(directory: Path, name: str, script: str) -> None:
     (directory / name).chmod(0o755)
 
 
-def test_b90_no_systemd_is_told_with_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a chroot, or without a user session."""
-    shim(tmp_path, "systemctl", "echo 'Failed to connect to bus: No medium found' >&2; exit 1")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Failed to connect to bus: No medium found",
+        "Failed to connect to user scope bus via local transport: $XDG_RUNTIME_DIR not defined",
+        "System has not been booted with systemd as init system (PID 1). Can't operate.",
+    ],
+)
+def test_b90_no_systemd_is_told_with_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """As in a chroot, or without a user session; systemd 252 and 257 have different words."""
+    shim(tmp_path, "systemctl", f"echo {shlex.quote(said)} >&2; exit 1")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(SystemFaultError, match="does not answer") as raised:
         Systemctl(Mode.USER).reload()

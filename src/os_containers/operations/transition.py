@@ -65,14 +65,16 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
     state from before is back, BrokenError when the way back failed too.
     """
     transition = replace(transition, missing=host_changes.missing_files(transition.leaving))
+    # one that was active before may have left files on the host that somebody had changed
+    ours = [transition.leaving] if transition.is_fresh else [transition.leaving, transition.entering]
     try:
         # a conflict shows before the service is stopped
-        host_changes.plan(system, transition.container, transition.entering, ours=[transition.leaving])
+        host_changes.plan(system, transition.container, transition.entering, ours=ours)
         system.journals.write(transition.journal())
     except BaseException:
         _forget(system, repo, transition)
         raise
-    _go_or_go_back(system, repo, transition, [transition.leaving], Start.WATCHED)
+    _go_or_go_back(system, repo, transition, ours, Start.WATCHED)
 
 
 def switch_deployment(

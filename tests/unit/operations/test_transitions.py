@@ -316,6 +316,21 @@ def test_a_deployment_that_never_was_active_is_no_rollback_target(machine: "Mach
 
 
 @as_root
+def test_i16_after_a_rollback_an_edited_file_is_the_containers_again(machine: "Machine") -> None:
+    """The version between had no such file; uninstall names what it leaves on the host."""
+    machine.store("1", exports={machine.exported("conf"): "1"})
+    install(machine.system, "example.org/app", settings={})
+    machine.host_file("conf").write_text("mine")
+    machine.store("2")
+    update(machine.system, "app", settings={})
+    rollback(machine.system, "app")
+    machine.events.clear()
+    uninstall(machine.system, "app")
+    assert machine.host_file("conf").read_text() == "mine"
+    assert f"kept {machine.host_file('conf')}: it was changed since it was installed" in machine.told()
+
+
+@as_root
 def test_i8_what_a_daemon_saves_when_it_stops_is_kept(machine: "Machine") -> None:
     """The host is looked at again after the stop."""
     machine.store("1", exports={machine.exported("conf"): "1"})

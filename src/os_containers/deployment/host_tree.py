@@ -4,8 +4,10 @@ A file that is no template is a hard link into the rootfs, so it costs nothing; 
 what reaches the host is a copy.
 """
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,16 +17,25 @@ from os_containers.deployment.template import render
 from os_containers.errors import ImageError
 from os_containers.files import make_directory
 
+# as umask 022 has it: what an image gives to everybody to write to is no gift to the host
+_FILE_MODE = 0o6755
+_DIRECTORY_MODE = 0o755
+CAPABILITIES = "security.capability"
+
 
 @dataclass(frozen=True, slots=True)
 class HostFile:
-    """A file for the host; rendered is where its content is, checksum as in InstalledFile."""
+    """A file for the host; rendered is where its content is, checksum as in InstalledFile.
+
+    capabilities are those that a program gets when it is run, as capabilities(7) keeps them with the file.
+    """
 
     path: str
     kind: FileKind
     mode: int
     checksum: str
     rendered: Path
+    capabilities: bytes = b""
 
 
 def write_host_tree(exports: Exports, rootfs: Path, values: Mapping[str, str], tree: Path) -> None:
@@ -33,12 +44,7 @@ def write_host_tree(exports: Exports, rootfs: Path, values: Mapping[str, str], t
     Raises ImageError for a rename to nowhere, or of two files to one place.
     """
     tree.mkdir()
-    seen: dict[str, str] = {}
-    for file in exports.host_files:
-        destination = _destination(file.path, exports.manifest, values)
-        first = seen.setdefault(destination, file.path)
-        if first != file.path and file.kind is not FileKind.DIRECTORY:
-            raise ImageError(f"exports/hostfs has two files for {destination}: {first} and {file.path}")
+    for destination, file in _destinations(exports, values).items():
         _write(file, exports.manifest, rootfs, values, tree / destination.lstrip("/"))
 
 
@@ -57,6 +63,24 @@ def checksum(kind: FileKind, path: Path) -> str:
             return hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
         case FileKind.DIRECTORY:
             return ""
+
+
+def _destinations(exports: Exports, values: Mapping[str, str]) -> dict[str, ExportedFile]:
+    """Return which file goes where. Raises ImageError for two that go to one place, or one behind another."""
+    destinations: dict[str, ExportedFile] = {}
+    for file in exports.host_files:
+        destination = _destination(file.path, exports.manifest, values)
+        first = destinations.setdefault(destination, file)
+        if FileKind.DIRECTORY not in {first.kind, file.kind} and first is not file:
+            raise ImageError(f"exports/hostfs has two files for {destination}: {first.path} and {file.path}")
+        if first.kind is not file.kind:
+            raise ImageError(f"exports/hostfs has a directory and a file for {destination}")
+    for destination in destinations:
+        for above in PurePosixPath(destination).parents:
+            # a rename may lead through a symlink of the same image, and that through the host
+            if (way := destinations.get(str(above))) and way.kind is not FileKind.DIRECTORY:
+                raise ImageError(f"exports/hostfs puts {destination} behind {above}, which is a {way.kind}")
+    return destinations
 
 
 def _destination(path: str, manifest: ExportManifest, values: Mapping[str, str]) -> str:
@@ -102,12 +126,40 @@ def _write(
 
 def _walk(directory: Path, path: PurePosixPath) -> Iterator[HostFile]:
     for rendered in sorted(directory.iterdir()):
-        mode = rendered.lstat().st_mode & 0o777
         kind = _kind(rendered)
         inner = path / rendered.name
-        yield HostFile(str(inner), kind, mode, checksum(kind, rendered), rendered)
+        yield HostFile(
+            str(inner),
+            kind,
+            _mode(kind, rendered),
+            checksum(kind, rendered),
+            rendered,
+            _capabilities(kind, rendered),
+        )
         if kind is FileKind.DIRECTORY:
             yield from _walk(rendered, inner)
+
+
+def _mode(kind: FileKind, path: Path) -> int:
+    mode = stat.S_IMODE(path.lstat().st_mode)
+    match kind:
+        case FileKind.FILE:
+            return mode & _FILE_MODE
+        case FileKind.DIRECTORY:
+            return mode & _DIRECTORY_MODE
+        case FileKind.SYMLINK:
+            return mode
+
+
+def _capabilities(kind: FileKind, path: Path) -> bytes:
+    if kind is not FileKind.FILE:
+        return b""
+    try:
+        return os.getxattr(path, CAPABILITIES, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in {errno.ENODATA, errno.ENOTSUP}:
+            return b""
+        raise
 
 
 def _kind(path: Path) -> FileKind:

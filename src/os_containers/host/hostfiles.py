@@ -1,22 +1,18 @@
-"""The files that an image puts on the host: first a plan, then its steps.
+"""What becomes of the host's files when a deployment enters: a plan, which changes nothing.
 
 What was there before us stays and is never ours. A file of ours that somebody changed stays too; if the image
-has a newer version of it, that is put beside it as PATH.os-containers-new.
+has a newer version of it, that is put beside it as PATH.os-containers-new. prepared_files.py carries it out.
 """
 
-import os
-import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
 
 from os_containers.deployment.exports import FileKind
-from os_containers.deployment.host_tree import HostFile, checksum
+from os_containers.deployment.host_tree import HostFile
 from os_containers.deployment.record import InstalledFile
 from os_containers.errors import ConflictError
-from os_containers.events import OnEvent, Step, Warned
-from os_containers.files import fsync_directory, temporary_name
+from os_containers.host.host_root import HostRoot
 
 NEW_SUFFIX = ".os-containers-new"
 
@@ -35,7 +31,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One path, what is there, what happens to it, and what is there afterwards that is ours."""
+    """One real path, what is there, what happens to it, and what is there afterwards that is ours."""
 
     action: Action
     path: str
@@ -43,79 +39,150 @@ class Change:
     file: HostFile | None = None
     installed: InstalledFile | None = None
 
+    @property
+    def changes_host(self) -> bool:
+        if self.action is Action.REMOVE:
+            return self.present is not None
+        return self.action in {Action.CREATE, Action.REPLACE}
+
 
 @dataclass(frozen=True, slots=True)
 class HostPlan:
     """All changes, in the order in which they are made."""
 
     changes: tuple[Change, ...]
+    root: HostRoot
 
     @property
     def installed(self) -> tuple[InstalledFile, ...]:
         return tuple(change.installed for change in self.changes if change.installed)
 
 
-# What we put at a path: one version, or after a change that was broken off one of two.
-_Ours = Mapping[str, Sequence[InstalledFile]]
-
-
 def plan_host_files(
-    leaving: Iterable[InstalledFile], entering: Iterable[HostFile], *, owners: Mapping[str, str]
+    leaving: Iterable[InstalledFile],
+    entering: Iterable[HostFile],
+    *,
+    owners: Mapping[str, str],
+    shared_directories: Collection[str] = (),
+    root: HostRoot | None = None,
 ) -> HostPlan:
     """Return how the host gets from files of ours to those of a deployment; changes nothing.
 
     A path may be in leaving twice; the first is what an edit counts as based on. owners says which other
-    container a path belongs to. Raises ConflictError when a path is another container's, or something is
-    there that must not be replaced.
+    container a path belongs to; a directory may be shared with others, and goes with the last of them. Raises
+    ConflictError when a path is another container's, or something is there that must not be replaced.
     """
-    ours: dict[str, list[InstalledFile]] = {}
-    for installed in leaving:
-        ours.setdefault(installed.path, []).append(installed)
-    wanted = list(_with_new_versions(entering, ours))
-    paths = {file.path for file in wanted}
-    changes = [_enter(file, ours.get(file.path, ()), owners) for file in wanted]
-    # what is in a directory goes before the directory
-    obsolete = sorted(ours.keys() - paths, reverse=True)
-    changes += [_leave(path, ours[path]) for path in obsolete]
-    return HostPlan(tuple(changes))
+    leaving = list(leaving)
+    links = [file.path for file in leaving if file.kind is FileKind.SYMLINK]
+    planner = _Planner((root or HostRoot()).distrusting((*owners, *links)), owners, shared_directories)
+    return planner.plan(leaving, entering)
 
 
-def apply_host_files(plan: HostPlan, on_event: OnEvent) -> None:
-    """Carry out a plan, each step durably. Raises ConflictError when a file was changed meanwhile."""
-    for change in plan.changes:
-        _apply(change, on_event)
+# What we put at a path: one version, or after a change that was broken off one of two.
+_Ours = Mapping[str, Sequence[InstalledFile]]
 
 
-def _enter(file: HostFile, ours: Sequence[InstalledFile], owners: Mapping[str, str]) -> Change:
-    installed = InstalledFile(file.path, file.kind, file.checksum, file.mode)
-    if file.path in owners and file.kind is not FileKind.DIRECTORY:
-        raise ConflictError(
-            f"{file.path} belongs to the container {owners[file.path]}",
-            hint=f"uninstall {owners[file.path]}, or give other values with --set",
-        )
-    present = find_installed(file.path)
-    if present is None:
-        return Change(Action.CREATE, file.path, present, file, installed)
-    if not ours:
-        return _enter_foreign(file, present)
-    if FileKind.DIRECTORY in {file.kind, present.kind} and file.kind is not present.kind:
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """Decides about one path after the other, by what is there now."""
+
+    root: HostRoot
+    owners: Mapping[str, str]
+    shared_directories: Collection[str]
+
+    def plan(self, leaving: Iterable[InstalledFile], entering: Iterable[HostFile]) -> HostPlan:
+        ours, lost = self._ours(leaving)
+        wanted = list(self._with_new_versions(self._with_real_paths(entering), ours))
+        changes = [self._enter(file, ours.get(file.path, ())) for file in wanted]
+        # what is in a directory goes before the directory
+        obsolete = sorted(ours.keys() - {file.path for file in wanted}, reverse=True)
+        changes += [self._leave(path, ours[path]) for path in obsolete]
+        changes += [Change(Action.LET_GO, path, None) for path in lost]
+        return HostPlan(tuple(changes), self.root)
+
+    def _ours(self, leaving: Iterable[InstalledFile]) -> tuple[_Ours, list[str]]:
+        """Return what of ours is at which real path, and what somebody has put behind a link or a file."""
+        ours: dict[str, list[InstalledFile]] = {}
+        lost: dict[str, None] = {}
+        for installed in leaving:
+            try:
+                real = self.root.real_path(installed.path)
+            except ConflictError:
+                lost[installed.path] = None
+            else:
+                ours.setdefault(real, []).append(replace(installed, path=real))
+        return ours, list(lost)
+
+    def _with_real_paths(self, entering: Iterable[HostFile]) -> list[HostFile]:
+        wanted: dict[str, HostFile] = {}
+        for file in entering:
+            real = replace(file, path=self.root.real_path(file.path))
+            first = wanted.setdefault(real.path, real)
+            if first is not real and FileKind.DIRECTORY not in {first.kind, real.kind}:
+                raise ConflictError(
+                    f"two host files of the image are the same on this host: {file.path} is {real.path}",
+                    hint="the image must be mended by its author",
+                )
+        return list(wanted.values())
+
+    def _enter(self, file: HostFile, ours: Sequence[InstalledFile]) -> Change:
+        installed = InstalledFile(file.path, file.kind, file.checksum, file.mode)
+        if file.path in self.owners:
+            owner = self.owners[file.path]
+            raise ConflictError(
+                f"{file.path} belongs to the container {owner}",
+                hint=f"uninstall {owner}, or give other values with --set",
+            )
+        present = self.root.find(file.path)
+        if present is None:
+            return Change(Action.CREATE, file.path, present, file, installed)
+        if not ours:
+            return self._enter_foreign(file, present, installed)
+        if FileKind.DIRECTORY in {file.kind, present.kind} and file.kind is not present.kind:
+            raise _in_the_way(present)
+        modes = {one.mode for one in ours}
+        if present == installed:
+            # a mode that only the image has changed arrives; one that the admin has changed stays
+            new_mode = file.mode != present.mode and present.mode in modes
+            return Change(Action.REPLACE if new_mode else Action.LEAVE, file.path, present, file, installed)
+        if present in ours:
+            kept = present.mode not in modes and present.kind is file.kind
+            version = replace(file, mode=present.mode) if kept else file
+            return Change(Action.REPLACE, file.path, present, version, installed)
+        return Change(Action.KEEP_CHANGED, file.path, present, file, ours[0])
+
+    def _enter_foreign(self, file: HostFile, present: InstalledFile, installed: InstalledFile) -> Change:
+        if file.kind is FileKind.DIRECTORY and self._is_directory(present):
+            shared = installed if file.path in self.shared_directories else None
+            return Change(Action.LEAVE, file.path, present, file, shared)
+        if file.kind is not FileKind.DIRECTORY and present.kind is FileKind.FILE:
+            return Change(Action.KEEP_FOREIGN, file.path, present, file)
         raise _in_the_way(present)
-    if present == installed:
-        # a mode that only the image has changed arrives; one that the admin has changed stays
-        new_mode = file.mode != present.mode and present.mode in {one.mode for one in ours}
-        return Change(Action.REPLACE if new_mode else Action.LEAVE, file.path, present, file, installed)
-    if present in ours:
-        return Change(Action.REPLACE, file.path, present, file, installed)
-    return Change(Action.KEEP_CHANGED, file.path, present, file, ours[0])
 
+    def _is_directory(self, present: InstalledFile) -> bool:
+        """Say whether it is one, perhaps by a link that the distribution made, as /lib is on merged-usr."""
+        if present.kind is FileKind.SYMLINK:
+            real = self.root.find(self.root.real_directory(present.path))
+            return real is not None and real.kind is FileKind.DIRECTORY
+        return present.kind is FileKind.DIRECTORY
 
-def _enter_foreign(file: HostFile, present: InstalledFile) -> Change:
-    if file.kind is FileKind.DIRECTORY and Path(file.path).is_dir():
-        # perhaps a link that the distribution made, as /lib is on merged-usr hosts
-        return Change(Action.LEAVE, file.path, present, file)
-    if file.kind is not FileKind.DIRECTORY and present.kind is FileKind.FILE:
-        return Change(Action.KEEP_FOREIGN, file.path, present, file)
-    raise _in_the_way(present)
+    def _leave(self, path: str, ours: Sequence[InstalledFile]) -> Change:
+        try:
+            present = self.root.find(path)
+        except ConflictError:
+            return Change(Action.LET_GO, path, None)
+        action = Action.REMOVE if present is None or present in ours else Action.LET_GO
+        return Change(action, path, present)
+
+    def _with_new_versions(self, entering: Iterable[HostFile], ours: _Ours) -> Iterator[HostFile]:
+        for file in entering:
+            yield file
+            base = ours.get(file.path)
+            if not base or file.kind is FileKind.DIRECTORY or base[0].checksum == file.checksum:
+                continue
+            present = self.root.find(file.path)
+            if present not in {None, *base, InstalledFile(file.path, file.kind, file.checksum)}:
+                yield replace(file, path=file.path + NEW_SUFFIX)
 
 
 def _in_the_way(present: InstalledFile) -> ConflictError:
@@ -123,108 +190,3 @@ def _in_the_way(present: InstalledFile) -> ConflictError:
         f"{present.path} is there already, and is a {present.kind}",
         hint=f"move {present.path} away, then try again",
     )
-
-
-def _leave(path: str, ours: Sequence[InstalledFile]) -> Change:
-    present = find_installed(path)
-    action = Action.REMOVE if present is None or present in ours else Action.LET_GO
-    return Change(action, path, present)
-
-
-def _with_new_versions(entering: Iterable[HostFile], ours: _Ours) -> Iterator[HostFile]:
-    for file in entering:
-        yield file
-        base = ours.get(file.path)
-        if not base or file.kind is FileKind.DIRECTORY or base[0].checksum == file.checksum:
-            continue
-        present = find_installed(file.path)
-        if present not in {None, *base, InstalledFile(file.path, file.kind, file.checksum)}:
-            yield replace(file, path=file.path + NEW_SUFFIX)
-
-
-def find_installed(path: str) -> InstalledFile | None:
-    """Return what is at a path of the host now, None for nothing; devices and sockets are a conflict."""
-    here = Path(path)
-    if here.is_symlink():
-        kind = FileKind.SYMLINK
-    elif here.is_dir():
-        kind = FileKind.DIRECTORY
-    elif here.is_file():
-        kind = FileKind.FILE
-    elif os.path.lexists(here):
-        raise ConflictError(
-            f"{path} is a device, a pipe or a socket", hint=f"move {path} away, then try again"
-        )
-    else:
-        return None
-    return InstalledFile(path, kind, checksum(kind, here), stat.S_IMODE(here.lstat().st_mode))
-
-
-def _apply(change: Change, on_event: OnEvent) -> None:
-    path = Path(change.path)
-    match change.action:
-        case Action.CREATE | Action.REPLACE:
-            _check_unchanged(change)
-            assert change.file is not None  # noqa: S101 - for the type checker: these actions carry a file
-            _put(change.file, path)
-            if change.file.kind is not FileKind.DIRECTORY:
-                on_event(Step(f"copied {path}"))
-        case Action.REMOVE:
-            _check_unchanged(change)
-            _remove(path, on_event)
-        case Action.KEEP_FOREIGN:
-            on_event(Warned(f"{path} was there before: kept, and not managed"))
-        case Action.KEEP_CHANGED | Action.LET_GO:
-            if not path.is_dir():
-                on_event(Step(f"kept {path}: it was changed since it was installed"))
-        case Action.LEAVE:
-            pass
-
-
-def _check_unchanged(change: Change) -> None:
-    if find_installed(change.path) != change.present:
-        raise ConflictError(f"{change.path} was changed at the same moment", hint="try again")
-
-
-def _put(file: HostFile, path: Path) -> None:
-    if file.kind is FileKind.DIRECTORY:
-        path.mkdir(exist_ok=True)
-        path.chmod(file.mode)
-    else:
-        temporary = temporary_name(path)
-        try:
-            _copy(file, temporary)
-            temporary.rename(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    fsync_directory(path.parent)
-
-
-def _copy(file: HostFile, temporary: Path) -> None:
-    if file.kind is FileKind.SYMLINK:
-        temporary.symlink_to(file.rendered.readlink())
-        return
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with (
-        file.rendered.open("rb") as source,
-        os.fdopen(os.open(temporary, flags, 0o600), "wb") as target,
-    ):
-        while chunk := source.read(1 << 20):
-            target.write(chunk)
-        target.flush()
-        os.fchmod(target.fileno(), file.mode)
-        os.fsync(target.fileno())
-
-
-def _remove(path: Path, on_event: OnEvent) -> None:
-    if path.is_dir() and not path.is_symlink():
-        try:
-            path.rmdir()
-        except OSError:
-            return  # somebody put something into it: it is not only ours any more
-    elif os.path.lexists(path):
-        path.unlink()
-        on_event(Step(f"file {path} deleted"))
-    else:
-        return
-    fsync_directory(path.parent)

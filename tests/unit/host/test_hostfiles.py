@@ -15,9 +15,9 @@ from os_containers.host.hostfiles import (
     NEW_SUFFIX,
     Action,
     HostPlan,
-    apply_host_files,
     plan_host_files,
 )
+from os_containers.host.prepared_files import apply_host_files, prepare_host_files
 
 
 class Host:
@@ -32,6 +32,13 @@ class Host:
     def go(
         self, leaving: tuple[InstalledFile, ...], files: dict[str, str], owners: dict[str, str] | None = None
     ) -> HostPlan:
+        plan = self.plan(leaving, files, owners)
+        self.apply(plan)
+        return plan
+
+    def plan(
+        self, leaving: tuple[InstalledFile, ...], files: dict[str, str], owners: dict[str, str] | None = None
+    ) -> HostPlan:
         tree = self._trees / f"tree{len(list(self._trees.iterdir()))}"
         for path, text in files.items():
             rendered = tree / str(self.root / path).lstrip("/")
@@ -40,9 +47,11 @@ class Host:
                 rendered.symlink_to(text.removeprefix("-> "))
             else:
                 rendered.write_text(text)
-        plan = plan_host_files(leaving, load_host_tree(tree), owners=owners or {})
-        apply_host_files(plan, self.events.append)
-        return plan
+        return plan_host_files(leaving, load_host_tree(tree), owners=owners or {})
+
+    def apply(self, plan: HostPlan) -> None:
+        with prepare_host_files(plan, "app") as prepared:
+            apply_host_files(plan, prepared, self.events.append)
 
     def files(self) -> dict[str, str]:
         return {
@@ -176,18 +185,15 @@ def test_b78_a_directory_that_somebody_uses_is_kept(host: Host) -> None:
     assert host.files() == {"d/theirs": "x"}
 
 
-def test_a_file_that_is_changed_after_the_plan_is_not_replaced(host: Host) -> None:
+def test_i8_a_file_that_is_changed_after_the_plan_is_not_replaced(host: Host) -> None:
     """A daemon may save its configuration when it is stopped."""
-    first = host.go((), {"a": "1"})
-    tree = host.root.parent / "tree-new"
-    rendered = tree / str(host.root / "a").lstrip("/")
-    rendered.parent.mkdir(parents=True)
-    rendered.write_text("2")
-    plan = plan_host_files(first.installed, load_host_tree(tree), owners={})
+    first = host.go((), {"a": "1", "gone": "1"})
+    plan = host.plan(first.installed, {"a": "2"})
     (host.root / "a").write_text("saved at the last moment")
-    with pytest.raises(ConflictError, match="at the same moment"):
-        apply_host_files(plan, host.events.append)
-    assert host.files() == {"a": "saved at the last moment"}
+    (host.root / "gone").write_text("this too")
+    host.apply(plan)
+    assert host.files() == {"a": "saved at the last moment", "gone": "this too"}
+    assert Step(f"kept {host.root}/a: it was changed since it was installed") in host.events
 
 
 def test_either_of_two_versions_is_ours(host: Host) -> None:
@@ -210,7 +216,7 @@ def test_a_new_mode_arrives_unless_the_admin_chose_one(host: Host) -> None:
         rendered.write_text("1")
         rendered.chmod(0o755)
     plan = plan_host_files(first.installed, load_host_tree(tree), owners={})
-    apply_host_files(plan, host.events.append)
+    host.apply(plan)
     modes = [(host.root / name).stat().st_mode & 0o777 for name in ("a", "b")]
     assert modes == [0o755, 0o600]
 
@@ -229,7 +235,7 @@ def test_no_temporary_file_is_left(host: Host) -> None:
     )
     assert any(change.action is Action.REPLACE for change in broken.changes)
     with pytest.raises(FileNotFoundError):
-        apply_host_files(broken, host.events.append)
+        host.apply(broken)
     assert host.files() == {"a": "1"}
 
 

@@ -1,0 +1,148 @@
+"""The single steps in a directory of the host: write, create, replace, remove; each by names in it.
+
+A name that is to change is first taken away or exchanged in one step, and then what has come away is looked
+at: so what somebody wrote at the last moment is found, and put back.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+
+from os_containers import files
+from os_containers.deployment.exports import FileKind
+from os_containers.deployment.host_tree import CAPABILITIES, HostFile
+from os_containers.deployment.record import InstalledFile
+from os_containers.errors import BrokenError, ConflictError, SystemFaultError
+from os_containers.host.host_root import find_at
+
+# how a file looks that is not whole yet; no finished one has this mode
+UNFINISHED = 0
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def write_file(file: HostFile, name: str, directory_fd: int) -> None:
+    """Write a host file under a new name, durably, as root's own and with its mode.
+
+    Raises SystemFaultError when there is no room for it, BrokenError when it is not what was rendered.
+    """
+    if file.kind is FileKind.SYMLINK:
+        os.symlink(file.rendered.readlink(), name, dir_fd=directory_fd)
+        if os.geteuid() == 0:
+            os.chown(name, 0, 0, dir_fd=directory_fd, follow_symlinks=False)
+        return
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with (
+        _explained(file, directory_fd),
+        os.fdopen(os.open(name, flags, UNFINISHED, dir_fd=directory_fd), "wb") as target,
+    ):
+        _copy(file, target.write)
+        target.flush()
+        # what has its mode is whole, even after a power cut
+        os.fsync(target.fileno())
+        _dress(target.fileno(), file)
+        os.fsync(target.fileno())
+
+
+def create(old: str, old_fd: int, new: str, new_fd: int, path: str) -> None:
+    """Give what waits its name. Raises ConflictError when there is something of this name by now."""
+    try:
+        files.rename_to_free_name(old, new, old_fd=old_fd, new_fd=new_fd)
+    except FileExistsError as error:
+        raise ConflictError(f"{path} was made at the same moment", hint="try again") from error
+    os.fsync(new_fd)
+    os.fsync(old_fd)
+
+
+def replace(new: str, name: str, directory_fd: int, recorded: InstalledFile) -> bool:
+    """Put a new version in the place of the recorded one; False, and nothing done, if another is there."""
+    if find_at(name, directory_fd, recorded.path) != recorded:
+        return False
+    if not files.exchange_names(new, name, directory_fd):
+        os.rename(new, name, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
+    elif find_at(new, directory_fd, recorded.path) == recorded:
+        os.unlink(new, dir_fd=directory_fd)
+    else:
+        files.exchange_names(new, name, directory_fd)
+        return False
+    os.fsync(directory_fd)
+    return True
+
+
+def remove(name: str, temporary: str, directory_fd: int, recorded: InstalledFile) -> bool:
+    """Remove the recorded file; False, and nothing done, if another is there."""
+    files.rename_to_free_name(name, temporary, old_fd=directory_fd, new_fd=directory_fd)
+    if find_at(temporary, directory_fd, recorded.path) != recorded:
+        create(temporary, directory_fd, name, directory_fd, recorded.path)
+        return False
+    os.unlink(temporary, dir_fd=directory_fd)
+    os.fsync(directory_fd)
+    return True
+
+
+def create_directory(file: HostFile, temporary: str, name: str, directory_fd: int) -> None:
+    """Make a directory that has its mode from its first moment on."""
+    os.mkdir(temporary, 0o700, dir_fd=directory_fd)
+    try:
+        set_directory_mode(file, temporary, directory_fd)
+        create(temporary, directory_fd, name, directory_fd, file.path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(temporary, dir_fd=directory_fd)
+        raise
+
+
+def set_directory_mode(file: HostFile, name: str, directory_fd: int) -> None:
+    """Give a directory of ours the mode that it is to have."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, dir_fd=directory_fd)
+    try:
+        _dress(descriptor, file)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_directory(name: str, directory_fd: int) -> None:
+    """Remove a directory if nobody has put something into it: then it is not only ours any more."""
+    with contextlib.suppress(OSError):
+        os.rmdir(name, dir_fd=directory_fd)
+        os.fsync(directory_fd)
+
+
+def _copy(file: HostFile, write: Callable[[bytes], object]) -> None:
+    digest = hashlib.sha256()
+    source_fd = os.open(file.rendered, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(source_fd, "rb") as source:
+        while chunk := source.read(1 << 20):
+            digest.update(chunk)
+            write(chunk)
+    if digest.hexdigest() != file.checksum:
+        raise BrokenError(
+            f"{file.rendered} is not what it was", hint="os-containers check tells what else is damaged"
+        )
+
+
+def _dress(descriptor: int, file: HostFile) -> None:
+    # in this order: chown(2) takes setuid away
+    if os.geteuid() == 0:
+        os.fchown(descriptor, 0, 0)
+    os.fchmod(descriptor, file.mode)
+    if file.capabilities:
+        os.setxattr(descriptor, CAPABILITIES, file.capabilities)
+
+
+@contextlib.contextmanager
+def _explained(file: HostFile, directory_fd: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        space = os.fstatvfs(directory_fd)
+        raise SystemFaultError(
+            f"no room for {file.path}: {file.rendered.stat().st_size} bytes needed,"
+            f" {space.f_bavail * space.f_frsize} free",
+            hint="make room on its file system, then try again",
+        ) from error

@@ -1,0 +1,233 @@
+"""The host's files, reached directory by directory with descriptors: nobody can put a link in our way.
+
+A link above a file is followed once, when its real path is looked up, and only where just root can have made
+it: usr-merge's /lib, or /var/run. From then on that real path is walked, and a link in it is a conflict.
+"""
+
+import contextlib
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Self
+
+from os_containers.deployment.exports import FileKind
+from os_containers.deployment.record import InstalledFile
+from os_containers.errors import ConflictError
+
+LINK_LIMIT = 40
+_DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITABLE_BY_OTHERS = 0o022
+
+
+@dataclass(frozen=True, slots=True)
+class HostRoot:
+    """Where the host's files are; a path of the host is absolute and starts here.
+
+    distrusted are links that images brought: root owns them, but did not choose where they go.
+    """
+
+    path: Path = Path("/")
+    distrusted: frozenset[str] = frozenset()
+
+    def distrusting(self, links: Iterable[str]) -> "HostRoot":
+        """Return the same root, where these paths are never followed as links."""
+        return replace(self, distrusted=self.distrusted.union(links))
+
+    def real_path(self, path: str) -> str:
+        """Return where a path really is, by following trusted links above it; its own name is not followed.
+
+        Raises ConflictError for a link above it that others than root may have made.
+        """
+        parent, _, name = path.rpartition("/")
+        return str(PurePosixPath(self.real_directory(parent or "/"), name))
+
+    def real_directory(self, path: str) -> str:
+        """Return the real path of a directory, which may be missing; its own name is followed, too.
+
+        Raises ConflictError for a link that is not to be trusted, and for what is no directory.
+        """
+        with _Walk(self) as walk:
+            walk.go(path)
+            return walk.where
+
+    @contextlib.contextmanager
+    def directory(self, path: str) -> Iterator[int]:
+        """Yield a descriptor of a directory at a real path.
+
+        Raises FileNotFoundError when it is missing, ConflictError when a link or another file is in the way.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY | _DIRECTORY)
+        with contextlib.ExitStack() as opened:
+            opened.callback(os.close, descriptor)
+            way = PurePosixPath("/")
+            for part in PurePosixPath(path).parts[1:]:
+                way /= part
+                descriptor = _open_directory(part, descriptor, way)
+                opened.callback(os.close, descriptor)
+            yield descriptor
+
+    def existing_directory(self, path: str) -> str:
+        """Return the directory at a real path, or the nearest one above that is there."""
+        directory = PurePosixPath(path)
+        for one in (directory, *directory.parents):
+            with contextlib.suppress(FileNotFoundError), self.directory(str(one)):
+                return str(one)
+        return "/"
+
+    def find(self, path: str) -> InstalledFile | None:
+        """Return what is at a real path, None for nothing. Raises ConflictError for a device or a socket."""
+        directory, _, name = path.rpartition("/")
+        try:
+            with self.directory(directory or "/") as descriptor:
+                return find_at(name, descriptor, path)
+        except FileNotFoundError:
+            return None
+
+
+def find_at(name: str, directory_fd: int, path: str) -> InstalledFile | None:
+    """Return what has a name in an open directory, as it would be recorded for path; None for nothing.
+
+    Raises ConflictError for a device, a pipe or a socket.
+    """
+    try:
+        mode = os.lstat(name, dir_fd=directory_fd).st_mode
+    except FileNotFoundError:
+        return None
+    match stat.S_IFMT(mode):
+        case stat.S_IFREG:
+            return InstalledFile(path, FileKind.FILE, _checksum(name, directory_fd), stat.S_IMODE(mode))
+        case stat.S_IFLNK:
+            target = os.fsencode(os.readlink(name, dir_fd=directory_fd))
+            checksum = hashlib.sha256(target).hexdigest()
+            return InstalledFile(path, FileKind.SYMLINK, checksum, stat.S_IMODE(mode))
+        case stat.S_IFDIR:
+            return InstalledFile(path, FileKind.DIRECTORY, "", stat.S_IMODE(mode))
+        case _:
+            raise ConflictError(
+                f"{path} is a device, a pipe or a socket", hint=f"move {path} away, then try again"
+            )
+
+
+def open_file_at(name: str, directory_fd: int) -> int:
+    """Open a file of an open directory for reading; a link is not followed, a pipe does not make us wait."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.open(name, flags, dir_fd=directory_fd)
+
+
+def _checksum(name: str, directory_fd: int) -> str:
+    with os.fdopen(open_file_at(name, directory_fd), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _open_directory(part: str, directory_fd: int, way: PurePosixPath) -> int:
+    try:
+        return os.open(part, os.O_RDONLY | _DIRECTORY, dir_fd=directory_fd)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        mode = os.lstat(part, dir_fd=directory_fd).st_mode
+        if stat.S_ISLNK(mode):
+            raise ConflictError(
+                f"{way} is a symlink now", hint=f"see who made {way}, then try again"
+            ) from error
+        if not stat.S_ISDIR(mode):
+            raise _no_directory(way) from error
+        raise
+
+
+def _no_directory(way: PurePosixPath) -> ConflictError:
+    return ConflictError(f"{way} is not a directory", hint=f"move {way} away, then try again")
+
+
+class _Walk:
+    """A way from the root down, which may lead through trusted links, and never above the root."""
+
+    def __init__(self, root: HostRoot) -> None:
+        self._root = root
+        self._opened: list[int] = []
+        self._names: list[str] = []
+        self._missing: list[str] = []
+        self._links = 0
+
+    def __enter__(self) -> Self:
+        self._opened.append(os.open(self._root.path, os.O_PATH | _DIRECTORY))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor in self._opened:
+            os.close(descriptor)
+
+    @property
+    def where(self) -> str:
+        return "/" + "/".join((*self._names, *self._missing))
+
+    def go(self, path: str) -> None:
+        """Go on along a path; one that is absolute starts at the root again."""
+        if path.startswith("/"):
+            self._up_to_root()
+        for part in PurePosixPath(path).parts:
+            if part == "..":
+                self._up()
+            elif part != "/":
+                self._down(part)
+
+    def _up_to_root(self) -> None:
+        while self._missing or self._names:
+            self._up()
+
+    def _up(self) -> None:
+        if self._missing:
+            self._missing.pop()
+        elif self._names:
+            self._names.pop()
+            os.close(self._opened.pop())
+
+    def _down(self, part: str) -> None:
+        if self._missing:
+            self._missing.append(part)
+            return
+        try:
+            inner = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._opened[-1])
+        except FileNotFoundError:
+            self._missing.append(part)
+            return
+        mode = os.fstat(inner).st_mode
+        if stat.S_ISDIR(mode):
+            self._opened.append(inner)
+            self._names.append(part)
+            return
+        with contextlib.ExitStack() as closed:
+            closed.callback(os.close, inner)
+            way = PurePosixPath(self.where, part)
+            if not stat.S_ISLNK(mode):
+                raise _no_directory(way)
+            self._follow(inner, way)
+
+    def _follow(self, link: int, way: PurePosixPath) -> None:
+        self._links += 1
+        if self._links > LINK_LIMIT:
+            raise ConflictError(f"{way} is one of too many symlinks", hint=f"see where {way} leads")
+        target = os.readlink("", dir_fd=link)
+        if str(way) in self._root.distrusted:
+            raise ConflictError(
+                f"{way} is a symlink that a container brought (to {target!a})",
+                hint="nothing is put behind such a link; choose another place with --set",
+            )
+        if not self._is_trusted(link):
+            raise ConflictError(
+                f"{way} is a symlink that others than root may have made (to {target!a})",
+                hint=f"make {way} a directory, or let root own the link and the directory that it is in",
+            )
+        self.go(target)
+
+    def _is_trusted(self, link: int) -> bool:
+        directory = os.fstat(self._opened[-1])
+        ours = {0, os.geteuid()}
+        return (
+            os.fstat(link).st_uid in ours
+            and directory.st_uid in ours
+            and not directory.st_mode & _WRITABLE_BY_OTHERS
+        )

@@ -1,0 +1,167 @@
+"""Host files put in place, in two steps: all new versions are written beside their places, then only renamed.
+
+So a full or read-only disk shows before the service is stopped, and a reader sees a whole file, old or new.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from os_containers.deployment.exports import FileKind
+from os_containers.deployment.host_tree import HostFile
+from os_containers.deployment.record import InstalledFile
+from os_containers.events import OnEvent, Step, Warned
+from os_containers.host import file_steps
+from os_containers.host.host_root import HostRoot
+from os_containers.host.hostfiles import Action, Change, HostPlan
+from os_containers.host.temporaries import Version, settle, temporary_for
+
+
+@contextlib.contextmanager
+def prepare_host_files(plan: HostPlan, container: str) -> Iterator["PreparedFiles"]:
+    """Write the new versions of a plan beside their places; what was not applied at the end is removed.
+
+    Raises SystemFaultError when the host has no room for them; nothing has changed then.
+    """
+    prepared = PreparedFiles(container, plan.root)
+    try:
+        for change in plan.changes:
+            prepared.add(change)
+        yield prepared
+    finally:
+        prepared.discard()
+
+
+def apply_host_files(plan: HostPlan, prepared: "PreparedFiles", on_event: OnEvent) -> None:
+    """Carry out a plan, each step durably.
+
+    It may be a newer plan than the one that was prepared: what differs is written now. A file that was
+    changed even after the plan stays as it is. Raises ConflictError when something is by now where nothing
+    was.
+    """
+    for change in plan.changes:
+        prepared.apply(change, on_event)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A new version of a file, and the directory and name where it waits."""
+
+    file: HostFile
+    directory: str
+    name: str
+
+
+class PreparedFiles:
+    """New versions of host files that wait beside their places."""
+
+    def __init__(self, container: str, root: HostRoot) -> None:
+        self._container = container
+        self._root = root
+        self._waiting: dict[str, _Waiting] = {}
+        self._known: set[Version] = set()
+
+    def add(self, change: Change) -> None:
+        """Write what a change will put in place, if it does."""
+        file = change.file
+        if file is None or file.kind is FileKind.DIRECTORY:
+            return
+        if change.action in {Action.CREATE, Action.REPLACE}:
+            self._write(change, file)
+
+    def apply(self, change: Change, on_event: OnEvent) -> None:
+        """Make one change of a plan."""
+        path, file, present = change.path, change.file, change.present
+        match change.action:
+            case Action.CREATE | Action.REPLACE if file and file.kind is FileKind.DIRECTORY:
+                self._put_directory(file, present)
+            case Action.CREATE | Action.REPLACE if file:
+                on_event(Step(f"copied {_shown(file)}") if self._put(change, file) else _kept(path))
+            case Action.REMOVE if present and present.kind is FileKind.DIRECTORY:
+                self._remove_directory(path)
+            case Action.REMOVE if present:
+                on_event(Step(f"file {path} deleted") if self._remove(present) else _kept(path))
+            case Action.KEEP_FOREIGN:
+                on_event(Warned(f"{path} was there before: kept, and not managed"))
+            case Action.KEEP_CHANGED | Action.LET_GO:
+                if not present or present.kind is not FileKind.DIRECTORY:
+                    on_event(_kept(path))
+            case _:
+                pass
+
+    def discard(self) -> None:
+        """Remove what still waits."""
+        for path in list(self._waiting):
+            self._discard(path)
+
+    def _discard(self, path: str) -> None:
+        waiting = self._waiting.pop(path)
+        with self._root.directory(waiting.directory) as directory_fd:
+            settle(waiting.name, directory_fd, path, waiting.directory, self._known)
+
+    def _write(self, change: Change, file: HostFile) -> _Waiting:
+        parent, _ = _split(change.path)
+        # a directory that is still missing will be on the file system of the one above it
+        directory = self._root.existing_directory(parent)
+        waiting = _Waiting(file, directory, temporary_for(self._container, change.path))
+        self._waiting[change.path] = waiting
+        self._known |= {Version.of(one) for one in (file, change.present) if one}
+        with self._root.directory(directory) as directory_fd:
+            file_steps.write_file(file, waiting.name, directory_fd)
+        return waiting
+
+    def _put(self, change: Change, file: HostFile) -> bool:
+        """Say whether the new version is in place; if not, somebody has changed the old one."""
+        parent, name = _split(change.path)
+        waiting = self._waiting.get(change.path)
+        if waiting and (waiting.file != file or (change.present and waiting.directory != parent)):
+            self._discard(change.path)
+            waiting = None
+        waiting = waiting or self._write(change, file)
+        with (
+            self._root.directory(waiting.directory) as waiting_fd,
+            self._root.directory(parent) as directory_fd,
+        ):
+            if change.present is None:
+                file_steps.create(waiting.name, waiting_fd, name, directory_fd, change.path)
+            elif not file_steps.replace(waiting.name, name, directory_fd, change.present):
+                return False
+        del self._waiting[change.path]
+        return True
+
+    def _put_directory(self, file: HostFile, present: InstalledFile | None) -> None:
+        parent, name = _split(file.path)
+        with self._root.directory(parent) as directory_fd:
+            if present is None:
+                temporary = temporary_for(self._container, file.path)
+                file_steps.create_directory(file, temporary, name, directory_fd)
+            else:
+                file_steps.set_directory_mode(file, name, directory_fd)
+
+    def _remove(self, present: InstalledFile) -> bool:
+        parent, name = _split(present.path)
+        temporary = temporary_for(self._container, present.path)
+        try:
+            with self._root.directory(parent) as directory_fd:
+                return file_steps.remove(name, temporary, directory_fd, present)
+        except FileNotFoundError:
+            return True
+
+    def _remove_directory(self, path: str) -> None:
+        parent, name = _split(path)
+        with contextlib.suppress(FileNotFoundError), self._root.directory(parent) as directory_fd:
+            file_steps.remove_directory(name, directory_fd)
+
+
+def _split(path: str) -> tuple[str, str]:
+    whole = PurePosixPath(path)
+    return str(whole.parent), whole.name
+
+
+def _shown(file: HostFile) -> str:
+    return f"{file.path} -> {file.rendered.readlink()}" if file.kind is FileKind.SYMLINK else file.path
+
+
+def _kept(path: str) -> Step:
+    return Step(f"kept {path}: it was changed since it was installed")

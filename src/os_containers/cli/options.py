@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from os_containers.deployment.values import parse_settings
+from os_containers.host.host_policy import Permission
 from os_containers.image.manifest import Platform
 from os_containers.image.proxy import ProxyOptions
 
@@ -61,5 +62,22 @@ def registry(command: _Function) -> Callable[..., Any]:
             platform=Platform.parse(platform) if platform else None,
         )
         return command(*args, options=options, **kwargs)
+
+    return with_options
+
+
+def host_files(command: _Function) -> Callable[..., Any]:
+    """Add what the admin may allow an image's host files; the command gets it as `permission`."""
+
+    @click.option(
+        "--allow-host-path",
+        metavar="PATH",
+        multiple=True,
+        help="Let the image put files here, or below, though others than the container act on them.",
+    )
+    @click.option("--allow-setuid", is_flag=True, help="Let its host files be setuid or have capabilities.")
+    @functools.wraps(command)
+    def with_options(*args: Any, allow_host_path: tuple[str, ...], allow_setuid: bool, **kwargs: Any) -> Any:
+        return command(*args, permission=Permission.parse(allow_host_path, setuid=allow_setuid), **kwargs)
 
     return with_options

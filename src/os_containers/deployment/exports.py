@@ -131,13 +131,12 @@ def _walk(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def _exported_file(path: Path, status: os.stat_result, exported: str) -> ExportedFile:
-    # setuid and setgid stay in the image: on the host they would be root's gift to every user
-    mode = stat.S_IMODE(status.st_mode) & 0o777
+    mode = stat.S_IMODE(status.st_mode)
     match stat.S_IFMT(status.st_mode):
         case stat.S_IFREG:
             return ExportedFile(exported, FileKind.FILE, mode)
         case stat.S_IFDIR:
-            return ExportedFile(exported, FileKind.DIRECTORY, mode)
+            return ExportedFile(exported, FileKind.DIRECTORY, mode & 0o777)
         case stat.S_IFLNK:
             return ExportedFile(exported, FileKind.SYMLINK, 0o777, target=str(path.readlink()))
         case _:

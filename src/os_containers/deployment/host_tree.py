@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from os_containers.deployment.exports import ExportedFile, ExportManifest, Exports, FileKind
 from os_containers.deployment.template import render
 from os_containers.errors import ImageError
-from os_containers.files import make_directory
+from os_containers.files import TEMPORARY_PREFIX, make_directory
 
 # as umask 022 has it: what an image gives to everybody to write to is no gift to the host
 _FILE_MODE = 0o6755
@@ -70,6 +70,7 @@ def _destinations(exports: Exports, values: Mapping[str, str]) -> dict[str, Expo
     destinations: dict[str, ExportedFile] = {}
     for file in exports.host_files:
         destination = _destination(file.path, exports.manifest, values)
+        _check_names(destination, file)
         first = destinations.setdefault(destination, file)
         if FileKind.DIRECTORY not in {first.kind, file.kind} and first is not file:
             raise ImageError(f"exports/hostfs has two files for {destination}: {first.path} and {file.path}")
@@ -81,6 +82,13 @@ def _destinations(exports: Exports, values: Mapping[str, str]) -> dict[str, Expo
             if (way := destinations.get(str(above))) and way.kind is not FileKind.DIRECTORY:
                 raise ImageError(f"exports/hostfs puts {destination} behind {above}, which is a {way.kind}")
     return destinations
+
+
+def _check_names(destination: str, file: ExportedFile) -> None:
+    if destination == "/" and file.kind is not FileKind.DIRECTORY:
+        raise ImageError(f"exports/manifest.json renames the {file.kind} {file.path} to /")
+    if any(part.startswith(TEMPORARY_PREFIX) for part in PurePosixPath(destination).parts):
+        raise ImageError(f"exports/hostfs has a name that is for our own use: {destination}")
 
 
 def _destination(path: str, manifest: ExportManifest, values: Mapping[str, str]) -> str:

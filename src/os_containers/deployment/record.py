@@ -32,6 +32,14 @@ class InstalledFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Approved:
+    """What of a deployment's host files the admin had to allow: paths, and programs that are setuid."""
+
+    paths: tuple[str, ...] = ()
+    setuid: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What a deployment is made of, and what it put on the host; created in seconds since 1970.
 
@@ -47,6 +55,7 @@ class Record:
     values: Values
     installed: tuple[InstalledFile, ...] = ()
     directories: tuple[str, ...] = ()
+    approved: Approved = Approved()
     was_active: bool = False
     has_service: bool = True
     unknown: Mapping[str, Any] = field(default_factory=dict)
@@ -78,6 +87,8 @@ class _Info(msgspec.Struct, rename="kebab", omit_defaults=False):
     installed_kinds: dict[str, FileKind] | None = None
     installed_modes: dict[str, int] | None = None
     directories: list[str] | None = None
+    approved_host_paths: list[str] | None = None
+    approved_setuid: list[str] | None = None
     was_active: bool = True
 
 
@@ -109,6 +120,7 @@ def parse_record(raw: bytes) -> Record:
         values=_values(info),
         installed=_installed(info),
         directories=tuple(info.directories or ()),
+        approved=Approved(tuple(info.approved_host_paths or ()), tuple(info.approved_setuid or ())),
         was_active=info.was_active,
         has_service=info.has_container_service,
         unknown={key: value for key, value in tree.items() if key not in _OURS},
@@ -135,6 +147,8 @@ def dump_record(record: Record) -> bytes:
         installed_kinds={file.path: file.kind for file in record.installed},
         installed_modes={file.path: file.mode for file in record.installed},
         directories=list(record.directories),
+        approved_host_paths=list(record.approved.paths),
+        approved_setuid=list(record.approved.setuid),
         was_active=record.was_active,
     )
     tree = {**record.unknown, **msgspec.to_builtins(info)}

@@ -125,17 +125,12 @@ def _checksum(name: str, directory_fd: int) -> str:
 def _open_directory(part: str, directory_fd: int, way: PurePosixPath) -> int:
     try:
         return os.open(part, os.O_RDONLY | _DIRECTORY, dir_fd=directory_fd)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        mode = os.lstat(part, dir_fd=directory_fd).st_mode
-        if stat.S_ISLNK(mode):
+    except NotADirectoryError as error:
+        if stat.S_ISLNK(os.lstat(part, dir_fd=directory_fd).st_mode):
             raise ConflictError(
                 f"{way} is a symlink now", hint=f"see who made {way}, then try again"
             ) from error
-        if not stat.S_ISDIR(mode):
-            raise _no_directory(way) from error
-        raise
+        raise _no_directory(way) from error
 
 
 def _no_directory(way: PurePosixPath) -> ConflictError:

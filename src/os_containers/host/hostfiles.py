@@ -64,18 +64,20 @@ def plan_host_files(
     *,
     owners: Mapping[str, str],
     shared_directories: Collection[str] = (),
+    left_out: Collection[str] = (),
     root: HostRoot | None = None,
 ) -> HostPlan:
     """Return how the host gets from files of ours to those of a deployment; changes nothing.
 
     A path may be in leaving twice; the first is what an edit counts as based on. owners says which other
-    container a path belongs to; a directory may be shared with others, and goes with the last of them. Raises
-    ConflictError when a path is another container's, or something is there that must not be replaced.
+    container a path belongs to; a directory may be shared with others, and goes with the last of them.
+    Entering files that are left out do not enter. Raises ConflictError when a path is another container's,
+    or something is there that must not be replaced.
     """
     leaving = list(leaving)
     links = [file.path for file in leaving if file.kind is FileKind.SYMLINK]
     planner = _Planner((root or HostRoot()).distrusting((*owners, *links)), owners, shared_directories)
-    return planner.plan(leaving, entering)
+    return planner.plan(leaving, entering, left_out)
 
 
 # What we put at a path: one version, or after a change that was broken off one of two.
@@ -90,9 +92,12 @@ class _Planner:
     owners: Mapping[str, str]
     shared_directories: Collection[str]
 
-    def plan(self, leaving: Iterable[InstalledFile], entering: Iterable[HostFile]) -> HostPlan:
+    def plan(
+        self, leaving: Iterable[InstalledFile], entering: Iterable[HostFile], left_out: Collection[str]
+    ) -> HostPlan:
         ours, lost = self._ours(leaving)
-        wanted = list(self._with_new_versions(self._with_real_paths(entering), ours))
+        entering = [file for file in self._with_real_paths(entering) if file.path not in left_out]
+        wanted = list(self._with_new_versions(entering, ours))
         changes = [self._enter(file, ours.get(file.path, ())) for file in wanted]
         # what is in a directory goes before the directory
         obsolete = sorted(ours.keys() - {file.path for file in wanted}, reverse=True)
@@ -136,7 +141,8 @@ class _Planner:
         present = self.root.find(file.path)
         if present is None:
             return Change(Action.CREATE, file.path, present, file, installed)
-        if not ours:
+        moved = file.kind is FileKind.DIRECTORY and present.kind is FileKind.SYMLINK
+        if not ours or moved:
             return self._enter_foreign(file, present, installed)
         if FileKind.DIRECTORY in {file.kind, present.kind} and file.kind is not present.kind:
             raise _in_the_way(present)
@@ -171,6 +177,8 @@ class _Planner:
             present = self.root.find(path)
         except ConflictError:
             return Change(Action.LET_GO, path, None)
+        if path in self.shared_directories:
+            return Change(Action.LEAVE, path, present)
         action = Action.REMOVE if present is None or present in ours else Action.LET_GO
         return Change(action, path, present)
 

@@ -5,12 +5,14 @@ So a full or read-only disk shows before the service is stopped, and a reader se
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import HostFile
 from os_containers.deployment.record import InstalledFile
+from os_containers.errors import ConflictError
 from os_containers.events import OnEvent, Step, Warned
 from os_containers.host import file_steps
 from os_containers.host.host_root import HostRoot
@@ -31,6 +33,13 @@ def prepare_host_files(plan: HostPlan, container: str) -> Iterator["PreparedFile
         yield prepared
     finally:
         prepared.discard()
+
+
+def nothing_prepared(
+    container: str, *, root: HostRoot | None = None
+) -> AbstractContextManager["PreparedFiles"]:
+    """Give what a plan is applied with that nobody had the time to prepare."""
+    return prepare_host_files(HostPlan((), root or HostRoot()), container)
 
 
 def apply_host_files(plan: HostPlan, prepared: "PreparedFiles", on_event: OnEvent) -> None:
@@ -97,7 +106,11 @@ class PreparedFiles:
 
     def _discard(self, path: str) -> None:
         waiting = self._waiting.pop(path)
-        with self._root.directory(waiting.directory) as directory_fd:
+        # who takes the directory away takes along what waits in it
+        with (
+            contextlib.suppress(ConflictError, FileNotFoundError),
+            self._root.directory(waiting.directory) as directory_fd,
+        ):
             settle(waiting.name, directory_fd, path, waiting.directory, self._known)
 
     def _write(self, change: Change, file: HostFile) -> _Waiting:

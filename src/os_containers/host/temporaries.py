@@ -52,20 +52,23 @@ def remove_temporaries(
     installed are all files that the command may have put in place or taken away, of both deployments. What
     somebody else wrote, and we had just taken away to look at it, is put back.
     """
-    root = root or HostRoot()
-    places, known = {}, set()
-    for file in installed:
-        known.add(Version.of(file))
-        # what is behind a link now was not reached by the killed command either
-        with contextlib.suppress(ConflictError):
-            real = root.real_path(file.path)
-            places[_hash(real)] = real
+    root, installed = root or HostRoot(), list(installed)
+    places, known = _places(installed, root), {Version.of(file) for file in installed}
     stayed = []
     for directory, name, path_hash in _found(container, places.values(), root):
         with root.directory(directory) as directory_fd:
             if not settle(name, directory_fd, places.get(path_hash), directory, known):
                 stayed.append(str(PurePosixPath(directory, name)))
-    return stayed
+    return sorted(stayed)
+
+
+def find_temporaries(
+    container: str, installed: Iterable[HostFile | InstalledFile], *, root: HostRoot | None = None
+) -> list[str]:
+    """Return what a killed command left beside the host files of a container, and above them."""
+    root = root or HostRoot()
+    found = _found(container, _places(installed, root).values(), root)
+    return sorted(str(PurePosixPath(directory, name)) for directory, name, _ in found)
 
 
 def settle(
@@ -84,6 +87,17 @@ def settle(
         return False
     os.fsync(directory_fd)
     return True
+
+
+def _places(installed: Iterable[HostFile | InstalledFile], root: HostRoot) -> dict[str, str]:
+    """Return the real paths of files by their hashes."""
+    places = {}
+    for file in installed:
+        # what is behind a link now was not reached by the killed command either
+        with contextlib.suppress(ConflictError):
+            real = root.real_path(file.path)
+            places[_hash(real)] = real
+    return places
 
 
 def _put_back(

@@ -14,13 +14,14 @@ from os_containers.deployment.accounts import Account, find_account
 from os_containers.deployment.default_config import default_config, volume_directory
 from os_containers.deployment.exports import Exports, FileKind, load_exports
 from os_containers.deployment.host_tree import write_host_tree
-from os_containers.deployment.record import Record
+from os_containers.deployment.record import Approved, Record
 from os_containers.deployment.rootless import drop_groups, make_rootless
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.deployment.values import Origin, Value, Values
 from os_containers.errors import ImageError
 from os_containers.events import Warned
 from os_containers.host import unit
+from os_containers.host.host_policy import Permission
 from os_containers.host.runtime import Runtime
 from os_containers.image.manifest import ContainerConfig
 from os_containers.operations.system import System
@@ -46,6 +47,8 @@ class Blueprint:
     runtime: Runtime
     settings: Mapping[str, str]
     previous: Values = field(default_factory=dict)
+    permission: Permission = field(default_factory=Permission)
+    approved: Approved = field(default_factory=Approved)
 
 
 @dataclass(frozen=True, slots=True)

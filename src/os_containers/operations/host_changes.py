@@ -8,7 +8,7 @@ from pathlib import Path
 from os_containers.deployment.container import Container, Deployment, all_containers
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import load_host_tree
-from os_containers.deployment.record import Record
+from os_containers.deployment.record import InstalledFile, Record
 from os_containers.errors import OsContainersError
 from os_containers.host.hostfiles import HostPlan, plan_host_files
 from os_containers.host.recovery_unit import RecoveryUnit
@@ -31,11 +31,13 @@ def plan(
     What is on the host from us is in the records of `ours`: of one deployment, or after a change that was
     broken off of two.
     """
-    wanted = load_host_tree(entering.host_files) if entering else ()
+    others = _of_others(system, container)
     return plan_host_files(
         [file for one in ours if one for file in one.record.installed],
-        [file for file in wanted if file.path not in left_out],
-        owners=_owners(system, container),
+        load_host_tree(entering.host_files) if entering else (),
+        owners={file.path: name for name, file in others if file.kind is not FileKind.DIRECTORY},
+        shared_directories={file.path for _, file in others if file.kind is FileKind.DIRECTORY},
+        left_out=left_out,
     )
 
 
@@ -85,14 +87,13 @@ def remove_directories(system: System, owner: Deployment, directories: Iterable[
                 system.tell(f"kept {path}: the data of {owner.container}")
 
 
-def _owners(system: System, container: Container) -> dict[str, str]:
-    """Return which other container each host file belongs to."""
-    owners: dict[str, str] = {}
+def _of_others(system: System, container: Container) -> list[tuple[str, InstalledFile]]:
+    """Return the host files of the other containers, each with its container's name."""
+    others: list[tuple[str, InstalledFile]] = []
     for other in all_containers(system.paths):
         if other.name == container.name:
             continue
         # a broken neighbour must not stop this container
         with contextlib.suppress(OsContainersError):
-            installed = other.current().record.installed
-            owners |= {file.path: other.name for file in installed if file.kind is not FileKind.DIRECTORY}
-    return owners
+            others += [(other.name, file) for file in other.current().record.installed]
+    return others

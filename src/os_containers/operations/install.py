@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from os_containers.deployment.container import Container, Deployment
 from os_containers.errors import ConflictError
+from os_containers.host.host_policy import Permission
 from os_containers.host.runtime import find_runtime
 from os_containers.host.unit_files import UnitFiles
 from os_containers.image.name import store_name
@@ -27,10 +28,12 @@ def install(
     settings: Mapping[str, str],
     runtime: str | None = None,
     options: ProxyOptions | None = None,
+    permission: Permission | None = None,
 ) -> Deployment:
     """Return the first deployment of a new container, enabled and not started.
 
-    Raises ConflictError when the name is taken; whatever fails, nothing is left of it.
+    Raises ConflictError when the name is taken, PolicyError when a host file needs a permission; whatever
+    fails, nothing is left of it.
     """
     found_runtime = find_runtime(runtime, recorded="", environment=system.environment)
     container = system.container(
@@ -44,7 +47,15 @@ def install(
         _check_free(system, container)
         serial = container.next_serial()
         path = container.deployment_path(serial)
-        blueprint = Blueprint(container.name, path, serial, stored, found_runtime, settings)
+        blueprint = Blueprint(
+            container.name,
+            path,
+            serial,
+            stored,
+            found_runtime,
+            settings,
+            permission=permission or Permission(),
+        )
         deployment = stage(system, repo, blueprint)
         transition = Transition(
             operation="install",

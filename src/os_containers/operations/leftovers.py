@@ -1,11 +1,16 @@
 """What a killed command leaves: names that only a journal or deployments tell of, and temporary names."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from os_containers import files
 from os_containers.deployment.container import Container, all_containers
-from os_containers.deployment.host_tree import load_host_tree
+from os_containers.deployment.host_tree import HostFile, load_host_tree
+from os_containers.deployment.record import InstalledFile
+from os_containers.events import Warned
+from os_containers.host import temporaries
+from os_containers.host.hostfiles import NEW_SUFFIX
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations.system import System
 
@@ -19,13 +24,22 @@ def known_names(system: System) -> list[str]:
 
 def find_temporaries(system: System, container: Container) -> list[Path]:
     """Return the temporary names of a container's files, wherever these are."""
-    return [left for path in _written_files(system, container) for left in files.leftover_temporaries(path)]
+    left = [left for path in _written_files(system, container) for left in files.leftover_temporaries(path)]
+    return left + [
+        Path(path) for path in temporaries.find_temporaries(container.name, _host_files(container))
+    ]
 
 
 def remove_temporaries(system: System, container: Container) -> None:
-    """Remove the temporary names of a container; its lock is held, so nobody is writing them."""
-    for temporary in find_temporaries(system, container):
-        temporary.unlink(missing_ok=True)
+    """Remove the temporary names of a container; its lock is held, so nobody is writing them.
+
+    What somebody has written into a host file at the last moment is put back.
+    """
+    for stayed in temporaries.remove_temporaries(container.name, _host_files(container)):
+        system.on_event(Warned(f"{stayed} is what somebody wrote into a file of {container.name}: see to it"))
+    for path in _written_files(system, container):
+        for temporary in files.leftover_temporaries(path):
+            temporary.unlink(missing_ok=True)
 
 
 def _written_files(system: System, container: Container) -> Iterator[Path]:
@@ -33,6 +47,15 @@ def _written_files(system: System, container: Container) -> Iterator[Path]:
     yield from (unit_files.unit, unit_files.drop_in, unit_files.tmpfiles)
     yield from (container.link, system.journals.path(container.name))
     for serial in container.serials():
-        path = container.deployment_path(serial)
-        yield path / "info"
-        yield from (Path(file.path) for file in load_host_tree(path / "host"))
+        yield container.deployment_path(serial) / "info"
+
+
+def _host_files(container: Container) -> list[HostFile | InstalledFile]:
+    """Return what any deployment has put on the host, or was about to."""
+    rendered = [
+        file
+        for serial in container.serials()
+        for file in load_host_tree(container.deployment_path(serial) / "host")
+    ]
+    beside = [replace(file, path=file.path + NEW_SUFFIX) for file in rendered]
+    return [*rendered, *beside, *(file for one in container.readable() for file in one.record.installed)]

@@ -68,9 +68,10 @@ def recover(system: System, repo: Repo, container: Container, how: Start) -> Non
     Raises BrokenError, and touches nothing, when the journal does not fit what is there.
     """
     journal = system.journals.read(container.name)
+    # first of all: what somebody wrote into a host file may have to be put back
+    remove_temporaries(system, container)
     if journal:
         _resolve(system, repo, container, journal, how)
-    remove_temporaries(system, container)
     discard_unfinished(system, repo, container)
     for directory in (system.paths.staging, system.paths.trash):
         scratch.remove_abandoned(directory)

@@ -5,10 +5,15 @@ It becomes active only by a transition.
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from os_containers import files
 from os_containers.deployment.container import Deployment, save_record
+from os_containers.deployment.host_tree import load_host_tree
+from os_containers.deployment.record import Approved
+from os_containers.host.host_policy import POLICY_FILE, approve, parse_policy
+from os_containers.host.host_root import HostRoot
 from os_containers.operations.build import Blueprint, build
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
@@ -18,12 +23,14 @@ from os_containers.scratch import Scratch, scratch_directory
 def stage(system: System, repo: Repo, blueprint: Blueprint) -> Deployment:
     """Return a new, complete deployment that is not active yet, with its commit pinned in the repo.
 
-    Raises ImageError when the image cannot be made into one; then nothing is left of it.
+    Raises ImageError when the image cannot be made into one, PolicyError when a host file of it needs the
+    admin's word; then nothing is left of it.
     """
     with staging_directory(system, blueprint.name) as scratch:
         directory = scratch.path / "deployment"
         directory.mkdir(mode=0o700)
-        record = build(system, repo, blueprint, directory).record
+        built = build(system, repo, blueprint, directory).record
+        record = replace(built, approved=_approved(system, blueprint, directory / "host"))
         save_record(directory, record)
         repo.pin(blueprint.name, blueprint.serial, blueprint.image.commit)
         _publish(directory, blueprint.path)
@@ -36,6 +43,14 @@ def staging_directory(system: System, name: str) -> Iterator[Scratch]:
     files.make_directory(system.paths.staging, mode=0o700)
     with scratch_directory(system.paths.staging, f"{name}-") as scratch:
         yield scratch
+
+
+def _approved(system: System, blueprint: Blueprint, host_tree: Path) -> Approved:
+    root = HostRoot()
+    host_files = [(file, root.real_path(file.path)) for file in load_host_tree(host_tree)]
+    policy = system.paths.config_directory / POLICY_FILE
+    allowed = parse_policy(policy.read_bytes()) if policy.exists() else ()
+    return approve(host_files, blueprint.permission.with_paths(allowed), blueprint.approved)
 
 
 def _publish(directory: Path, path: Path) -> None:

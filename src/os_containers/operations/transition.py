@@ -16,7 +16,13 @@ import msgspec
 from os_containers.deployment.container import Container, Deployment, load_deployment, save_record
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
-from os_containers.host.hostfiles import apply_host_files
+from os_containers.host.prepared_files import (
+    PreparedFiles,
+    apply_host_files,
+    nothing_prepared,
+    prepare_host_files,
+)
+from os_containers.host.writable import check_writable
 from os_containers.operations import host_changes, service
 from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.retention import discard, keep_only
@@ -67,14 +73,17 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
     transition = replace(transition, missing=host_changes.missing_files(transition.leaving))
     # one that was active before may have left files on the host that somebody had changed
     ours = [transition.leaving] if transition.is_fresh else [transition.leaving, transition.entering]
-    try:
-        # a conflict shows before the service is stopped
-        host_changes.plan(system, transition.container, transition.entering, ours=ours)
-        system.journals.write(transition.journal())
-    except BaseException:
-        _forget(system, repo, transition)
-        raise
-    _go_or_go_back(system, repo, transition, ours, Start.WATCHED)
+    with contextlib.ExitStack() as waiting:
+        try:
+            # a conflict, a read-only and a full disk show before the service is stopped
+            plan = host_changes.plan(system, transition.container, transition.entering, ours=ours)
+            check_writable(plan)
+            system.journals.write(transition.journal())
+            prepared = waiting.enter_context(prepare_host_files(plan, transition.container.name))
+        except BaseException:
+            _forget(system, repo, transition)
+            raise
+        _go_or_go_back(system, repo, transition, ours, Start.WATCHED, prepared=prepared)
 
 
 def switch_deployment(
@@ -90,7 +99,9 @@ def switch_deployment(
 
 def complete(system: System, repo: Repo, transition: Transition, how: Start) -> None:
     """End a transition that was broken off behind its commit point; undo it when that does not work."""
-    _go_or_go_back(system, repo, transition, [transition.leaving, transition.entering], how)
+    both = [transition.leaving, transition.entering]
+    with nothing_prepared(transition.container.name) as prepared:
+        _go_or_go_back(system, repo, transition, both, how, prepared=prepared)
 
 
 def go_back(system: System, repo: Repo, transition: Transition, how: Start) -> None:
@@ -109,10 +120,16 @@ def go_back(system: System, repo: Repo, transition: Transition, how: Start) -> N
 
 
 def _go_or_go_back(
-    system: System, repo: Repo, transition: Transition, ours: Sequence[Deployment | None], how: Start
+    system: System,
+    repo: Repo,
+    transition: Transition,
+    ours: Sequence[Deployment | None],
+    how: Start,
+    *,
+    prepared: PreparedFiles,
 ) -> None:
     try:
-        _go(system, transition, ours, how)
+        _go(system, transition, ours, how, prepared=prepared)
     except BaseException as error:
         _go_back_because(error, system, repo, transition, how)
         raise
@@ -121,17 +138,26 @@ def _go_or_go_back(
         system.journals.remove(transition.container.name)
 
 
-def _go(system: System, transition: Transition, ours: Sequence[Deployment | None], how: Start) -> None:
+def _go(
+    system: System,
+    transition: Transition,
+    ours: Sequence[Deployment | None],
+    how: Start,
+    *,
+    prepared: PreparedFiles,
+) -> None:
     container, entering = transition.container, transition.entering
     # a service may take its time to stop and to start: other containers do not wait for that
     service.stop(system, container)
     with system.host_locked():
-        _switch(system, transition, ours)
+        _switch(system, transition, ours, prepared)
     if entering and entering.record.has_service and transition.after.running:
         service.start(system, container, how)
 
 
-def _switch(system: System, transition: Transition, ours: Sequence[Deployment | None]) -> None:
+def _switch(
+    system: System, transition: Transition, ours: Sequence[Deployment | None], prepared: PreparedFiles
+) -> None:
     container, leaving, entering = transition.container, transition.leaving, transition.entering
     # only now: a daemon may save its configuration when it is stopped
     plan = host_changes.plan(system, container, entering, ours=ours)
@@ -142,7 +168,7 @@ def _switch(system: System, transition: Transition, ours: Sequence[Deployment | 
         container.switch(entering)
     else:
         container.forget()
-    apply_host_files(plan, system.on_event)
+    apply_host_files(plan, prepared, system.on_event)
     host_changes.change_unit_files(system, container, entering)
     if entering and entering.record.has_service and transition.after.enabled:
         service.enable(system, container, entering, instead_of=leaving)
@@ -161,7 +187,8 @@ def _restore(system: System, transition: Transition) -> None:
         container.switch(leaving)
     else:
         container.forget()
-    apply_host_files(plan, system.on_event)
+    with nothing_prepared(container.name) as prepared:
+        apply_host_files(plan, prepared, system.on_event)
     host_changes.change_unit_files(system, container, leaving)
     if leaving and leaving.record.has_service and transition.before.enabled:
         service.enable(system, container, leaving, instead_of=entering)

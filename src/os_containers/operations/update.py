@@ -6,6 +6,7 @@ from enum import Enum
 
 from os_containers.deployment.container import Deployment
 from os_containers.deployment.values import set_by_user
+from os_containers.host.host_policy import Permission
 from os_containers.host.runtime import Runtime, find_runtime
 from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference
@@ -45,6 +46,7 @@ def update(
     source: Source = Source.STORE,
     runtime: str | None = None,
     options: ProxyOptions | None = None,
+    permission: Permission | None = None,
 ) -> Updated:
     """Return the container's deployment of the image now in the store (or of `rebase`).
 
@@ -64,7 +66,15 @@ def update(
         serial = container.next_serial()
         path = container.deployment_path(serial)
         blueprint = Blueprint(
-            container.name, path, serial, image, found, wanted, previous=leaving.record.values
+            container.name,
+            path,
+            serial,
+            image,
+            found,
+            wanted,
+            previous=leaving.record.values,
+            permission=permission or Permission(),
+            approved=leaving.record.approved,
         )
         entering = stage(system, repo, blueprint)
         switch_deployment(system, repo, "update", leaving, entering, is_fresh=True)

@@ -24,7 +24,7 @@ def test_an_image_without_exports_exports_nothing(tmp_path: Path) -> None:
 
 
 def test_load_exports_reads_templates_and_lists_host_files(tmp_path: Path) -> None:
-    """Directories come before what is in them; symlinks are data; setuid is dropped."""
+    """Directories come before what is in them; symlinks are data; setuid is told."""
     hostfs = tmp_path / "exports/hostfs"
     (hostfs / "etc").mkdir(parents=True)
     (hostfs / "etc/a.conf").write_text("a")
@@ -35,7 +35,7 @@ def test_load_exports_reads_templates_and_lists_host_files(tmp_path: Path) -> No
     assert exports.service_template == b"[Service]"
     assert exports.host_files == (
         ExportedFile("/etc", FileKind.DIRECTORY, 0o755),
-        ExportedFile("/etc/a.conf", FileKind.FILE, 0o755),
+        ExportedFile("/etc/a.conf", FileKind.FILE, 0o4755),
         ExportedFile("/etc/b.conf", FileKind.SYMLINK, 0o777, "/etc/shadow"),
     )
 

@@ -4,6 +4,7 @@ import click
 
 from os_containers.cli import options as shared
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.host.host_policy import Permission
 from os_containers.image.proxy import ProxyOptions
 from os_containers.operations.install import install as install_container
 
@@ -14,6 +15,7 @@ from os_containers.operations.install import install as install_container
 @shared.settings
 @shared.runtime
 @shared.registry
+@shared.host_files
 @pass_invocation
 def install(
     invocation: Invocation,
@@ -23,6 +25,7 @@ def install(
     settings: dict[str, str],
     runtime: str | None,
     options: ProxyOptions,
+    permission: Permission,
 ) -> None:
     """Make a container of an image: enabled, not yet started.
 
@@ -36,4 +39,5 @@ def install(
             settings=settings,
             runtime=runtime or invocation.runtime,
             options=options,
+            permission=permission,
         )

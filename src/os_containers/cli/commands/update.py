@@ -4,6 +4,7 @@ import click
 
 from os_containers.cli import options as shared
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.host.host_policy import Permission
 from os_containers.image.proxy import ProxyOptions
 from os_containers.operations.update import Source
 from os_containers.operations.update import update as update_container
@@ -16,6 +17,7 @@ from os_containers.operations.update import update as update_container
 @shared.settings
 @shared.runtime
 @shared.registry
+@shared.host_files
 @pass_invocation
 def update(
     invocation: Invocation,
@@ -26,6 +28,7 @@ def update(
     settings: dict[str, str],
     runtime: str | None,
     options: ProxyOptions,
+    permission: Permission,
 ) -> None:
     """Go over to the image that the store has now, or to other values.
 
@@ -42,6 +45,7 @@ def update(
             source=source,
             runtime=runtime or invocation.runtime,
             options=options,
+            permission=permission,
         )
     if not updated.changed:
         click.echo("Latest version already deployed")

@@ -1,0 +1,128 @@
+"""Which host files an image may bring only when the admin says so; pure.
+
+Something else than the container's own unit reads these places, and acts as root on what it finds there.
+/etc/os-containers/policy.toml allows some for all containers: allow-host-paths = ["/etc/cron.d"]
+"""
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import msgspec
+
+from os_containers.deployment.exports import FileKind
+from os_containers.deployment.host_tree import HostFile
+from os_containers.deployment.record import Approved
+from os_containers.errors import PolicyError, UsageError
+
+POLICY_FILE = "os-containers/policy.toml"
+_SETUID = 0o6000
+
+# Globs of a path or of a directory above it; without a leading slash, of a name anywhere.
+SENSITIVE = (
+    # whose code runs, when, and as whom
+    *("/etc/cron*", "/etc/anacrontab", "/var/spool/cron*", "/etc/at.*", "/var/spool/at*"),
+    *("/etc/init.d", "/etc/rc*.d", "/etc/rc.local", "/etc/inittab", "/etc/init"),
+    *("systemd", "udev", "polkit-1", "dbus-1", "tmpfiles.d", "sysusers.d", "binfmt.d"),
+    *("/etc/profile", "/etc/profile.d", "/etc/bash*", "/etc/zsh*", "/etc/environment*", "/etc/skel"),
+    *("/etc/ld.so.*", "/usr/lib*", "/lib*", "/usr/local/lib*"),
+    *("/etc/alternatives", "/etc/apt", "/etc/dpkg", "/etc/yum*", "/etc/dnf", "/etc/rpm"),
+    # who may come in, and what they may do
+    *("/etc/passwd*", "/etc/shadow*", "/etc/group*", "/etc/gshadow*", "/etc/subuid*", "/etc/subgid*"),
+    *("/etc/pam.*", "/etc/security", "/etc/sudo*", "/etc/doas*", "/etc/ssh", "/etc/nsswitch.conf"),
+    *("/etc/login.defs", "/etc/shells", "/etc/selinux", "/etc/apparmor*", "/etc/audit"),
+    *("/root", "/home", ".ssh"),
+    # the kernel, and how it boots
+    *("/etc/modprobe.d", "/etc/modules*", "modules-load.d", "/etc/sysctl.*", "sysctl.d"),
+    *("/boot", "/efi", "/etc/default/grub*", "/etc/grub.d", "/etc/fstab", "/etc/crypttab"),
+    *("/etc/kernel", "/etc/dracut*", "/etc/initramfs-tools", "/dev", "/proc", "/sys"),
+    # what decides about containers, and us
+    *("/etc/containers", "/etc/os-containers", "/var/lib/containers"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What the admin allows: paths, each with what is under it, and programs that run as their owner."""
+
+    paths: tuple[str, ...] = ()
+    setuid: bool = False
+
+    @classmethod
+    def parse(cls, paths: Iterable[str], *, setuid: bool) -> "Permission":
+        """Return the permission that options give. Raises UsageError for a path that is none."""
+        return cls(tuple(_absolute(path) for path in paths), setuid)
+
+    def with_paths(self, paths: Iterable[str]) -> "Permission":
+        return Permission((*self.paths, *paths), self.setuid)
+
+
+class _Policy(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
+    allow_host_paths: tuple[str, ...] = ()
+
+
+def parse_policy(raw: bytes) -> tuple[str, ...]:
+    """Return the paths that a policy file allows. Raises PolicyError when it is not one."""
+    try:
+        policy = msgspec.convert(tomllib.loads(raw.decode()), _Policy)
+        return tuple(_absolute(path) for path in policy.allow_host_paths)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, UsageError) as error:
+        raise PolicyError(
+            f"/etc/{POLICY_FILE}: {error}", hint='a line in it is: allow-host-paths = ["/etc/cron.d"]'
+        ) from error
+
+
+def sensitive_pattern(path: str) -> str | None:
+    """Return the line of the table that a path is under, None for a path that needs no permission."""
+    whole = PurePosixPath(path)
+    for pattern in SENSITIVE:
+        if any(one.match(pattern) for one in (whole, *whole.parents)):
+            return pattern
+    return None
+
+
+def approve(files: Iterable[tuple[HostFile, str]], permission: Permission, before: Approved) -> Approved:
+    """Return what of the files, each with its real path, needed the admin's word and has it.
+
+    Raises PolicyError for the first that has not: neither now, nor in the deployment before.
+    """
+    paths: dict[str, None] = {}
+    setuid: dict[str, None] = {}
+    for file, real in files:
+        if file.kind is FileKind.DIRECTORY:
+            continue  # nobody acts on one that is empty
+        for path in dict.fromkeys((file.path, real)):
+            if sensitive_pattern(path):
+                _check_path(path, permission, before)
+                paths[path] = None
+        if file.mode & _SETUID or file.capabilities:
+            _check_setuid(file, permission, before)
+            setuid[file.path] = None
+    return Approved(tuple(paths), tuple(setuid))
+
+
+def _check_path(path: str, permission: Permission, before: Approved) -> None:
+    if path in before.paths or any(PurePosixPath(path).is_relative_to(one) for one in permission.paths):
+        return
+    raise PolicyError(
+        f"the image puts {path} on the host, where it acts on more than the container",
+        hint=f"look at the file; --allow-host-path {path} allows it",
+    )
+
+
+def _check_setuid(file: HostFile, permission: Permission, before: Approved) -> None:
+    if permission.setuid or file.path in before.setuid:
+        return
+    what = "has capabilities" if file.capabilities else "is setuid or setgid"
+    raise PolicyError(
+        f"{file.path} {what}: whoever runs it gets more rights",
+        hint="if you trust the image with that: --allow-setuid",
+    )
+
+
+def _absolute(path: str) -> str:
+    whole = PurePosixPath(path)
+    if not whole.is_absolute() or ".." in whole.parts:
+        raise UsageError(f"{path!r} is not an absolute path", hint="a path to allow is one like /etc/cron.d")
+    return "/" + str(whole).lstrip("/")

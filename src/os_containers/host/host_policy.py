@@ -92,19 +92,22 @@ def approve(files: Iterable[tuple[HostFile, str]], permission: Permission, befor
     for file, real in files:
         if file.kind is FileKind.DIRECTORY:
             continue  # nobody acts on one that is empty
-        for path in dict.fromkeys((file.path, real)):
-            if sensitive_pattern(path):
-                _check_path(path, permission, before)
-                paths[path] = None
+        # either name may be the one that others know: /lib/x is /usr/lib/x, and a cron.d may be a link
+        names = (real, file.path)
+        if any(map(sensitive_pattern, names)):
+            _check_path(names, permission, before)
+            paths[real] = None
         if file.mode & _SETUID or file.capabilities:
             _check_setuid(file, permission, before)
             setuid[file.path] = None
     return Approved(tuple(paths), tuple(setuid))
 
 
-def _check_path(path: str, permission: Permission, before: Approved) -> None:
-    if path in before.paths or any(PurePosixPath(path).is_relative_to(one) for one in permission.paths):
+def _check_path(names: tuple[str, str], permission: Permission, before: Approved) -> None:
+    allowed = permission.paths
+    if any(name in before.paths or any(map(PurePosixPath(name).is_relative_to, allowed)) for name in names):
         return
+    path, _ = names
     raise PolicyError(
         f"the image puts {path} on the host, where it acts on more than the container",
         hint=f"look at the file; --allow-host-path {path} allows it",

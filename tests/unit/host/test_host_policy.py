@@ -79,6 +79,15 @@ def test_b74_the_real_path_counts_too() -> None:
         approve([(file("/srv/jobs/x")[0], "/etc/cron.d/x")], Permission(), Approved())
 
 
+@pytest.mark.parametrize("allowed", ["/lib/app", "/usr/lib/app"])
+def test_b74_either_name_of_a_path_can_be_allowed(allowed: str) -> None:
+    """The real one is remembered."""
+    library = [(file("/lib/app/x")[0], "/usr/lib/app/x")]
+    approved = approve(library, Permission((allowed,)), Approved())
+    assert approved == Approved(paths=("/usr/lib/app/x",))
+    assert approve(library, Permission(), approved) == approved
+
+
 def test_b74_what_was_allowed_before_is_allowed_again_and_no_more() -> None:
     """An update asks only for what is new."""
     before = Approved(paths=("/etc/cron.d/app",))

@@ -60,7 +60,7 @@ def rename_to_free_name(old: str, new: str, *, old_fd: int, new_fd: int) -> None
 def rename_by_link(old: str, new: str, *, old_fd: int, new_fd: int) -> None:
     """Do the same where renameat2(2) cannot: link(2) refuses a taken name; for a directory we look."""
     if stat.S_ISDIR(os.lstat(old, dir_fd=old_fd).st_mode):
-        if _is_there(new, new_fd):
+        if is_there(new, new_fd):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
         os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
         return
@@ -85,7 +85,8 @@ def _renameat2(old: str, new: str, old_fd: int, new_fd: int, flags: int) -> None
         raise OSError(number, os.strerror(number), new)
 
 
-def _is_there(name: str, directory_fd: int) -> bool:
+def is_there(name: str, directory_fd: int) -> bool:
+    """Say whether a directory has a name, be it of a dangling symlink."""
     try:
         os.lstat(name, dir_fd=directory_fd)
     except FileNotFoundError:

@@ -1,7 +1,9 @@
 """Files, safely."""
 
+import contextlib
 import os
 import subprocess
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -125,3 +127,43 @@ def test_b87_make_directory_lets_others_make_it(tmp_path: Path) -> None:
         for number in range(20):
             made = list(pool.map(files.make_directory, [tmp_path / f"{number}/a/b"] * 8))
             assert sum(map(len, made)) == 3
+
+
+@contextlib.contextmanager
+def opened(directory: Path) -> Iterator[int]:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("rename", [files.rename_to_free_name, files.rename_by_link])
+def test_rename_to_a_free_name_never_replaces(tmp_path: Path, rename: Callable[..., None]) -> None:
+    """A file, a symlink or a directory; with renameat2 and without."""
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "directory").mkdir()
+    with opened(tmp_path) as here:
+        for name in ("file", "link", "directory"):
+            for taken in {"file", "link", "directory"} - {name}:
+                with pytest.raises(FileExistsError):
+                    rename(name, taken, old_fd=here, new_fd=here)
+        for name in ("file", "link", "directory"):
+            rename(name, f"new {name}", old_fd=here, new_fd=here)
+        with pytest.raises(FileNotFoundError):
+            rename("missing", "new", old_fd=here, new_fd=here)
+    assert sorted(names(tmp_path)) == ["new directory", "new file", "new link"]
+    assert str((tmp_path / "new link").readlink()) == "nowhere"
+
+
+def test_exchange_names_swaps_two_files_in_one_step(tmp_path: Path) -> None:
+    """Of any kind; both must be there."""
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "b").symlink_to("nowhere")
+    with opened(tmp_path) as here:
+        assert files.exchange_names("a", "b", here)
+        with pytest.raises(FileNotFoundError):
+            files.exchange_names("a", "missing", here)
+    assert str((tmp_path / "a").readlink()) == "nowhere"
+    assert (tmp_path / "b").read_text() == "x"

@@ -57,11 +57,14 @@ def create(old: str, old_fd: int, new: str, new_fd: int, path: str) -> None:
 
 def replace(new: str, name: str, directory_fd: int, recorded: InstalledFile) -> bool:
     """Put a new version in the place of the recorded one; False, and nothing done, if another is there."""
-    if find_at(name, directory_fd, recorded.path) != recorded:
+    if not files.is_there(name, directory_fd):
+        create(new, directory_fd, name, directory_fd, recorded.path)
+        return True
+    if not _is_recorded(name, directory_fd, recorded):
         return False
     if not files.exchange_names(new, name, directory_fd):
         os.rename(new, name, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
-    elif find_at(new, directory_fd, recorded.path) == recorded:
+    elif _is_recorded(new, directory_fd, recorded):
         os.unlink(new, dir_fd=directory_fd)
     else:
         files.exchange_names(new, name, directory_fd)
@@ -73,7 +76,7 @@ def replace(new: str, name: str, directory_fd: int, recorded: InstalledFile) -> 
 def remove(name: str, temporary: str, directory_fd: int, recorded: InstalledFile) -> bool:
     """Remove the recorded file; False, and nothing done, if another is there."""
     files.rename_to_free_name(name, temporary, old_fd=directory_fd, new_fd=directory_fd)
-    if find_at(temporary, directory_fd, recorded.path) != recorded:
+    if not _is_recorded(temporary, directory_fd, recorded):
         create(temporary, directory_fd, name, directory_fd, recorded.path)
         return False
     os.unlink(temporary, dir_fd=directory_fd)
@@ -109,6 +112,13 @@ def remove_directory(name: str, directory_fd: int) -> None:
     with contextlib.suppress(OSError):
         os.rmdir(name, dir_fd=directory_fd)
         os.fsync(directory_fd)
+
+
+def _is_recorded(name: str, directory_fd: int, recorded: InstalledFile) -> bool:
+    try:
+        return find_at(name, directory_fd, recorded.path) == recorded
+    except ConflictError:
+        return False  # a device, a pipe or a socket
 
 
 def _copy(file: HostFile, write: Callable[[bytes], object]) -> None:

@@ -4,6 +4,7 @@ Something else than the container's own unit reads these places, and acts as roo
 /etc/os-containers/policy.toml allows some for all containers: allow-host-paths = ["/etc/cron.d"]
 """
 
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -73,13 +74,17 @@ def parse_policy(raw: bytes) -> tuple[str, ...]:
         ) from error
 
 
-def sensitive_pattern(path: str) -> str | None:
-    """Return the line of the table that a path is under, None for a path that needs no permission."""
-    whole = PurePosixPath(path)
-    for pattern in SENSITIVE:
-        if any(one.match(pattern) for one in (whole, *whole.parents)):
-            return pattern
-    return None
+def is_sensitive(path: str) -> bool:
+    """Say whether a path is in the table, or under what is in it."""
+    return _SENSITIVE.search(path) is not None
+
+
+def _expression(glob: str) -> str:
+    start = "^" if glob.startswith("/") else "(?:^|/)"
+    return start + re.escape(glob).replace(r"\*", "[^/]*") + "(?:/|$)"
+
+
+_SENSITIVE = re.compile("|".join(map(_expression, SENSITIVE)))
 
 
 def approve(files: Iterable[tuple[HostFile, str]], permission: Permission, before: Approved) -> Approved:
@@ -94,7 +99,7 @@ def approve(files: Iterable[tuple[HostFile, str]], permission: Permission, befor
             continue  # nobody acts on one that is empty
         # either name may be the one that others know: /lib/x is /usr/lib/x, and a cron.d may be a link
         names = (real, file.path)
-        if any(map(sensitive_pattern, names)):
+        if any(map(is_sensitive, names)):
             _check_path(names, permission, before)
             paths[real] = None
         if file.mode & _SETUID or file.capabilities:

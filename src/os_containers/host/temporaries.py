@@ -75,17 +75,29 @@ def settle(
     name: str, directory_fd: int, path: str | None, directory: str, known: Collection[Version]
 ) -> bool:
     """Remove a temporary, or put it back where it was if its content is none of ours; say if it is gone."""
-    try:
-        mode = os.lstat(name, dir_fd=directory_fd).st_mode
-    except FileNotFoundError:
+    if not files.is_there(name, directory_fd):
         return True
-    if stat.S_ISDIR(mode):
-        os.rmdir(name, dir_fd=directory_fd)
-    elif (stat.S_ISREG(mode) and stat.S_IMODE(mode) == UNFINISHED) or _is_known(name, directory_fd, known):
+    if _is_ours(name, directory_fd, known):
         os.unlink(name, dir_fd=directory_fd)
-    elif path is None or not _put_back(name, directory_fd, PurePosixPath(path), directory, known):
+    elif not _removed_as_empty(name, directory_fd) and (
+        path is None or not _put_back(name, directory_fd, PurePosixPath(path), directory, known)
+    ):
         return False
     os.fsync(directory_fd)
+    return True
+
+
+def _is_ours(name: str, directory_fd: int, known: Collection[Version]) -> bool:
+    mode = os.lstat(name, dir_fd=directory_fd).st_mode
+    return (stat.S_ISREG(mode) and stat.S_IMODE(mode) == UNFINISHED) or _is_known(name, directory_fd, known)
+
+
+def _removed_as_empty(name: str, directory_fd: int) -> bool:
+    """Say whether it was one: then it is gone."""
+    try:
+        os.rmdir(name, dir_fd=directory_fd)
+    except OSError:
+        return False
     return True
 
 
@@ -105,7 +117,7 @@ def _put_back(
 ) -> bool:
     if str(path.parent) != directory:
         return False
-    if find_at(path.name, directory_fd, str(path)) is None:
+    if not files.is_there(path.name, directory_fd):
         files.rename_to_free_name(name, path.name, old_fd=directory_fd, new_fd=directory_fd)
         return True
     if not _is_known(path.name, directory_fd, known):
@@ -117,8 +129,12 @@ def _put_back(
 
 
 def _is_known(name: str, directory_fd: int, known: Collection[Version]) -> bool:
-    found = find_at(name, directory_fd, name)
-    return found is not None and Version.of(found) in known
+    try:
+        found = find_at(name, directory_fd, name)
+    except ConflictError:
+        return False  # a device, a pipe or a socket
+    # who made an empty directory cannot be told from its content
+    return found is not None and found.kind is not FileKind.DIRECTORY and Version.of(found) in known
 
 
 def _found(container: str, paths: Iterable[str], root: HostRoot) -> Iterator[tuple[str, str, str]]:

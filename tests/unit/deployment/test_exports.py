@@ -1,6 +1,7 @@
 """What an image exports, read without following its symlinks."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,26 @@ def test_b71_load_exports_refuses_linked_directories(tmp_path: Path, link: str) 
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(ImageError):
         load_exports(rootfs)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_b73_load_exports_refuses_pipes_and_devices(tmp_path: Path, kind: str) -> None:
+    """Whatever is allowed."""
+    hostfs = tmp_path / "exports/hostfs/dev"
+    hostfs.mkdir(parents=True)
+    if kind == "pipe":
+        os.mkfifo(hostfs / "x")
+    elif os.geteuid() == 0:
+        os.mknod(hostfs / "x", 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    else:
+        pytest.skip("only root makes devices")
+    with pytest.raises(ImageError, match="hostfs/dev/x is neither file, directory nor symlink"):
+        load_exports(tmp_path)
+
+
+def test_b71_a_host_directory_that_is_linked_shows_nothing_of_the_host(tmp_path: Path) -> None:
+    """A link in hostfs is a link, and not what it points to."""
+    rootfs = tmp_path / "rootfs"
+    (rootfs / "exports/hostfs").mkdir(parents=True)
+    (rootfs / "exports/hostfs/etc").symlink_to("/etc")
+    assert [file.path for file in load_exports(rootfs).host_files] == ["/etc"]

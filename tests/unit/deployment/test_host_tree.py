@@ -1,11 +1,13 @@
 """Host files as a deployment renders them."""
 
+import os
+import struct
 from pathlib import Path
 
 import pytest
 
 from os_containers.deployment.exports import load_exports
-from os_containers.deployment.host_tree import load_host_tree, write_host_tree
+from os_containers.deployment.host_tree import CAPABILITIES, load_host_tree, write_host_tree
 from os_containers.errors import ImageError
 
 VALUES = {"NAME": "etcd2", "CONF_DIRECTORY": "/etc", "PORT": "2379"}
@@ -64,3 +66,71 @@ def test_b62_two_files_for_one_place_are_refused(tmp_path: Path) -> None:
 def test_an_image_without_host_files_has_no_tree(tmp_path: Path) -> None:
     """A directory that is not there is empty."""
     assert load_host_tree(tmp_path / "host") == []
+
+
+def test_b72_a_file_is_never_put_behind_a_symlink_of_the_image(tmp_path: Path) -> None:
+    """A rename would lead through it to the host, while we still render."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    hostfs = tmp_path / "rootfs/exports/hostfs"
+    hostfs.mkdir(parents=True)
+    (hostfs / "link").symlink_to(victim)
+    with pytest.raises(ImageError, match="behind /link, which is a symlink"):
+        render(
+            tmp_path,
+            {"a": "x"},
+            '{"renameFiles": {"/a": "/link/deep/a"}, "installedFilesTemplate": ["/a"]}',
+        )
+    assert list(victim.iterdir()) == []
+
+
+def test_b62_a_directory_and_a_file_for_one_place_are_refused(tmp_path: Path) -> None:
+    """Whichever comes first."""
+    for number, renames in enumerate(('{"/a": "/d"}', '{"/z": "/d"}')):
+        with pytest.raises(ImageError, match="a directory and a file for /d"):
+            render(
+                tmp_path / str(number),
+                {"a": "x", "z": "x", "d/e": "y"},
+                f'{{"renameFiles": {renames}}}',
+            )
+
+
+def test_b62_nothing_but_a_directory_is_the_root(tmp_path: Path) -> None:
+    """A file there would be nowhere."""
+    with pytest.raises(ImageError, match="renames the file /a to /"):
+        render(tmp_path, {"a": "x"}, '{"renameFiles": {"/a": "/"}}')
+
+
+@pytest.mark.parametrize("name", [".os-containers-other@0123", "etc/.os-containers-x/a"])
+def test_i5_names_that_recovery_removes_are_not_for_images(tmp_path: Path, name: str) -> None:
+    """One could pass for an old version of another container's file."""
+    with pytest.raises(ImageError, match="for our own use"):
+        render(tmp_path, {name: "x"})
+
+
+def test_b73_setuid_is_told_and_what_others_may_write_to_is_not(tmp_path: Path) -> None:
+    """The policy decides about the one; the other is never let through."""
+    rootfs = tmp_path / "rootfs"
+    program = rootfs / "exports/hostfs/usr/bin/x"
+    program.parent.mkdir(parents=True)
+    program.write_text("x")
+    program.chmod(0o4777)
+    program.parent.chmod(0o1777)
+    write_host_tree(load_exports(rootfs), rootfs, VALUES, tmp_path / "host")
+    modes = {file.path: oct(file.mode) for file in load_host_tree(tmp_path / "host")}
+    assert modes == {"/usr": "0o755", "/usr/bin": "0o755", "/usr/bin/x": "0o4755"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give capabilities")
+def test_b73_capabilities_are_told(tmp_path: Path) -> None:
+    """As the kernel keeps them."""
+    rootfs = tmp_path / "rootfs"
+    program = rootfs / "exports/hostfs/ping"
+    program.parent.mkdir(parents=True)
+    program.write_text("x")
+    # struct vfs_cap_data of version 2: cap_net_raw, effective
+    capabilities = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
+    os.setxattr(program, CAPABILITIES, capabilities)
+    write_host_tree(load_exports(rootfs), rootfs, VALUES, tmp_path / "host")
+    (ping,) = load_host_tree(tmp_path / "host")
+    assert ping.capabilities == capabilities

@@ -8,7 +8,7 @@ from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import HostFile
 from os_containers.deployment.record import Approved
 from os_containers.errors import PolicyError, UsageError
-from os_containers.host.host_policy import Permission, approve, parse_policy, sensitive_pattern
+from os_containers.host.host_policy import Permission, approve, is_sensitive, parse_policy
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from os_containers.host.host_policy import Permission, approve, parse_policy, se
 )
 def test_b74_a_place_that_others_act_on_needs_permission(path: str) -> None:
     """It is refused with the option that allows it; exit code 5."""
-    assert sensitive_pattern(path) is not None
+    assert is_sensitive(path)
     with pytest.raises(PolicyError, match=path) as raised:
         approve([file(path)], Permission(), Approved())
     assert raised.value.hint is not None
@@ -55,7 +55,7 @@ def test_b74_a_place_that_others_act_on_needs_permission(path: str) -> None:
 )
 def test_b74_other_places_need_none(path: str) -> None:
     """The container's own, and commands with new names."""
-    assert sensitive_pattern(path) is None
+    assert not is_sensitive(path)
     assert approve([file(path)], Permission(), Approved()) == Approved()
 
 

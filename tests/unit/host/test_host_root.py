@@ -7,7 +7,8 @@ import pytest
 
 from os_containers.deployment.exports import FileKind
 from os_containers.errors import ConflictError
-from os_containers.host.host_root import LINK_LIMIT, HostRoot
+from os_containers.host.host_root import HostRoot
+from os_containers.host.walk import LINK_LIMIT
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 

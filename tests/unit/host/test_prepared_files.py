@@ -232,6 +232,23 @@ def test_i8_an_edit_between_the_look_and_the_exchange_is_swapped_back(host: "Hos
     assert temporaries(host) == []
 
 
+@pytest.mark.parametrize("kind", ["pipe", "directory", "nothing"])
+def test_i8_what_becomes_of_a_file_of_ours_after_the_plan(host: "Host", kind: str) -> None:
+    """A pipe and a directory stay; one that went comes back."""
+    leaving = host.go((), {"a": "1", "b": "1"}).installed
+    plan = host.plan(leaving, {"a": "2"})
+    for name in ("a", "b"):
+        (host.root / name).unlink()
+        if kind == "pipe":
+            os.mkfifo(host.root / name)
+        elif kind == "directory":
+            (host.root / name / "inner").mkdir(parents=True)
+    host.apply(plan)
+    assert host.files() == ({"a": "2"} if kind == "nothing" else {})
+    assert temporaries(host) == []
+    assert (host.root / "b").exists() == (kind != "nothing")
+
+
 def test_a_file_that_comes_where_nothing_was_is_a_conflict(host: "Host") -> None:
     """It is not replaced, and nothing of ours waits any more."""
     plan = host.plan((), {"a": "ours"})

@@ -1,6 +1,7 @@
 """What a killed command leaves, and what becomes of it."""
 
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,20 @@ def test_i8_an_edit_that_was_just_taken_away_is_put_back(host: "Host") -> None:
     installed = [file("/etc/a", "1"), file("/etc/a", "2"), file("/etc/gone", "1")]
     assert remove_temporaries("app", installed, root=host.host_root) == []
     assert host.files() == {"etc/a": "edited", "etc/gone": "edited, too"}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "directory"])
+def test_i8_whatever_was_taken_away_is_put_back(host: "Host", kind: str) -> None:
+    """A pipe, or a directory with something in it, that somebody had made of our file."""
+    (host.root / "a").write_text("2")
+    away = host.root / temporary_for("app", "/a")
+    if kind == "pipe":
+        os.mkfifo(away)
+    else:
+        (away / "inner").mkdir(parents=True)
+    assert remove_temporaries("app", [file("/a", "1"), file("/a", "2")], root=host.host_root) == []
+    assert [path.name for path in host.root.iterdir()] == ["a"]
+    assert (host.root / "a").is_fifo() if kind == "pipe" else (host.root / "a/inner").is_dir()
 
 
 def test_i8_what_cannot_be_put_back_stays_and_is_told(host: "Host") -> None:

@@ -1,0 +1,120 @@
+"""Host files through the operations: what the admin must allow, what is shared, what a kill leaves."""
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from images import File, Symlink
+
+from os_containers.deployment.record import Approved, Record
+from os_containers.errors import ConflictError, PolicyError
+from os_containers.host.host_policy import Permission
+from os_containers.host.runtime import find_runtime
+from os_containers.host.temporaries import temporary_for
+from os_containers.operations.build import Blueprint
+from os_containers.operations.find_image import stored_image
+from os_containers.operations.install import install
+from os_containers.operations.leftovers import find_temporaries
+from os_containers.operations.recover import recover_named
+from os_containers.operations.service import Start
+from os_containers.operations.stage import stage
+from os_containers.operations.uninstall import uninstall
+from os_containers.operations.update import update
+
+if TYPE_CHECKING:
+    from conftest import Machine
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+
+
+@as_root
+def test_b74_what_was_allowed_at_install_is_allowed_on_update(machine: "Machine") -> None:
+    """And not more; nothing has changed when it is refused."""
+    job, other = "hostfs/etc/cron.d/os-containers-test", "hostfs/etc/sudoers.d/os-containers-test"
+    machine.store("1", exports={job: "# nothing"})
+    with pytest.raises(PolicyError, match=r"/etc/cron\.d/os-containers-test"):
+        install(machine.system, "example.org/app", settings={})
+    assert not (machine.paths.deployments / "app").exists()
+    approved = stage_only(machine, Permission(("/etc/cron.d",)), Approved()).approved
+    assert approved == Approved(paths=("/etc/cron.d/os-containers-test",))
+    machine.store("2", exports={job: "# still nothing"})
+    assert stage_only(machine, Permission(), approved).approved == approved
+    machine.store("3", exports={job: "# nothing", other: "# nothing"})
+    with pytest.raises(PolicyError, match=r"/etc/sudoers\.d/os-containers-test"):
+        stage_only(machine, Permission(), approved)
+    policy = machine.paths.config_directory / "os-containers/policy.toml"
+    policy.parent.mkdir(parents=True)
+    policy.write_text('allow-host-paths = ["/etc/sudoers.d"]')
+    assert len(stage_only(machine, Permission(), approved).approved.paths) == 2
+
+
+def stage_only(machine: "Machine", permission: Permission, approved: Approved) -> Record:
+    """Return the record of a deployment that never gets to the host, which is the real one here."""
+    repo = machine.system.repo()
+    container = machine.system.container("app")
+    serial = container.next_serial()
+    blueprint = Blueprint(
+        "app",
+        container.deployment_path(serial),
+        serial,
+        stored_image(repo, "example.org/app"),
+        find_runtime(None, recorded="", environment=machine.system.environment),
+        {},
+        permission=permission,
+        approved=approved,
+    )
+    return stage(machine.system, repo, blueprint).record
+
+
+@as_root
+def test_b73_a_setuid_host_file_needs_permission(machine: "Machine") -> None:
+    """Then it is one on the host, too; its next version needs none."""
+    program = machine.exported("program")
+    machine.store("1", exports={program: File("x", mode=0o4755)})
+    with pytest.raises(PolicyError, match="is setuid"):
+        install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", settings={}, permission=Permission(setuid=True))
+    assert machine.host_file("program").stat().st_mode & 0o7777 == 0o4755
+    machine.store("2", exports={program: File("y", mode=0o4755)})
+    update(machine.system, "app", settings={})
+    assert machine.host_file("program").read_text() == "y"
+
+
+@as_root
+def test_b78_a_directory_of_two_containers_goes_with_the_second(machine: "Machine") -> None:
+    """Neither leaves it behind."""
+    machine.store("1", exports={machine.exported("etc/shared/one"): "1"})
+    install(machine.system, "example.org/app", settings={})
+    machine.store("1", exports={machine.exported("etc/shared/two"): "2"}, name="example.org/second:latest")
+    install(machine.system, "example.org/second", settings={})
+    uninstall(machine.system, "app")
+    assert machine.host_file("etc/shared/two").read_text() == "2"
+    uninstall(machine.system, "second")
+    assert not machine.host_file("etc").exists()
+
+
+@as_root
+def test_b84_what_a_killed_command_left_beside_host_files_is_recovered(machine: "Machine") -> None:
+    """A version that waited goes; an edit that was just taken away is put back."""
+    machine.store("1", exports={machine.exported("conf"): "1", machine.exported("tool"): "1"})
+    install(machine.system, "example.org/app", settings={})
+    conf, tool = machine.host_file("conf"), machine.host_file("tool")
+    conf.with_name(temporary_for("app", str(conf))).write_text("edited")
+    tool.with_name(temporary_for("app", str(tool))).write_text("1")
+    assert len(find_temporaries(machine.system, machine.system.container("app"))) == 2
+    recover_named(machine.system, "app", Start.WATCHED)
+    assert find_temporaries(machine.system, machine.system.container("app")) == []
+    assert sorted(path.name for path in conf.parent.iterdir()) == ["conf", "tool"]
+    assert (conf.read_text(), tool.read_text()) == ("edited", "1")
+
+
+@as_root
+def test_b70_a_link_of_another_container_is_no_way_for_a_third(machine: "Machine") -> None:
+    """What one image links, another does not write through (CVE-2025-9566)."""
+    machine.store("1", exports={machine.exported("link"): Symlink(str(machine.host_file("victim")))})
+    install(machine.system, "example.org/app", settings={})
+    machine.host_file("victim").mkdir()
+    machine.store("1", exports={machine.exported("link/x"): "x"}, name="example.org/second:latest")
+    with pytest.raises(ConflictError, match="belongs to the container app"):
+        install(machine.system, "example.org/second", settings={})
+    assert list(machine.host_file("victim").iterdir()) == []

@@ -28,7 +28,9 @@ exec busybox poweroff -f
 
 def cached_kernel(pool: Path, suite: str) -> Path:
     """Return a tree with a suite's kernel in /boot and its modules in /usr/lib/modules."""
-    return cached_tree(pool / "roots", f"kernel-{suite}-{key_of(PACKAGE)}", lambda tree: _extract(suite, tree))
+    return cached_tree(
+        pool / "roots", f"kernel-{suite}-{key_of(PACKAGE)}", lambda tree: _extract(suite, tree)
+    )
 
 
 def kernel_image(kernel: Path) -> Path:

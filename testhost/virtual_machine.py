@@ -39,15 +39,20 @@ class VirtualMachine:
     @classmethod
     @contextlib.contextmanager
     def powered_on(cls, hardware: Hardware, disk: VolatileDisk, log: Path) -> Iterator["VirtualMachine"]:
-        """Give a machine that has just been switched on; it is killed at the end, and its console is in log."""
+        """Give a machine that has just been switched on; kill it afterwards. Its console is in log."""
         socket = log.with_suffix(".nbd")
-        with served(disk, socket), log.open("wb", buffering=0) as file:
-            with subprocess.Popen(_qemu(hardware, socket), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
-                try:
-                    yield cls(process, file)
-                finally:
-                    disk.cut_power()
-                    process.kill()
+        with (
+            served(disk, socket),
+            log.open("wb", buffering=0) as file,
+            subprocess.Popen(
+                _qemu(hardware, socket), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            ) as process,
+        ):
+            try:
+                yield cls(process, file)
+            finally:
+                disk.cut_power()
+                process.kill()
 
     def read_lines(self, *, timeout: float) -> list[str]:
         """Return the lines that the console shows within a time; raise EOFError when the machine is off."""

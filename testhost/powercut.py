@@ -1,9 +1,9 @@
-"""Power cuts while os-containers works: every boot must find the state from before or from after, no third.
+"""Power cuts while os-containers works: every boot must find the state from before or after, no third.
 
-A whole machine runs updates, rollbacks and the like (powercut_guest.py). Its power is cut at a random moment, or
-at a random write, now and then while it still boots; of what was not flushed, an arbitrary part is lost. It is
-booted again, on the same disk, and tells what it has found. One boot a round: after the check it works on until
-the next cut.
+A whole machine runs updates, rollbacks and more (powercut_guest.py). Its power is cut at a random moment, or at
+a random write, now and then while it still boots; of what was not flushed, an arbitrary part is lost. It is
+booted again, on the same disk, and tells what it has found. One boot a round: after the check it works on
+until the next cut.
 """
 
 import contextlib
@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from testhost.commands import run
 from testhost.powercut_machine import STATE, PreparedMachine, prepared_machine
@@ -25,7 +24,7 @@ from testhost.volatile_disk import VolatileDisk
 BOOT_SECONDS = 300
 # About as long as a few operations take, and as many writes and flushes as they and a boot need.
 WORK_SECONDS = 60
-WORK_STEPS = 500
+WORK_STEPS = 300
 BOOT_STEPS = 60
 BOOT_CUTS = 0.15
 STEP_CUTS = 0.6
@@ -102,7 +101,7 @@ def _watch(running: VirtualMachine, disk: VolatileDisk, story: Story, dice: rand
 
 
 def _plan_cut(disk: VolatileDisk, dice: random.Random) -> float:
-    """Plan the cut for a write, of which an operation does many in no time, or for a time, which is returned."""
+    """Plan the cut for a write, of which a command does many in no time; else return a time for it."""
     if dice.random() < STEP_CUTS:
         disk.cut_power_after(dice.randint(1, WORK_STEPS))
         return time.monotonic() + BOOT_SECONDS

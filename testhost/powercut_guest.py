@@ -1,4 +1,4 @@
-"""What runs inside the machine of a power cut test: it checks what a boot has found, then works until the cut.
+"""What runs inside the machine whose power is cut: it checks what a boot has found, then works until the cut.
 
 It is copied into the machine and run there on its own, by systemd or by hand:
 
@@ -42,6 +42,8 @@ HOST_PATHS = (
     "/usr/local/bin/hello-old",
     "/usr/local/bin/hello-version",
 )
+# Values that were other ones where the known states were recorded.
+OF_THE_KERNEL = frozenset({"ALL_PROCESS_CAPABILITIES"})
 # An image that is pulled and thrown away again.
 SPARE = "3"
 WEIGHTS = {"update": 4, "rollback": 4, "uninstall": 2, "pull": 1, "prune": 1}
@@ -97,8 +99,11 @@ def _deployment(link: Path) -> Iterator[tuple[str, str]]:
     except (OSError, ValueError) as error:
         yield "info", str(error)
         return
-    for key in ("revision", "ostree-commit", "values", "installed-files-checksum", "was-active", "complete"):
+    for key in ("revision", "ostree-commit", "installed-files-checksum", "was-active", "complete"):
         yield f"info {key}", json.dumps(info.get(key), sort_keys=True)
+    for key, value in info.get("values", {}).items():
+        if key not in OF_THE_KERNEL:
+            yield f"value {key}", value
 
 
 def _checksum(path: Path) -> str:
@@ -155,10 +160,11 @@ def _check() -> dict[str, object]:
 
 
 def _temporaries() -> Iterator[str]:
+    # what is in .staging nobody ever sees, and prune takes it away
     for top in ("/etc", "/usr/local", str(STORE)):
         for directory, directories, files in os.walk(top):
             if Path(directory) == STORE:
-                directories[:] = [name for name in directories if name not in {".deploy", ".storage"}]
+                directories[:] = [name for name in directories if name not in {".storage", ".staging"}]
             yield from (
                 f"left behind: {directory}/{name}"
                 for name in (*directories, *files)
@@ -255,7 +261,7 @@ def _run(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def _tell(event: str, **told: object) -> None:
-    with open(CONSOLE, "wb", buffering=0) as console:
+    with Path(CONSOLE).open("wb", buffering=0) as console:
         console.write(f"\n{MARK} {json.dumps({'event': event, **told})}\n".encode())
         termios.tcdrain(console)
 

@@ -1,7 +1,7 @@
 """Power cuts while os-containers works: every boot must find the state from before or after, no third.
 
-A whole machine runs updates, rollbacks and more (powercut_guest.py). Its power is cut at a random moment, or at
-a random write, now and then while it still boots; of what was not flushed, an arbitrary part is lost. It is
+A whole machine runs updates, rollbacks and more (powercut_guest.py). Its power is cut at a random moment, or
+at a random write, now and then while it still boots; of what was not flushed, an arbitrary part is lost. It is
 booted again, on the same disk, and tells what it has found. One boot a round: after the check it works on
 until the next cut.
 """
@@ -30,6 +30,8 @@ BOOT_CUTS = 0.15
 STEP_CUTS = 0.6
 # How likely a block that was not flushed is on the disk after all.
 KEPT = (0.0, 0.5, 1.0)
+# How many disks that had something wrong are there to be looked at.
+KEPT_DISKS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,8 @@ def _show_table(played: Sequence[Round]) -> None:
 def _keep(machine: PreparedMachine, name: str) -> None:
     directory = cache_directory() / "powercut"
     directory.mkdir(exist_ok=True)
+    for old in sorted(directory.iterdir(), key=lambda path: path.stat().st_mtime)[: -2 * KEPT_DISKS + 2]:
+        old.unlink()
     for kept in (machine.disk, machine.console):
         run(["cp", "--sparse=always", kept, directory / f"{name}{kept.suffix}"])
     print(f"     kept: {directory}/{name}{machine.disk.suffix} and its console")

@@ -26,6 +26,7 @@ KNOWN = IMAGES / "known.json"
 CONSOLE = "/dev/ttyS0"
 MARK = "powercut"
 RECOVERY = "os-containers-recover.service"
+JOB_SECONDS = 60
 TEMPORARY = ".os-containers-"
 VERSIONS = ("1", "2")
 ABSENT = "absent"
@@ -37,6 +38,8 @@ HOST_PATHS = (
     "/etc/systemd/system/hello.service",
     "/etc/systemd/system/hello.service.d",
     "/etc/systemd/system/multi-user.target.wants/hello.service",
+    "/etc/systemd/system/multi-user.target.wants/os-containers-recover.service",
+    "/etc/systemd/system/os-containers-recover.service",
     "/etc/tmpfiles.d/hello.conf",
     "/usr/local/bin/hello-new",
     "/usr/local/bin/hello-old",
@@ -143,6 +146,7 @@ def _differences(expected: State, found: State) -> list[str]:
 
 
 def _check() -> dict[str, object]:
+    _wait_for_jobs()
     state = read_state()
     return {
         "state": _name_of(state),
@@ -157,6 +161,13 @@ def _check() -> dict[str, object]:
         "recovery": _recovery_seconds(),
         "uptime": time.monotonic(),
     }
+
+
+def _wait_for_jobs() -> None:
+    """Return when systemd has nothing more to do: recovery only queues the start of a service."""
+    deadline = time.monotonic() + JOB_SECONDS
+    while _output("systemctl", "list-jobs", "--no-legend") and time.monotonic() < deadline:
+        time.sleep(0.5)
 
 
 def _temporaries() -> Iterator[str]:

@@ -12,7 +12,6 @@ from typing import IO
 from testhost.nbd import served
 from testhost.volatile_disk import VolatileDisk
 
-PACKAGES = ("qemu-system-x86", "xfsprogs")
 COMMAND_LINE = (
     "console=ttyS0 quiet panic=-1 nokaslr mitigations=off audit=0 random.trust_cpu=on "
     "systemd.show_status=no systemd.log_level=warning"

@@ -1,9 +1,9 @@
 """Power cuts while os-containers works: every boot must find the state from before or after, no third.
 
-A whole machine runs updates, rollbacks and more (powercut_guest.py). Its power is cut at a random moment, or
-at a random write, now and then while it still boots; of what was not flushed, an arbitrary part is lost. It is
-booted again, on the same disk, and tells what it has found. One boot a round: after the check it works on
-until the next cut.
+A whole machine runs updates, rollbacks and more (powercut_guest.py). Its power is cut at a random moment or
+write, now and then while it still boots; of what was not flushed, an arbitrary part is lost. It is booted
+again, on the same disk, and tells what it has found. One boot a round: after the check it works on until the
+next cut.
 """
 
 import contextlib

@@ -45,8 +45,8 @@ HOST_PATHS = (
     "/usr/local/bin/hello-old",
     "/usr/local/bin/hello-version",
 )
-# Values that were other ones where the known states were recorded.
-OF_THE_KERNEL = frozenset({"ALL_PROCESS_CAPABILITIES"})
+# Values that depend on the kernel, and that are new for each installation.
+OTHER_VALUES = frozenset({"ALL_PROCESS_CAPABILITIES", "UUID"})
 # An image that is pulled and thrown away again.
 SPARE = "3"
 WEIGHTS = {"update": 4, "rollback": 4, "uninstall": 2, "pull": 1, "prune": 1}
@@ -105,8 +105,8 @@ def _deployment(link: Path) -> Iterator[tuple[str, str]]:
     for key in ("revision", "ostree-commit", "installed-files-checksum", "was-active", "complete"):
         yield f"info {key}", json.dumps(info.get(key), sort_keys=True)
     for key, value in info.get("values", {}).items():
-        if key not in OF_THE_KERNEL:
-            yield f"value {key}", value
+        if key not in OTHER_VALUES:
+            yield f"value {key}", _without_serial(value)
 
 
 def _checksum(path: Path) -> str:

@@ -147,6 +147,7 @@ def _differences(expected: State, found: State) -> list[str]:
 
 def _check() -> dict[str, object]:
     _wait_for_jobs()
+    booted = time.monotonic()
     state = read_state()
     return {
         "state": _name_of(state),
@@ -159,7 +160,7 @@ def _check() -> dict[str, object]:
         ],
         "staged": len(list((STORE / ".staging").glob("*"))),
         "recovery": _recovery_seconds(),
-        "uptime": time.monotonic(),
+        "booted": booted,
     }
 
 

@@ -49,7 +49,7 @@ class Story:
 
     def _hear_check(self, told: Mapping[str, Any]) -> None:
         self.checked, self.doing = True, "nothing"
-        self.found, self.recovery, self.boot = told["state"], told["recovery"], told["uptime"]
+        self.found, self.recovery, self.boot = told["state"], told["recovery"], told["booted"]
         if self.found not in self.allowed:
             self.problems.append(f"state {self.found}, not one of {', '.join(sorted(self.allowed))}")
         self.problems += told["problems"]

@@ -49,7 +49,8 @@ def play(file_system: str, rounds: int, seed: str) -> int:
     seed = seed or secrets.token_hex(4)
     print(f"powercut: {rounds} power cuts on {file_system}, SEED={seed}", flush=True)
     played: list[Round] = []
-    with prepared_machine(file_system) as machine:
+    # also of a run that somebody has had enough of
+    with contextlib.suppress(KeyboardInterrupt), prepared_machine(file_system) as machine:
         for one in _rounds(machine, rounds, random.Random(seed)):  # noqa: S311 - not for secrets
             _show(len(played), one)
             if one.story.problems:
@@ -147,9 +148,9 @@ def _show_table(played: Sequence[Round]) -> None:
     boots = [one.story for one in played]
     print(
         f"\n{len(played)} boots, {sum(one.operations for one in boots)} commands carried out between them,"
-        f" {bad.total()} third states; slowest recovery {max(one.recovery for one in boots):.1f} s,"
-        f" slowest boot {max(one.boot for one in boots):.0f} s,"
-        f" {sum(one.seconds for one in played) / len(played):.0f} s a round"
+        f" {bad.total()} third states; slowest recovery {max((one.recovery for one in boots), default=0):.1f} s,"
+        f" slowest boot {max((one.boot for one in boots), default=0):.0f} s,"
+        f" {sum(one.seconds for one in played) / max(len(played), 1):.0f} s a round"
     )
 
 

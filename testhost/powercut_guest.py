@@ -26,6 +26,8 @@ KNOWN = IMAGES / "known.json"
 CONSOLE = "/dev/ttyS0"
 MARK = "powercut"
 RECOVERY = "os-containers-recover.service"
+# How it gets to run at boot.
+RECOVERY_LINK = Path("/etc/systemd/system/multi-user.target.wants") / RECOVERY
 JOB_SECONDS = 60
 TEMPORARY = ".os-containers-"
 VERSIONS = ("1", "2")
@@ -38,8 +40,6 @@ HOST_PATHS = (
     "/etc/systemd/system/hello.service",
     "/etc/systemd/system/hello.service.d",
     "/etc/systemd/system/multi-user.target.wants/hello.service",
-    "/etc/systemd/system/multi-user.target.wants/os-containers-recover.service",
-    "/etc/systemd/system/os-containers-recover.service",
     "/etc/tmpfiles.d/hello.conf",
     "/usr/local/bin/hello-new",
     "/usr/local/bin/hello-old",
@@ -154,6 +154,7 @@ def _check() -> dict[str, object]:
         "problems": [
             *_temporaries(),
             *_journals(),
+            *_missing_recovery(),
             *_failed_units(),
             *_broken_objects(),
             *_broken_invariants(),
@@ -189,6 +190,12 @@ def _journals() -> Iterator[str]:
         yield f"left behind: {journal}"
 
 
+def _missing_recovery() -> Iterator[str]:
+    # the unit itself without a container or a journal would do no harm
+    if (STORE / CONTAINER).is_symlink() and not RECOVERY_LINK.exists():
+        yield f"not there: {RECOVERY_LINK}"
+
+
 def _failed_units() -> list[str]:
     listed = _output("systemctl", "list-units", "--state=failed", "--plain", "--no-legend")
     return [f"failed: {line}" for line in listed.splitlines()]
@@ -217,9 +224,10 @@ def _recovery_seconds() -> float:
 
 def _operations() -> Iterator[str]:
     while True:
-        installed = (STORE / CONTAINER).is_symlink()
-        if not installed:
+        if not (STORE / CONTAINER).is_symlink():
             yield "install"
+        elif _output("systemctl", "is-active", CONTAINER) != "active":
+            yield "start"
         else:
             yield random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]  # noqa: S311
 
@@ -253,6 +261,8 @@ def _commands(operation: str, before: str, other: str) -> Iterator[tuple[tuple[s
         yield tag, before
         yield install, f"{other}{STOPPED}"
         yield ("systemctl", "start", CONTAINER), other
+    elif operation == "start":
+        yield ("systemctl", "start", CONTAINER), before.removesuffix(STOPPED)
     elif operation == "pull":
         spare = f"hello:{SPARE}"
         yield (program, "pull", f"oci:{IMAGES}/{SPARE}:{SPARE}", "--name-image", spare), before

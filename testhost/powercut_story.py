@@ -43,7 +43,8 @@ class Story:
             self._hear_check(told)
         elif told["event"] == "begin":
             self.doing = told["command"]
-            self.allowed = _after_boot(told["before"], told["target"])
+            # an interrupted install that the boot has finished is as new: not started
+            self.allowed = _after_boot(told["before"], told["target"]) | {told["target"]}
         else:
             self._hear_end(told)
 

@@ -70,7 +70,8 @@ def _qemu(hardware: Hardware, socket: Path) -> list[str]:
         # it must not outlive us, even when we are killed
         "setpriv", "--pdeathsig=SIGKILL", "--",
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-        "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024",
+        # one processor: when the kernel patches itself, another emulated one may trip over that
+        "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "1024",
         "-kernel", str(hardware.kernel), "-initrd", str(hardware.initrd),
         "-append", f"{COMMAND_LINE} {hardware.command_line}",
         "-blockdev", f"driver=nbd,node-name=disk,server.type=unix,server.path={socket}",

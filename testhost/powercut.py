@@ -142,15 +142,21 @@ def _show(number: int, one: Round) -> None:
 def _show_table(played: Sequence[Round]) -> None:
     cuts = Counter(one.after for one in played)
     bad = Counter(one.after for one in played if one.story.problems)
-    print(f"\n{'cut in':32} {'cuts':>5} {'third states':>13}")
+    print(f"\n{'cut in':44} {'cuts':>5} {'third states':>13}")
     for name, count in sorted(cuts.items()):
-        print(f"{name:32} {count:5} {bad[name]:13}")
-    boots = [one.story for one in played]
+        print(f"{name:44} {count:5} {bad[name]:13}")
+    if played:
+        _show_figures(played)
+
+
+def _show_figures(played: Sequence[Round]) -> None:
+    stories = [one.story for one in played]
+    bad = sum(bool(story.problems) for story in stories)
     print(
-        f"\n{len(played)} boots, {sum(one.operations for one in boots)} commands carried out between them,"
-        f" {bad.total()} third states; slowest recovery {max((one.recovery for one in boots), default=0):.1f} s,"
-        f" slowest boot {max((one.boot for one in boots), default=0):.0f} s,"
-        f" {sum(one.seconds for one in played) / max(len(played), 1):.0f} s a round"
+        f"\n{len(played)} boots, {sum(story.operations for story in stories)} commands carried out, {bad} third"
+        f" states; slowest recovery {max(story.recovery for story in stories):.1f} s, slowest boot"
+        f" {max(story.boot for story in stories):.0f} s, {sum(one.seconds for one in played) / len(played):.0f} s"
+        " a round"
     )
 
 

@@ -5,6 +5,9 @@
 SHELL := /bin/bash
 SUITE ?= trixie
 SUITES := trixie bookworm
+ROUNDS ?= 25
+FS ?= ext4
+SEED ?=
 
 # Hosts are booted as root. What runs as root writes no caches into the tree.
 AS_ROOT := $(if $(filter 0,$(shell id --user)),,sudo --preserve-env=OS_CONTAINERS_CACHE) env PYTHONDONTWRITEBYTECODE=1
@@ -49,6 +52,11 @@ integration: install-dev $(SUITES:%=integration-%) ## tests in booted hosts, one
 
 integration-%: install-dev
 	$(AS_ROOT) $(BIN)/pytest -p no:cacheprovider tests/integration --suite=$*
+
+.PHONY: powercut
+powercut: ## cut the power of a virtual machine at work, check what it finds (ROUNDS=25 FS=ext4|xfs SEED=...)
+	@tools/setup powercut
+	@$(TESTHOST) powercut --rounds=$(ROUNDS) --file-system=$(FS) --seed=$(SEED)
 
 .PHONY: clean
 clean: ## remove what make made in this tree

@@ -12,5 +12,17 @@
     images.py     the etcd system container images
     demo.py       the whole session, every claim checked
 
+And virtual machines, with a kernel of their own, half a minute to boot, and a power cord to pull:
+
+    kernel.py           Debian's cloud kernel, and an initrd for it
+    disk_image.py       a tree -> a disk with ext4 or xfs
+    volatile_disk.py    a disk that forgets what was not flushed when its power goes
+    nbd.py              serves it to the emulator
+    virtual_machine.py  qemu, seen through its serial console
+    powercut.py         rounds of working, cut, booting and checking
+    powercut_machine.py the machine of a round, prepared in the test host
+    powercut_guest.py   what runs in it: checks, then works
+    powercut_story.py   what it tells, and what its next boot may find
+
 Standard library only; run by /usr/bin/python3 as root.
 """

@@ -1,11 +1,13 @@
-"""Command line of the test hosts: python3 -m testhost demo|shell|clean-cache."""
+"""Command line of the test hosts: python3 -m testhost demo|shell|powercut|clean-cache."""
 
 import argparse
 import os
 import shutil
 import sys
 
+from testhost import powercut
 from testhost.demo import play
+from testhost.disk_image import FILE_SYSTEMS
 from testhost.machine import Host
 from testhost.registry import Registry
 from testhost.roots import RUNTIMES
@@ -18,13 +20,21 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
     for name, action in (("demo", play), ("shell", _shell), ("clean-cache", _clean_cache)):
         command = commands.add_parser(name)
-        command.set_defaults(action=action)
+        command.set_defaults(run=lambda given: given.action(given.suite), action=action)
         command.add_argument("--suite", choices=tuple(RUNTIMES), default="trixie")
+    _add_powercut(commands.add_parser("powercut"))
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("only root can boot a host")
-    returncode: int = arguments.action(arguments.suite)
+    returncode: int = arguments.run(arguments)
     return returncode
+
+
+def _add_powercut(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--rounds", type=int, default=25)
+    command.add_argument("--file-system", choices=FILE_SYSTEMS, default=FILE_SYSTEMS[0])
+    command.add_argument("--seed", default="", help="of the moments of the cuts")
+    command.set_defaults(run=lambda given: powercut.play(given.file_system, given.rounds, given.seed))
 
 
 def _shell(suite: str) -> int:

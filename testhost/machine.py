@@ -56,12 +56,25 @@ class Host:
     @contextlib.contextmanager
     def boot(cls, suite: str) -> Iterator["Host"]:
         """Give a machine of a Debian suite with os-containers installed; remove it afterwards."""
+        with cls.installed(suite) as tree, cls.powered_on(suite, tree) as host:
+            yield host
+
+    @classmethod
+    @contextlib.contextmanager
+    def installed(cls, suite: str) -> Iterator[Path]:
+        """Give the tree of a machine that has not been switched on yet; remove it afterwards."""
         with (
             opened_pool() as pool,
             hold_name(f"{suite}-{secrets.token_hex(4)}") as name,
             _installed(pool, suite, name) as tree,
-            _powered_on(name, tree) as leader,
         ):
+            yield tree
+
+    @classmethod
+    @contextlib.contextmanager
+    def powered_on(cls, suite: str, tree: Path) -> Iterator["Host"]:
+        """Give the booted machine of a tree; switch it off afterwards."""
+        with _powered_on(tree.name, tree) as leader:
             host = cls(suite, leader, tree, tree.with_suffix(".shared"))
             host.wait_until_booted()
             yield host

@@ -1,0 +1,66 @@
+"""Programs of the host, run to their end, with the time that they took."""
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TIMEOUT = 120
+# The order of a set must not move the points from run to run.
+ENVIRONMENT = {**os.environ, "PYTHONHASHSEED": "0", "G_DEBUG": "fatal-criticals"}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended: minus the number of the signal that killed it, 124 when it did not end."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def said(self) -> str:
+        """All that it said, in one line."""
+        return " | ".join((self.stdout + self.stderr).split("\n")).strip(" |")
+
+
+def run(argv: Sequence[str]) -> Done:
+    """Run a command and return how it ended; nothing that it left running keeps us waiting."""
+    started = time.monotonic()
+    # files, not pipes: what outlives a killed command holds its pipes open
+    with open(os.memfd_create("stdout"), "w+b") as stdout, open(os.memfd_create("stderr"), "w+b") as stderr:
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=ENVIRONMENT
+        )
+        try:
+            code = child.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            code = 124
+        seconds = time.monotonic() - started
+        return Done(code, *(_text(file.fileno()) for file in (stdout, stderr)), seconds)
+
+
+def ours(*words: str) -> Done:
+    """Run os-containers."""
+    return run(["os-containers", *words])
+
+
+def must(*words: str) -> str:
+    """Run a command that cannot fail here and return what it wrote; raise RuntimeError when it does."""
+    done = run(words)
+    if done.code != 0:
+        raise RuntimeError(f"{' '.join(words)}: exit code {done.code}: {done.said}")
+    return done.stdout
+
+
+def has_command(name: str) -> bool:
+    """Tell whether this version of os-containers has a command."""
+    return ours(name, "--help").code == 0
+
+
+def _text(descriptor: int) -> str:
+    return os.pread(descriptor, 1 << 20, 0).decode(errors="replace")

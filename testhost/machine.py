@@ -117,7 +117,7 @@ class Host:
         limited = ["timeout", "--signal=KILL", str(timeout), *_words(command)]
         entered = self._nsenter(self._session(limited, None))
         with subprocess.Popen(entered, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
+            assert child.stdout is not None  # noqa: S101 - it is a pipe
             yield from child.stdout
         if child.returncode != 0:
             raise CommandError(f"{self.suite}# {_shown(command)}: exit code {child.returncode}")

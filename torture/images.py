@@ -1,4 +1,4 @@
-"""The images that are tortured: two versions of each that differ in every kind of file that reaches a host."""
+"""The images that are tortured: two versions that differ in every kind of file that reaches a host."""
 
 import json
 import random

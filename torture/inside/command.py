@@ -5,8 +5,10 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import IO
 
 TIMEOUT = 120
+ENDLESS = 124
 # The order of a set must not move the points from run to run.
 ENVIRONMENT = {**os.environ, "PYTHONHASHSEED": "0", "G_DEBUG": "fatal-criticals"}
 
@@ -30,18 +32,12 @@ def run(argv: Sequence[str]) -> Done:
     """Run a command and return how it ended; nothing that it left running keeps us waiting."""
     started = time.monotonic()
     # files, not pipes: what outlives a killed command holds its pipes open
-    with open(os.memfd_create("stdout"), "w+b") as stdout, open(os.memfd_create("stderr"), "w+b") as stderr:
+    with _memory() as stdout, _memory() as stderr:
         child = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=ENVIRONMENT
         )
-        try:
-            code = child.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-            code = 124
-        seconds = time.monotonic() - started
-        return Done(code, *(_text(file.fileno()) for file in (stdout, stderr)), seconds)
+        code = _wait(child)
+        return Done(code, _text(stdout), _text(stderr), time.monotonic() - started)
 
 
 def ours(*words: str) -> Done:
@@ -62,5 +58,18 @@ def has_command(name: str) -> bool:
     return ours(name, "--help").code == 0
 
 
-def _text(descriptor: int) -> str:
-    return os.pread(descriptor, 1 << 20, 0).decode(errors="replace")
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    try:
+        return child.wait(TIMEOUT)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+        return ENDLESS
+
+
+def _memory() -> IO[bytes]:
+    return os.fdopen(os.memfd_create("said"), "w+b")
+
+
+def _text(file: IO[bytes]) -> str:
+    return os.pread(file.fileno(), 1 << 20, 0).decode(errors="replace")

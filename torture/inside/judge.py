@@ -2,7 +2,6 @@
 
 import json
 import time
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -9,9 +9,10 @@ import os.path
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from torture.inside.command import run
-from torture.inside.judge import Judge, State, Verdict
+from torture.inside.judge import Judge, State
 from torture.inside.operation import Operation
 from torture.inside.report import Tally
 from torture.inside.snapshot import REPO, STATE, TEMPORARY, UNITS
@@ -100,9 +101,7 @@ def _call(name: str, arguments: str, opened: str | None) -> Call:
     strings = _STRING.findall(arguments)
     if name in {"symlink", "symlinkat"}:
         strings = strings[1:] or strings
-    return Call(
-        name, tuple(os.path.normpath(os.path.join(at or "/", path)) for _, at, path in strings), arguments
-    )
+    return Call(name, tuple(os.path.normpath(Path(at or "/") / path) for _, at, path in strings), arguments)
 
 
 def _open(disk: Disk, call: Call) -> None:
@@ -160,7 +159,7 @@ def _remove(disk: Disk, call: Call) -> None:
 def _sync(disk: Disk, call: Call) -> None:
     for path in call.paths:
         disk.written.discard(path)
-        disk.names = {name: why for name, why in disk.names.items() if os.path.dirname(name) != path}
+        disk.names = {name: why for name, why in disk.names.items() if str(Path(name).parent) != path}
 
 
 def _sync_all(disk: Disk, call: Call) -> None:
@@ -196,7 +195,7 @@ def _named(disk: Disk, path: str, why: str) -> None:
 
 
 def _forgotten(disk: Disk, path: str) -> None:
-    """What is gone with its directory needs no sync of its own."""
+    """Drop the names in a directory that is gone: they need no sync of their own."""
     disk.names = {name: why for name, why in disk.names.items() if not name.startswith(f"{_plain(path)}/")}
 
 

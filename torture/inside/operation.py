@@ -1,12 +1,12 @@
 """The operations that are tortured: each can bring the host to the state before it, in no time or anew."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torture.inside.command import must, ours, run
-from torture.inside.snapshot import REPO, STATE, UNITS, Snapshot, active_version, take
+from torture.inside.snapshot import REPO, STATE, TEMPORARY, UNITS, Snapshot, active_version, take
 
 REGISTRY = "127.0.0.1:5000"
 CARGO = f"{REGISTRY}/cargo:1"
@@ -56,16 +56,25 @@ def start_afresh(container: str) -> None:
     run(["systemctl", "stop", container])
     run(["systemctl", "disable", container])
     run(["systemctl", "reset-failed", container])
-    for path in (
-        *UNITS.rglob(f"{container}.service*"), Path(f"/etc/tmpfiles.d/{container}.conf"), Path(f"/etc/{container}"),
-        Path(f"/var/lib/{container}"), STATE / container, STATE / ".deploy" / container,
-        *(path for name in (".journal", ".staging", ".trash") for path in (STATE / name).glob("*")),
-        REPO / "refs/heads/os-containers/deploy" / container, Path(f"/run/{container}.version"),
-        *STATE.glob(".os-containers-*"), *Path("/etc").rglob(".os-containers-*"),
-    ):  # fmt: skip
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+    for path in _all_paths(container):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     must("systemctl", "daemon-reload")
     tag(container, "1")
+
+
+def _all_paths(container: str) -> Iterator[Path]:
+    yield from UNITS.rglob(f"{container}.service*")
+    yield from (Path("/etc/tmpfiles.d") / f"{container}.conf", Path("/run") / f"{container}.version")
+    yield from (Path("/etc") / container, Path("/var/lib") / container)
+    yield from (STATE / container, STATE / ".deploy" / container)
+    yield REPO / "refs/heads/os-containers/deploy" / container
+    for directory in (".journal", ".staging", ".trash"):
+        yield from (STATE / directory).glob("*")
+    yield from STATE.glob(f"{TEMPORARY}*")
+    yield from Path("/etc").rglob(f"{TEMPORARY}*")
 
 
 def _absent(container: str) -> None:

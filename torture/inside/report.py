@@ -71,5 +71,5 @@ def kind_of(lines: Sequence[str]) -> str:
 
 
 def _place(line: str) -> str:
-    place = re.sub(r"(\.os-containers-|\.staging/|\.trash/)[0-9a-f]{16}", r"\1*", line.split(": ")[0])
+    place = re.sub(r"(\.os-containers-|\.staging/|\.trash/)[0-9a-f]{16}", r"\1*", line.partition(": ")[0])
     return re.sub(r"(deployment #\d+) .*", r"\1", place)[:90]

@@ -20,10 +20,12 @@ STATE = Path("/var/lib/containers/atomic")
 REPO = STATE / ".storage/repo"
 UNITS = Path("/etc/systemd/system")
 TEMPORARY = ".os-containers-"
+# Characters of a file: in a message, and in a snapshot before it becomes a checksum.
+SHOWN, KEPT = 100, 8192
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "FragmentPath")
 # What a killed command may leave running for a moment.
 PROGRAMS = re.compile(
-    r"os-containers |skopeo |systemctl |systemd-tmpfiles |systemd-analyze |(crun|runc) (create|delete|kill|spec)"
+    r"os-containers |skopeo |systemctl |systemd-(tmpfiles|analyze) |(crun|runc) (create|delete|kill|spec)"
 )
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LAYER = re.compile(r"[0-9a-f]{64}")
@@ -107,12 +109,15 @@ def difference(one: Snapshot, other: Snapshot) -> list[str]:
 
 
 def _short(text: str | None) -> str:
-    return "absent" if text is None else (text if len(text) < 120 else f"{text[:100]}... ({len(text)} bytes)")
+    if text is None:
+        return "absent"
+    shown = text.replace("\n", "\\n")
+    return shown if len(shown) < SHOWN else f"{shown[:SHOWN]}... ({len(text)} bytes)"
 
 
 def _ranks(name: str) -> dict[str, str]:
     directory = STATE / ".deploy" / name
-    serials = sorted(map(int, os.listdir(directory))) if directory.is_dir() else []
+    serials = sorted(int(path.name) for path in _children(directory) if path.name.isdecimal())
     return {str(serial): f"#{rank}" for rank, serial in enumerate(serials)}
 
 
@@ -196,7 +201,7 @@ def _left_files(name: str) -> list[str]:
 def _of_ours_in_tmp() -> Iterator[str]:
     for path in _children(REPO / "tmp"):
         # libostree keeps these
-        if path.name not in {"cache"} and not path.name.endswith("-lock"):
+        if path.name != "cache" and not path.name.endswith("-lock"):
             yield re.sub(r"[0-9A-Za-z]{6}$", "", path.name)
 
 
@@ -225,7 +230,7 @@ def _content(path: Path, status: os.stat_result) -> str:
         return ""
     content = path.read_bytes()
     # texts are shown, so that a difference explains itself
-    return content.decode() if len(content) < 8192 else hashlib.sha256(content).hexdigest()
+    return content.decode() if len(content) < KEPT else hashlib.sha256(content).hexdigest()
 
 
 def same(one: Snapshot, others: Sequence[Snapshot]) -> bool:

@@ -7,7 +7,7 @@ systemd, which syncs nothing.
 
 import os.path
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,22 +55,26 @@ def torture(operation: Operation) -> None:
     """Run an operation once, and tell which names and contents it left to chance."""
     judge = Judge(operation)
     judge.prepare()
-    judge.prepare()
     run([
         "strace", "-f", f"--output={LOG}", "--decode-fds=path", "--string-limit=512", f"--trace={CALLS}",
         "os-containers", *operation.words,
     ])  # fmt: skip
     tally = Tally("g", operation.name, "fsync lint")
-    disk, points = Disk(), 0
-    for call in parse(LOG.read_text(errors="replace")):
-        points += call.name in _STEPS
-        _STEPS.get(call.name, _ignored)(disk, call)
-    tally.points = points
-    wrong = sorted({*disk.wrong, *(f"{path}: {why}" for path, why in disk.names.items())})
+    calls = [call for call in parse(LOG.read_text(errors="replace")) if call.name in _STEPS]
+    tally.points = sum(call.name not in {"openat", "creat", "write", "pwrite64"} for call in calls)
+    wrong = find_undurable(calls)
     if wrong:
         tally.states[State.THIRD] += len(wrong)
         tally.wrong(wrong, "the whole", "")
     tally.finish()
+
+
+def find_undurable(calls: Iterable[Call]) -> list[str]:
+    """Return which names and contents the calls left to chance."""
+    disk = Disk()
+    for call in calls:
+        _STEPS[call.name](disk, call)
+    return sorted({*disk.wrong, *(f"{path}: {why}" for path, why in disk.names.items())})
 
 
 def parse(log: str) -> Iterator[Call]:
@@ -174,10 +178,6 @@ def _execute(disk: Disk, call: Call) -> None:
     if words[:1] == ["systemctl"] and {"enable", "disable", "reenable"} & {*words}:
         for directory in (UNITS, UNITS / "multi-user.target.wants"):
             _named(disk, str(directory / words[-1]), f"systemctl {words[1]}, its directory not synced")
-
-
-def _ignored(disk: Disk, call: Call) -> None:
-    """Do nothing."""
 
 
 _STEPS = {

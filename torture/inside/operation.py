@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torture.inside.command import must, ours, run
-from torture.inside.snapshot import REPO, STATE, TEMPORARY, UNITS, Snapshot, active_version, take
+from torture.inside.snapshot import (
+    RECOVERY_UNIT,
+    REPO,
+    STATE,
+    TEMPORARY,
+    UNITS,
+    Snapshot,
+    active_version,
+    take,
+)
 
 REGISTRY = "127.0.0.1:5000"
 CARGO = f"{REGISTRY}/cargo:1"
@@ -67,6 +76,8 @@ def start_afresh(container: str) -> None:
 
 def _all_paths(container: str) -> Iterator[Path]:
     yield from UNITS.rglob(f"{container}.service*")
+    if not any(path.is_symlink() for path in STATE.glob("*") if path.name != container):
+        yield from UNITS.rglob(RECOVERY_UNIT)
     yield from (Path("/etc/tmpfiles.d") / f"{container}.conf", Path("/run") / f"{container}.version")
     yield from (Path("/etc") / container, Path("/var/lib") / container)
     yield from (STATE / container, STATE / ".deploy" / container)

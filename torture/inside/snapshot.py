@@ -19,6 +19,7 @@ from torture.inside.command import run
 STATE = Path("/var/lib/containers/atomic")
 REPO = STATE / ".storage/repo"
 UNITS = Path("/etc/systemd/system")
+RECOVERY_UNIT = "os-containers-recover.service"
 TEMPORARY = ".os-containers-"
 # Characters of a file: in a message, and in a snapshot before it becomes a checksum.
 SHOWN, KEPT = 100, 8192
@@ -37,6 +38,8 @@ def take(name: str) -> Snapshot:
     """Return all that there is of a container, the images of the store, and what nobody should have left."""
     return {
         **take_container(name),
+        # ours, and there while there are containers
+        **{f"recovery: {path}": _described(path) for path in sorted(UNITS.rglob(RECOVERY_UNIT))},
         **{f"image {ref}": "" for ref in _image_refs()},
         **{f"left {path}": "" for path in leftovers(name)},
     }

@@ -1,0 +1,30 @@
+"""A small, seeded part of `make torture`: faults at some points of every operation (I2, I15, I20)."""
+
+import pytest
+
+from testhost.machine import Host
+from testhost.registry import Registry
+from torture.plan import Plan
+from torture.session import torture
+from torture.table import table
+
+# Other points every time that somebody changes this.
+SEED = 1
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(Plan(parts=("a",), sample=6, seed=SEED), id="b84_kills"),
+        pytest.param(Plan(parts=("b",), sample=2, seed=SEED), id="b80_b82_b83_errors"),
+        pytest.param(Plan(parts=("c",), operations=("update",), sample=4, seed=SEED), id="b84_double_kills"),
+        pytest.param(Plan(parts=("e",), rounds=6, seed=SEED), id="b84_random_kills"),
+        pytest.param(Plan(parts=("f",), runs=24, seed=SEED), id="b87_commands_at_once"),
+        pytest.param(Plan(parts=("g",), seed=SEED), id="fsync_lint"),
+    ],
+)
+def test_the_host_is_as_before_or_as_after(host: Host, registry: Registry, part: Plan) -> None:
+    """No fault leaves a third state."""
+    results = torture(host, registry, part)
+    assert results
+    assert not any(result["third"] for result in results), f"\n{table(results)}"

@@ -31,7 +31,7 @@ def shown(facts: Facts) -> str:
         case _:
             return (
                 f"{facts['part']} {facts['operation']}, {facts['fault']}: {facts['points']} points, "
-                f"{facts['third']} third states, {facts['seconds']} s"
+                f"{facts['third']} third states, {facts['seconds']} s{_more(facts)}"
             )
 
 
@@ -45,6 +45,12 @@ def kinds(results: Sequence[Facts]) -> str:
             f"{number:5}  {result['operation']}, {result['fault']}: {kind}" for kind, number in found.items()
         ]
     return "\n".join(lines)
+
+
+def _more(facts: Facts) -> str:
+    codes = facts.get("codes")
+    told = f"; exit codes {codes}" if codes else ""
+    return told + (f"; {facts['note']}" if "note" in facts else "")
 
 
 def _third(facts: Facts) -> Iterator[str]:

@@ -7,6 +7,16 @@ from torture.inside.operation import Operation, operations, pull_versions, start
 from torture.inside.report import tell
 
 TRANSITIONS = ("update", "rollback")
+# What the table shows of an operation that could not even be tried.
+NOTHING = {
+    "fault": "cannot go on",
+    "points": 0,
+    "before": 0,
+    "after": 0,
+    "worst": 0,
+    "seconds": 0,
+    "kinds": {},
+}
 
 
 def main() -> None:
@@ -46,7 +56,7 @@ def _with_container(container: str, names: list[str], arguments: argparse.Namesp
         try:
             _torture(known[name], len(names), arguments)
         except RuntimeError as error:
-            tell("stuck", part=arguments.part, operation=name, error=str(error))
+            tell("stuck", part=arguments.part, operation=name, error=str(error), third=1, **NOTHING)
     start_afresh(container)
 
 

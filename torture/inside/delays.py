@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torture.inside.command import ENVIRONMENT, ours
 from torture.inside.judge import Judge
-from torture.inside.kills import finish
+from torture.inside.kills import finish, store_at_rest
 from torture.inside.operation import Operation
 from torture.inside.report import Tally
 
@@ -21,6 +21,7 @@ def torture(operation: Operation, *, rounds: int, seed: int) -> None:
     judge = Judge(operation)
     judge.prepare()
     duration = statistics.median(_measured(judge) for _ in range(3))
+    rest = store_at_rest()
     source = random.Random(seed)  # noqa: S311 - not a secret
     tally = Tally("e", operation.name, "SIGKILL at random")
     for _ in range(rounds):
@@ -28,7 +29,7 @@ def torture(operation: Operation, *, rounds: int, seed: int) -> None:
         before, after = judge.prepare()
         _killed_after(operation, delay)
         tally.count(judge.after_kill(before, after), f"{delay:.3f} s of {duration:.2f} s", "")
-    finish(tally)
+    finish(tally, rest)
 
 
 def _measured(judge: Judge) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torture.inside.command import Done, run
 from torture.inside.judge import Judge
-from torture.inside.kills import KILLED, chosen, finish
+from torture.inside.kills import KILLED, chosen, finish, store_at_rest
 from torture.inside.operation import Operation
 from torture.inside.report import Tally
 from torture.inside.snapshot import Snapshot
@@ -27,10 +27,11 @@ def torture(operation: Operation, *, sample: int, seed: int) -> None:
         return
     judge.prepare()
     _, points = list_points(operation.words)
+    rest = store_at_rest()
     firsts = [point for point in points if point.call in TELLING]
     for first in chosen(firsts, sample, seed) if sample else firsts:
         _recover_everywhere(judge, first, sample, random.Random(seed), tally)  # noqa: S311 - not a secret
-    finish(tally)
+    finish(tally, rest)
 
 
 def _recover_everywhere(judge: Judge, first: Point, sample: int, source: random.Random, tally: Tally) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from torture.inside.command import run
 from torture.inside.judge import Judge
-from torture.inside.kills import chosen, finish
+from torture.inside.kills import chosen, finish, store_at_rest
 from torture.inside.operation import Operation
 from torture.inside.report import Tally
 from torture.inside.trace import WRITING, Point, last_line, list_points, with_fault
@@ -30,13 +30,14 @@ def torture(operation: Operation, *, sample: int, seed: int) -> None:
     judge = Judge(operation)
     judge.prepare()
     _, points = list_points(operation.words)
+    rest = store_at_rest()
     for error, calls in ERRORS.items():
         tally = Tally("b", operation.name, error)
         listed = [point for point in points if point.call in calls and (error in READING or point.writes)]
         # each error has its own sample
         for point in chosen(listed, sample, seed + len(error)) if sample else listed:
             _round(judge, point, error, tally)
-        finish(tally)
+        finish(tally, rest)
 
 
 def _round(judge: Judge, point: Point, error: str, tally: Tally) -> None:

@@ -4,10 +4,11 @@ import random
 import signal
 from collections.abc import Sequence
 
-from torture.inside.command import run
+from torture.inside.command import must, ours, run
 from torture.inside.judge import Judge, State, Verdict, fsck
-from torture.inside.operation import Operation
+from torture.inside.operation import CARGO, Operation
 from torture.inside.report import Tally
+from torture.inside.snapshot import Snapshot, difference, whole_store
 from torture.inside.trace import CHANGING, Point, last_line, list_points, with_fault
 
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
@@ -21,13 +22,14 @@ def torture(operation: Operation, *, sample: int, seed: int) -> None:
     judge.prepare()
     _, listed = list_points(operation.words)
     points = [point for point in listed if point.writes]
+    rest = store_at_rest()
     tally = Tally("a", operation.name, "SIGKILL")
     if sample:
         for point in chosen(points, sample, seed):
             kill_at(judge, point, tally)
     else:
         _kill_everywhere(judge, points, tally)
-    finish(tally)
+    finish(tally, rest)
 
 
 def kill_at(judge: Judge, point: Point, tally: Tally) -> bool:
@@ -45,11 +47,19 @@ def kill_at(judge: Judge, point: Point, tally: Tally) -> bool:
     return reached
 
 
-def finish(tally: Tally) -> None:
-    """Check all objects, and tell the result."""
-    for line in fsck():
+def finish(tally: Tally, rest: Snapshot) -> None:
+    """Check all objects and that nothing is left in the store (I19), and tell the result."""
+    left = [f"store: {line}" for line in difference(rest, store_at_rest())]
+    for line in [*fsck(), *left]:
         tally.count(Verdict(State.THIRD, [line]), "at the end", "")
     tally.finish()
+
+
+def store_at_rest() -> Snapshot:
+    """Return the store without anything that nobody needs."""
+    ours("images", "delete", CARGO)
+    must("os-containers", "images", "prune")
+    return whole_store()
 
 
 def chosen(points: Sequence[Point], sample: int, seed: int) -> list[Point]:

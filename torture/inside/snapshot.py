@@ -98,11 +98,10 @@ def leftovers(name: str) -> list[str]:
 
 
 def whole_store() -> Snapshot:
-    """Return every ref and the count of objects: what a store is back to after a prune."""
-    heads = REPO / "refs/heads"
-    refs = {str(path.relative_to(heads)): "" for path in _walk(heads) if path.is_file()}
+    """Return the refs but the pins and the count of objects: what a store is back to after a prune."""
+    refs = {str(path): "" for path in _walk(REPO / "refs/heads/ociimage") if path.is_file()}
     objects = sum(1 for path in (REPO / "objects").rglob("*") if path.is_file())
-    return {**refs, "objects": str(objects), "in tmp": " ".join(sorted(_of_ours_in_tmp()))}
+    return {**refs, "objects": str(objects), "in tmp": " ".join(sorted(_left_in_tmp()))}
 
 
 def difference(one: Snapshot, other: Snapshot) -> list[str]:
@@ -201,7 +200,7 @@ def _left_files(name: str) -> list[str]:
     return [str(path) for path in (*inside, *beside, *around)]
 
 
-def _of_ours_in_tmp() -> Iterator[str]:
+def _left_in_tmp() -> Iterator[str]:
     for path in _children(REPO / "tmp"):
         # libostree keeps these
         if path.name != "cache" and not path.name.endswith("-lock"):

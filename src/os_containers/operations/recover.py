@@ -58,6 +58,8 @@ def recover_all(system: System, how: Start) -> None:
         except (OsContainersError, OSError) as error:
             system.on_event(Warned(f"{name}: {error}"))
             failures.append(error)
+    # also of an install that was killed before its container had a name here
+    _remove_abandoned(system)
     if failures:
         raise failures[0]
 
@@ -72,6 +74,10 @@ def recover(system: System, repo: Repo, container: Container, how: Start) -> Non
         _resolve(system, repo, container, journal, how)
     remove_temporaries(system, container)
     discard_unfinished(system, repo, container)
+    _remove_abandoned(system)
+
+
+def _remove_abandoned(system: System) -> None:
     for directory in (system.paths.staging, system.paths.trash):
         scratch.remove_abandoned(directory)
 

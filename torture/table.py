@@ -50,7 +50,11 @@ def kinds(results: Sequence[Facts]) -> str:
 def _more(facts: Facts) -> str:
     codes = facts.get("codes")
     told = f"; exit codes {codes}" if codes else ""
-    return told + (f"; {facts['note']}" if "note" in facts else "")
+    times = facts.get("times")
+    spent = (
+        "".join(f"\n    {label}: {text}" for label, text in times.items()) if isinstance(times, dict) else ""
+    )
+    return told + (f"; {facts['note']}" if "note" in facts else "") + spent
 
 
 def _third(facts: Facts) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
@@ -11,6 +12,9 @@ TIMEOUT = 120
 ENDLESS = 124
 # The order of a set must not move the points from run to run.
 ENVIRONMENT = {**os.environ, "PYTHONHASHSEED": "0", "G_DEBUG": "fatal-criticals"}
+# Where the time goes: the seconds in each kind of command, and how many there were.
+SPENT: defaultdict[str, float] = defaultdict(float)
+CALLED: Counter[str] = Counter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,10 @@ def run(argv: Sequence[str]) -> Done:
             argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=ENVIRONMENT
         )
         code = _wait(child)
-        return Done(code, _text(stdout), _text(stderr), time.monotonic() - started)
+        done = Done(code, _text(stdout), _text(stderr), time.monotonic() - started)
+    SPENT[_label(argv)] += done.seconds
+    CALLED[_label(argv)] += 1
+    return done
 
 
 def ours(*words: str) -> Done:
@@ -56,6 +63,26 @@ def must(*words: str) -> str:
 def has_command(name: str) -> bool:
     """Tell whether this version of os-containers has a command."""
     return ours(name, "--help").code == 0
+
+
+def take_times() -> dict[str, str]:
+    """Return where the time went since the last call, the most first."""
+    times = {label: f"{CALLED[label]} x {SPENT[label] / CALLED[label]:.2f} s" for label in _most_first()}
+    SPENT.clear()
+    CALLED.clear()
+    return times
+
+
+def _most_first() -> list[str]:
+    return sorted(SPENT, key=lambda label: -SPENT[label])
+
+
+def _label(argv: Sequence[str]) -> str:
+    words = [word for word in argv if word.isalpha() or word == "os-containers"]
+    prefix = "traced " if argv[0] == "strace" else ""
+    return prefix + " ".join(
+        words[words.index("os-containers") :][:3] if "os-containers" in words else words[:2]
+    )
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from torture.inside.command import take_times
 from torture.inside.judge import State, Verdict
 
 PROGRESS_SECONDS = 20
@@ -49,7 +50,14 @@ class Tally:
         tell("third", operation=self.operation, fault=self.fault, point=point, at=at, wrong=[*lines])
 
     def finish(self, **more: object) -> None:
-        tell("result", **self._facts(), kinds=dict(self.kinds.most_common()), codes=dict(self.codes), **more)
+        tell(
+            "result",
+            **self._facts(),
+            times=take_times(),
+            kinds=dict(self.kinds.most_common()),
+            codes=dict(self.codes),
+            **more,
+        )
 
     def _facts(self) -> dict[str, object]:
         return {

@@ -4,9 +4,9 @@ import random
 import signal
 from collections.abc import Sequence
 
-from torture.inside.command import must, ours, run
+from torture.inside.command import must, run
 from torture.inside.judge import Judge, State, Verdict, fsck
-from torture.inside.operation import CARGO, Operation
+from torture.inside.operation import Operation, untag_cargo
 from torture.inside.report import Tally
 from torture.inside.snapshot import Snapshot, difference, whole_store
 from torture.inside.trace import CHANGING, Point, last_line, list_points, with_fault
@@ -57,7 +57,7 @@ def finish(tally: Tally, rest: Snapshot) -> None:
 
 def store_at_rest() -> Snapshot:
     """Return the store without anything that nobody needs."""
-    ours("images", "delete", CARGO)
+    untag_cargo()
     must("os-containers", "images", "prune")
     return whole_store()
 

@@ -4,7 +4,7 @@ import random
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-from torture.inside.command import Done, must, ours
+from torture.inside.command import Done, must, ours, run
 from torture.inside.judge import Judge, State, Verdict, fsck
 from torture.inside.operation import CARGO, REGISTRY, operations, start_afresh, tag
 from torture.inside.report import Tally
@@ -15,6 +15,9 @@ NAMES = ("one", "two", "three")
 AT_ONCE = 4
 # so many commands, then everything is looked at
 BATCH = 8
+START_SHARE = 0.5
+MARKER = "/run/NAME.version"
+STATE_OF_UNIT = "unit ActiveState"
 # ok; not found; conflict; busy
 GOOD_CODES = frozenset({0, 3, 6, 7})
 
@@ -28,12 +31,20 @@ def torture(runs: int, seed: int) -> None:
     source = random.Random(seed)  # noqa: S311 - not a secret
     with ThreadPoolExecutor(AT_ONCE) as workers:
         while tally.points < runs:
+            _start_some(source)
             batch = [_command(source) for _ in range(BATCH)]
             ended = [*workers.map(lambda words: ours(*words), batch)]
             _look(judge, tally, batch, ended, references)
     for name in NAMES:
         start_afresh(name)
     tally.finish()
+
+
+def _start_some(source: random.Random) -> None:
+    """Let some services run, as an admin would."""
+    for name in NAMES:
+        if source.random() < START_SHARE and active_version(name):
+            run(["systemctl", "start", name])
 
 
 def _command(source: random.Random) -> tuple[str, ...]:
@@ -85,7 +96,18 @@ def _unlike(name: str, references: dict[str, Snapshot]) -> list[str]:
         return [f"{name}: broken"]
     # an uninstalled one is as one that never was
     expected = references[version] if version else _host("nobody")
-    return [f"{name}, version {version}: {line}" for line in difference(expected, _host(name))]
+    found = _host(name)
+    runs = found.get(STATE_OF_UNIT) == "ActiveState=active"
+    wrong = difference(_at_rest(expected), _at_rest(found))
+    if runs and f" {version}" not in found.get(MARKER, ""):
+        wrong.append(f"another version runs: {found.get(MARKER)}")
+    return [f"{name}, version {version}: {line}" for line in wrong]
+
+
+def _at_rest(host: Snapshot) -> Snapshot:
+    """Return what does not depend on whether the service runs."""
+    passing = {MARKER, STATE_OF_UNIT, "unit SubState"}
+    return {place: text for place, text in host.items() if place not in passing}
 
 
 def _reference(version: str) -> Snapshot:

@@ -49,7 +49,8 @@ def kinds(results: Sequence[Facts]) -> str:
 
 def _more(facts: Facts) -> str:
     codes = facts.get("codes")
-    told = f"; exit codes {codes}" if codes else ""
+    told = f" of {facts['listed']} points" if facts.get("listed") else ""
+    told += f"; exit codes {codes}" if codes else ""
     times = facts.get("times")
     spent = (
         "".join(f"\n    {label}: {text}" for label, text in times.items()) if isinstance(times, dict) else ""

@@ -37,7 +37,7 @@ def torture(operation: Operation, *, sample: int, seed: int) -> None:
         # each error has its own sample
         for point in chosen(listed, sample, seed + len(error)) if sample else listed:
             _round(judge, point, error, tally)
-        finish(tally, rest)
+        finish(tally, rest, listed=len(listed))
 
 
 def _round(judge: Judge, point: Point, error: str, tally: Tally) -> None:

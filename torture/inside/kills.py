@@ -29,7 +29,7 @@ def torture(operation: Operation, *, sample: int, seed: int) -> None:
             kill_at(judge, point, tally)
     else:
         _kill_everywhere(judge, points, tally)
-    finish(tally, rest)
+    finish(tally, rest, listed=len(points))
 
 
 def kill_at(judge: Judge, point: Point, tally: Tally) -> bool:
@@ -47,12 +47,12 @@ def kill_at(judge: Judge, point: Point, tally: Tally) -> bool:
     return reached
 
 
-def finish(tally: Tally, rest: Snapshot) -> None:
+def finish(tally: Tally, rest: Snapshot, *, listed: int = 0) -> None:
     """Check all objects and that nothing is left in the store (I19), and tell the result."""
     left = [f"store: {line}" for line in difference(rest, store_at_rest())]
     for line in [*fsck(), *left]:
         tally.count(Verdict(State.THIRD, [line]), "at the end", "")
-    tally.finish()
+    tally.finish(listed=listed)
 
 
 def store_at_rest() -> Snapshot:

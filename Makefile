@@ -33,11 +33,12 @@ OPERATIONS ?= install,update,rollback,uninstall,pull,prune
 ROUNDS ?= 300
 RUNS ?= 200
 SAMPLE ?= 0
+SEED ?= 1
 
 .PHONY: torture
 torture: install-dev ## faults at every point of every operation; hours (PARTS=a,b OPERATIONS=update SAMPLE=20)
 	@$(AS_ROOT) /usr/bin/python3 -m torture --suite=$(SUITE) --parts=$(PARTS) --operations=$(OPERATIONS) \
-	    --rounds=$(ROUNDS) --runs=$(RUNS) --sample=$(SAMPLE)
+	    --rounds=$(ROUNDS) --runs=$(RUNS) --sample=$(SAMPLE) --seed=$(SEED)
 
 .PHONY: test
 test: check unit integration ## all of it: check, unit, integration

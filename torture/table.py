@@ -26,6 +26,9 @@ def shown(facts: Facts) -> str:
     match facts["kind"]:
         case "third":
             return "\n".join(_third(facts))
+        case "note":
+            what = f"NOTE: {facts['operation']}, {facts['fault']}: exit code {facts['code']}"
+            return f"{what}\n    {facts['at']}\n    {facts['said']}"
         case "stuck":
             return f"{facts['part']} {facts['operation']}: cannot go on: {facts['error']}"
         case _:

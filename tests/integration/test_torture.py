@@ -15,11 +15,11 @@ SEED = 1
 @pytest.mark.parametrize(
     "part",
     [
-        pytest.param(Plan(parts=("a",), sample=6, seed=SEED), id="b84_kills"),
-        pytest.param(Plan(parts=("b",), sample=2, seed=SEED), id="b80_b82_b83_errors"),
-        pytest.param(Plan(parts=("c",), operations=("update",), sample=4, seed=SEED), id="b84_double_kills"),
-        pytest.param(Plan(parts=("e",), rounds=6, seed=SEED), id="b84_random_kills"),
-        pytest.param(Plan(parts=("f",), runs=24, seed=SEED), id="b87_commands_at_once"),
+        pytest.param(Plan(parts=("a",), sample=4, seed=SEED), id="b84_kills"),
+        pytest.param(Plan(parts=("b",), sample=1, seed=SEED), id="b80_b82_b83_errors"),
+        pytest.param(Plan(parts=("c",), operations=("update",), sample=3, seed=SEED), id="b84_double_kills"),
+        pytest.param(Plan(parts=("e",), rounds=4, seed=SEED), id="b84_random_kills"),
+        pytest.param(Plan(parts=("f",), runs=16, seed=SEED), id="b87_commands_at_once"),
         pytest.param(Plan(parts=("g",), seed=SEED), id="fsync_lint"),
     ],
 )

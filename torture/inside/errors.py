@@ -6,7 +6,7 @@ from torture.inside.command import run
 from torture.inside.judge import Judge
 from torture.inside.kills import chosen, finish, store_at_rest
 from torture.inside.operation import Operation
-from torture.inside.report import Tally
+from torture.inside.report import Tally, tell
 from torture.inside.trace import WRITING, Point, last_line, list_points, with_fault
 
 # Which system calls can meet an error in earnest.
@@ -21,6 +21,8 @@ ERRORS = {
     "EMFILE": {"openat"},
     "EAGAIN": {"clone", "clone3", "vfork"},
 }
+# done all the same; a fault of the system
+EXPECTED_CODES = frozenset({0, 8})
 # A file that is only read can meet these.
 READING = {"EIO", "EMFILE"}
 
@@ -46,6 +48,9 @@ def _round(judge: Judge, point: Point, error: str, tally: Tally) -> None:
     at = last_line()
     verdict = judge.after_error(before, after, done)
     tally.codes[str(done.code)] += 1
+    # ok after an fsync that failed promises too much (F7)
+    if done.code not in EXPECTED_CODES or (done.code == 0 and point.call in SYNCING):
+        tell("note", operation=judge.operation.name, fault=error, at=at, code=done.code, said=done.stderr)
     tally.count(verdict, str(point), f"{at} => exit code {done.code}: {_error_line(done.stderr)}")
 
 

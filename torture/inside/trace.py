@@ -37,15 +37,13 @@ class Point:
 def with_fault(point: Point, fault: str, words: Sequence[str]) -> list[str]:
     """Return the command line that runs os-containers with a fault, as strace writes one, at a point."""
     inject = f"inject={point.call}:{fault}:when={point.number}"
+    # where it cannot vfork, Python tries to fork
+    second = ["-e", f"inject=clone:{fault}"] if point.call == "vfork" and fault.startswith("error") else []
+    calls = f"{point.call},clone" if second else point.call
     return [
-        "strace",
-        f"--output={LOG}",
-        "--decode-fds=path",
-        f"--trace={point.call}",
-        "-e",
-        inject,
+        "strace", f"--output={LOG}", "--decode-fds=path", f"--trace={calls}", "-e", inject, *second,
         *_ours(words),
-    ]
+    ]  # fmt: skip
 
 
 def last_line() -> str:

@@ -72,11 +72,18 @@ class Judge:
     def after_error(self, before: Snapshot, after: Snapshot, done: Done) -> Verdict:
         """Judge a command that met an error itself: it must have told, and undone, all by itself."""
         wrong = [*badly_told(done), *self.check()]
-        verdict = self._compared(before, after, wrong, 0.0)
-        expected = State.AFTER if done.code == 0 else State.BEFORE
-        if verdict.state is not State.THIRD and verdict.state is not expected and before != after:
-            verdict = Verdict(State.THIRD, [f"exit code {done.code}, and the state is that {verdict.state}"])
-        return self._cleared(verdict)
+        expected = before if done.code else after
+        now = self._settled(expected)
+        if now == expected and not wrong:
+            return Verdict(State.BEFORE if done.code else State.AFTER)
+        wrong += [f"exit code {done.code}: {line}" for line in difference(expected, now)]
+        return self._cleared(Verdict(State.THIRD, [*wrong, self._mended(expected)]))
+
+    def _mended(self, expected: Snapshot) -> str:
+        """Return what the next boot makes of a state that a command left."""
+        ours("recover", "--no-block")
+        left = [*difference(expected, self._settled(expected)), *self.check()]
+        return f"recover does not mend it: {left[:3]}" if left else "recover mends it"
 
     def recover(self) -> Done | None:
         """Recover as a person does, and the next time as systemd does at boot."""
@@ -102,10 +109,10 @@ class Judge:
         nearest = min((difference(one, now) for one in (before, after)), key=len)
         return Verdict(State.THIRD, [*wrong, *nearest], recovery)
 
-    def _settled(self, before: Snapshot, after: Snapshot) -> Snapshot:
-        """Return the state when it is one of the two, at the latest when a service had its time to start."""
+    def _settled(self, *expected: Snapshot) -> Snapshot:
+        """Return the state when it is one of those, at the latest when a service had its time to start."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        while (now := self.operation.take()) not in (before, after) and time.monotonic() < deadline:
+        while (now := self.operation.take()) not in expected and time.monotonic() < deadline:
             time.sleep(0.1)
         return now
 

@@ -11,6 +11,7 @@ from torture.inside.command import take_times
 from torture.inside.judge import State, Verdict
 
 PROGRESS_SECONDS = 20
+_PROBLEM = re.compile(r'check: \{"invariant": "(I\d+)"')
 
 
 def tell(kind: str, **facts: object) -> None:
@@ -79,5 +80,11 @@ def kind_of(lines: Sequence[str]) -> str:
 
 
 def _place(line: str) -> str:
-    place = re.sub(r"(\.os-containers-|\.staging/|\.trash/)[0-9a-f]{16}", r"\1*", line.partition(": ")[0])
-    return re.sub(r"(deployment #\d+) .*", r"\1", place)[:90]
+    """Return where a line sees a difference, without what is another name or number each time."""
+    found = _PROBLEM.match(line)
+    if found:
+        return f"check {found[1]}"
+    start, _, rest = line.partition(": ")
+    place = f"{start}: {rest.partition(': ')[0]}" if start.startswith(("exit code", "once more")) else start
+    place = re.sub(r"(\.os-containers-|/\.staging/|/\.trash/)\S+", r"\1*", place)
+    return re.sub(r"(deployment #\d+) .*", r"\1", place)[:100]

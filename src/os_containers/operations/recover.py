@@ -98,6 +98,8 @@ def _resolve(system: System, repo: Repo, container: Container, journal: Journal,
 
 
 def _is_to_be_undone(container: Container, journal: Journal, how: Start) -> bool:
+    if journal.is_proven:
+        return False
     if journal.leaving is None and journal.entering is None:
         return False  # the uninstall of a container too damaged to have anything to go back to
     active = container.active_path()

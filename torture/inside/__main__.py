@@ -5,6 +5,7 @@ import argparse
 from torture.inside import delays, doubles, errors, full_disk, kills, lint, together
 from torture.inside.operation import Operation, operations, pull_versions, start_afresh
 from torture.inside.report import tell
+from torture.inside.trace import LOG
 
 TRANSITIONS = ("update", "rollback")
 # What the table shows of an operation that could not even be tried.
@@ -58,6 +59,7 @@ def _with_container(container: str, names: list[str], arguments: argparse.Namesp
         except RuntimeError as error:
             tell("stuck", part=arguments.part, operation=name, error=str(error), third=1, **NOTHING)
     start_afresh(container)
+    LOG.unlink(missing_ok=True)
 
 
 def _torture(operation: Operation, count: int, arguments: argparse.Namespace) -> None:

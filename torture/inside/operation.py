@@ -11,6 +11,7 @@ from torture.inside.snapshot import (
     REPO,
     STATE,
     TEMPORARY,
+    TEMPORARY_PLACES,
     UNITS,
     Snapshot,
     active_version,
@@ -99,6 +100,8 @@ def _all_paths(container: str) -> Iterator[Path]:
         yield from (STATE / directory).glob("*")
     yield from STATE.glob(f"{TEMPORARY}*")
     yield from Path("/etc").rglob(f"{TEMPORARY}*")
+    for place in TEMPORARY_PLACES:
+        yield from place.glob("os-containers-*")
 
 
 def _absent(container: str) -> None:

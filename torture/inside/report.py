@@ -86,5 +86,5 @@ def _place(line: str) -> str:
         return f"check {found[1]}"
     start, _, rest = line.partition(": ")
     place = f"{start}: {rest.partition(': ')[0]}" if start.startswith(("exit code", "once more")) else start
-    place = re.sub(r"(\.os-containers-|/\.staging/|/\.trash/)\S+", r"\1*", place)
+    place = re.sub(r"(\.os-containers-|/\.staging/|/\.trash/|tmp/os-containers-)\S+", r"\1*", place)
     return re.sub(r"(deployment #\d+) .*", r"\1", place)[:100]

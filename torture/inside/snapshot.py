@@ -19,6 +19,7 @@ from torture.inside.command import run
 STATE = Path("/var/lib/containers/atomic")
 REPO = STATE / ".storage/repo"
 UNITS = Path("/etc/systemd/system")
+TEMPORARY_PLACES = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - where to look
 RECOVERY_UNIT = "os-containers-recover.service"
 TEMPORARY = ".os-containers-"
 # Characters of a file: in a message, and in a snapshot before it becomes a checksum.
@@ -197,7 +198,8 @@ def _left_files(name: str) -> list[str]:
     beside = [path for path in _children(STATE) if path.name.startswith(TEMPORARY)]
     places = (STATE / ".deploy", Path("/etc"), Path("/run") / name, Path("/var/lib") / name)
     around = [path for place in places for path in _walk(place) if path.name.startswith(TEMPORARY)]
-    return [str(path) for path in (*inside, *beside, *around)]
+    passing = [path for place in TEMPORARY_PLACES for path in place.glob("os-containers-*")]
+    return [str(path) for path in (*inside, *beside, *around, *passing)]
 
 
 def _left_in_tmp() -> Iterator[str]:

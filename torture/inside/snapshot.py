@@ -108,6 +108,11 @@ def whole_store() -> Snapshot:
 def difference(one: Snapshot, other: Snapshot) -> list[str]:
     """Return in which places two snapshots differ, and how."""
     places = [place for place in sorted(one.keys() | other.keys()) if one.get(place) != other.get(place)]
+    # of a deployment that one of them has not at all, its directory says enough
+    whole = {
+        place[:-1] for place in places if place.endswith(" .") and None in (one.get(place), other.get(place))
+    }
+    places = [place for place in places if place[-2:] == " ." or not place.startswith(tuple(whole))]
     return [f"{place}: {_short(one.get(place))} -> {_short(other.get(place))}" for place in places]
 
 

@@ -10,12 +10,18 @@ from torture.table import table
 
 # Other points every time that somebody changes this.
 SEED = 1
+TRANSITIONS = ("install", "update", "rollback", "uninstall")
 
 
 @pytest.mark.parametrize(
     "part",
     [
-        pytest.param(Plan(parts=("a",), sample=4, seed=SEED), id="b84_kills"),
+        pytest.param(Plan(parts=("a",), operations=TRANSITIONS, sample=5, seed=SEED), id="b84_kills"),
+        pytest.param(
+            Plan(parts=("a",), operations=("pull", "prune"), sample=4, seed=SEED),
+            id="b84_kills_of_the_store",
+            marks=pytest.mark.xfail(strict=False, reason="a killed pull leaves its directory in /var/tmp"),
+        ),
         pytest.param(Plan(parts=("b",), sample=1, seed=SEED), id="b80_b82_b83_errors"),
         pytest.param(Plan(parts=("c",), operations=("update",), sample=3, seed=SEED), id="b84_double_kills"),
         pytest.param(Plan(parts=("e",), rounds=4, seed=SEED), id="b84_random_kills"),

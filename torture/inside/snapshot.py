@@ -209,8 +209,10 @@ def _left_files(name: str) -> list[str]:
 
 def _left_in_tmp() -> Iterator[str]:
     for path in _children(REPO / "tmp"):
-        # libostree keeps these
-        if path.name != "cache" and not path.name.endswith("-lock"):
+        # libostree keeps these, and takes the same directory for each transaction until the next boot
+        is_kept = path.name == "cache" or path.name.endswith("-lock")
+        is_next = path.name.startswith("staging-") and not any(one.is_file() for one in _walk(path))
+        if not is_kept and not is_next:
             yield re.sub(r"[0-9A-Za-z]{6}$", "", path.name)
 
 

@@ -31,6 +31,18 @@ demo: install-dev ## play the session of the README on a real systemd, every cla
 shell: install-dev ## a root shell in a booted host with os-containers (SUITE=bookworm)
 	@$(TESTHOST) shell --suite=$(SUITE)
 
+PARTS ?= a,b,c,d,e,f,g
+OPERATIONS ?= install,update,rollback,uninstall,pull,prune
+ROUNDS ?= 300
+RUNS ?= 200
+SAMPLE ?= 0
+SEED ?= 1
+
+.PHONY: torture
+torture: install-dev ## faults at every point of every operation; hours (PARTS=a,b OPERATIONS=update SAMPLE=20)
+	@$(AS_ROOT) /usr/bin/python3 -m torture --suite=$(SUITE) --parts=$(PARTS) --operations=$(OPERATIONS) \
+	    --rounds=$(ROUNDS) --runs=$(RUNS) --sample=$(SAMPLE) --seed=$(SEED)
+
 .PHONY: test
 test: check unit integration ## all of it: check, unit, integration
 
@@ -39,7 +51,7 @@ check: install-dev ## formatter, linters, types, layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/mypy testhost
+	$(BIN)/mypy testhost torture
 	$(BIN)/lint-imports
 	shellcheck --exclude=SC1091 $(SCRIPTS)
 

@@ -122,6 +122,19 @@ class Host:
             raise CommandError(f"{self.suite}# {_shown(command)}: exit code {result.returncode}\n{said}")
         return result
 
+    def lines(self, command: str | Sequence[str | Path], *, timeout: float) -> Iterator[str]:
+        """Run a command as root and give each line when it is written; its stderr is ours.
+
+        Raises CommandError when it fails.
+        """
+        limited = ["timeout", "--signal=KILL", str(timeout), *_words(command)]
+        entered = self._nsenter(self._session(limited, None))
+        with subprocess.Popen(entered, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None  # noqa: S101 - it is a pipe
+            yield from child.stdout
+        if child.returncode != 0:
+            raise CommandError(f"{self.suite}# {_shown(command)}: exit code {child.returncode}")
+
     def run_on_terminal(
         self,
         command: str | Sequence[str | Path],

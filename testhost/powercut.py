@@ -153,9 +153,10 @@ def _show_figures(played: Sequence[Round]) -> None:
     stories = [one.story for one in played]
     bad = sum(bool(story.problems) for story in stories)
     print(
-        f"\n{len(played)} boots, {sum(story.operations for story in stories)} commands carried out, {bad} third"
-        f" states; slowest recovery {max(story.recovery for story in stories):.1f} s, slowest boot"
-        f" {max(story.boot for story in stories):.0f} s, {sum(one.seconds for one in played) / len(played):.0f} s"
+        f"\n{len(played)} boots, {sum(story.operations for story in stories)} commands carried out,"
+        f" {bad} third states; slowest recovery {max(story.recovery for story in stories):.1f} s,"
+        f" slowest boot {max(story.boot for story in stories):.0f} s,"
+        f" {sum(one.seconds for one in played) / len(played):.0f} s"
         " a round"
     )
 

@@ -40,13 +40,20 @@ class RecoveryUnit:
             files.make_directory(self.path.parent)
             files.write_atomic(self.path, text)
             services.enable(RECOVERY_UNIT)
+            self._sync_links()
 
     def remove(self, services: ServiceManager) -> None:
         """Take the unit away when it is ours."""
         if self.path.exists():
             services.disable(RECOVERY_UNIT)
+            self._sync_links()
             files.unlink_durable(self.path)
             services.reload()
+
+    def _sync_links(self) -> None:
+        # systemctl does not sync the links that it makes and removes
+        for directory in self.path.parent.glob("*.wants"):
+            files.fsync_directory(directory)
 
 
 def render_recovery_unit(command: Path, paths: Paths, environment: Mapping[str, str]) -> str:

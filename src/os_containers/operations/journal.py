@@ -31,7 +31,8 @@ class Journal(msgspec.Struct, frozen=True, rename="kebab", kw_only=True):
     """A change from one deployment, by its serial, to another; none for install and for uninstall.
 
     is_fresh says that the entering deployment was made for this change, and goes when that is undone. missing
-    are the host files of the leaving one that somebody had removed. is_undone says that the way is back.
+    are the host files of the leaving one that somebody had removed. is_undone says that the way is back,
+    is_proven that the change is done and only older deployments remain to be removed: nothing undoes it now.
     """
 
     operation: str
@@ -43,6 +44,7 @@ class Journal(msgspec.Struct, frozen=True, rename="kebab", kw_only=True):
     is_fresh: bool
     missing: tuple[str, ...] = ()
     is_undone: bool = False
+    is_proven: bool = False
 
 
 class _Sealed(msgspec.Struct):

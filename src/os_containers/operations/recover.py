@@ -58,6 +58,8 @@ def recover_all(system: System, how: Start) -> None:
         except (OsContainersError, OSError) as error:
             system.on_event(Warned(f"{name}: {error}"))
             failures.append(error)
+    # also of an install that was killed before its container had a name here
+    _remove_abandoned(system)
     if failures:
         raise failures[0]
 
@@ -73,6 +75,10 @@ def recover(system: System, repo: Repo, container: Container, how: Start) -> Non
     if journal:
         _resolve(system, repo, container, journal, how)
     discard_unfinished(system, repo, container)
+    _remove_abandoned(system)
+
+
+def _remove_abandoned(system: System) -> None:
     for directory in (system.paths.staging, system.paths.trash):
         scratch.remove_abandoned(directory)
 
@@ -93,6 +99,8 @@ def _resolve(system: System, repo: Repo, container: Container, journal: Journal,
 
 
 def _is_to_be_undone(container: Container, journal: Journal, how: Start) -> bool:
+    if journal.is_proven:
+        return False
     if journal.leaving is None and journal.entering is None:
         return False  # the uninstall of a container too damaged to have anything to go back to
     active = container.active_path()

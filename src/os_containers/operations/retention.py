@@ -29,8 +29,7 @@ def discard(system: System, repo: Repo, container: Container, serial: int) -> No
             path.rename(trash.path / "deployment")
             files.fsync_directory(container.directory)
         repo.unpin(container.name, serial)
-    with contextlib.suppress(OSError):
-        container.directory.rmdir()  # that was the last one
+    _remove_empty(container)
 
 
 def keep_only(system: System, repo: Repo, container: Container, serials: Collection[int]) -> None:
@@ -53,3 +52,11 @@ def discard_unfinished(system: System, repo: Repo, container: Container) -> None
     for serial in repo.pinned(container.name):
         if not container.deployment_path(serial).is_dir():
             repo.unpin(container.name, serial)
+    _remove_empty(container)
+
+
+def _remove_empty(container: Container) -> None:
+    """Remove the directory of a container's deployments when there is none in it."""
+    with contextlib.suppress(OSError):
+        container.directory.rmdir()
+        files.fsync_directory(container.directory.parent)

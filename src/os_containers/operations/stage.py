@@ -11,10 +11,12 @@ from pathlib import Path
 from os_containers import files
 from os_containers.deployment.container import Deployment, save_record
 from os_containers.deployment.host_tree import load_host_tree
-from os_containers.deployment.record import Approved
+from os_containers.deployment.record import Approved, Record
+from os_containers.errors import OsContainersError
 from os_containers.host.host_policy import POLICY_FILE, approve, parse_policy
 from os_containers.host.host_root import HostRoot
 from os_containers.operations.build import Blueprint, build
+from os_containers.operations.retention import discard
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
 from os_containers.scratch import Scratch, scratch_directory
@@ -26,6 +28,17 @@ def stage(system: System, repo: Repo, blueprint: Blueprint) -> Deployment:
     Raises ImageError when the image cannot be made into one, PolicyError when a host file of it needs the
     admin's word; then nothing is left of it.
     """
+    try:
+        record = _build_and_publish(system, repo, blueprint)
+    except BaseException:
+        # the next command tries again to tidy up
+        with contextlib.suppress(OsContainersError, OSError):
+            discard(system, repo, system.container(blueprint.name), blueprint.serial)
+        raise
+    return Deployment(blueprint.name, blueprint.path, record)
+
+
+def _build_and_publish(system: System, repo: Repo, blueprint: Blueprint) -> Record:
     with staging_directory(system, blueprint.name) as scratch:
         directory = scratch.path / "deployment"
         directory.mkdir(mode=0o700)
@@ -34,7 +47,7 @@ def stage(system: System, repo: Repo, blueprint: Blueprint) -> Deployment:
         save_record(directory, record)
         repo.pin(blueprint.name, blueprint.serial, blueprint.image.commit)
         _publish(directory, blueprint.path)
-    return Deployment(blueprint.name, blueprint.path, record)
+    return record
 
 
 @contextlib.contextmanager

@@ -153,6 +153,8 @@ def _go(
         _switch(system, transition, ours, prepared)
     if entering and entering.record.has_service and transition.after.running:
         service.start(system, container, how)
+    # before an older deployment goes: from here on no boot may take the change back
+    system.journals.write(msgspec.structs.replace(transition.journal(), is_proven=True))
 
 
 def _switch(

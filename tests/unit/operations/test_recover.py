@@ -129,6 +129,17 @@ def test_at_boot_what_is_not_known_to_run_gives_way(machine: "Machine") -> None:
     assert "queue_start app.service" in machine.services.calls
 
 
+def test_i14_at_boot_what_ran_already_stays(machine: "Machine") -> None:
+    """What was left to do is to remove older deployments, and some of these may be gone."""
+    after = go_back_to_version_1(machine)
+    write_journal(machine, is_proven=True)
+    container(machine).switch(deployment(machine, 2))
+    machine.services.active.clear()
+    recover_all(machine.system, Start.QUEUED)
+    assert machine.snapshot() == after
+    assert machine.version() == "2"
+
+
 def test_a_change_whose_end_fails_is_undone(machine: "Machine") -> None:
     """The new service does not start, so the old one runs again."""
     go_back_to_version_1(machine)

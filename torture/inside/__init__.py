@@ -1,0 +1,1 @@
+"""What runs inside the host: Python's standard library and the programs of the host."""

@@ -171,10 +171,11 @@ def layers_of(manifest: Manifest, config: ImageConfig) -> tuple[Layer, ...]:
 
 def with_layers(raw: bytes, layers: object) -> bytes:
     """Return a manifest with other layers: objects with digest, size and media_type, lowest first."""
+    _check_depth(raw, "manifest")
     try:
         described = msgspec.convert(layers, tuple[_LayerInfo, ...])
         manifest = msgspec.json.decode(raw, type=dict[str, object])
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ImageError(f"the layers of the image are malformed: {error}") from error
     manifest["layers"] = [
         {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size} for layer in described

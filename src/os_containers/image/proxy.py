@@ -15,6 +15,7 @@ import functools
 import json
 import logging
 import os
+import re
 import socket
 import tempfile
 import threading
@@ -37,6 +38,7 @@ from os_containers.image.reference import ImageReference
 
 logger = logging.getLogger(__name__)
 
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
 _REPLY_SIZE = 32 << 10
 # A large archive is unpacked before the first reply; a dead registry takes its time to fail (seconds).
 _REPLY_TIMEOUT = 600.0
@@ -128,11 +130,7 @@ def open_image(reference: ImageReference, options: ProxyOptions) -> Iterator[Rem
     without skopeo.
     """
     with _credentials(reference, options) as authfile, _running(_arguments(options, authfile)) as proxy:
-        proxy.reference = str(reference)
-        version = proxy.call("Initialize").value
-        if _version(str(version)) < CHECKED_SINCE:
-            require_no_policy(policy_files())
-        yield RemoteImage(proxy, proxy.call("OpenImage", str(reference)).value, reference)
+        yield _opened(proxy, reference)
 
 
 class _Proxy:
@@ -148,28 +146,27 @@ class _Proxy:
     def call(self, method: str, *arguments: object) -> _Reply:
         """Return the reply to a request that passes no descriptor."""
         reply, descriptors = self._request(method, arguments)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        _close(descriptors)
         return reply
 
     def open_pipe(self, method: str, *arguments: object) -> "tuple[int, _Finish]":
         """Return the read end of the pipe through which the answer comes, and what ends it."""
-        reply, descriptors = self._request(method, arguments)
-        if len(descriptors) != 1:
-            raise SystemFaultError(f"skopeo passed {len(descriptors)} descriptors for {method}, not one")
-        return descriptors[0], _Finish(self, reply.pipeid)
+        reply, descriptor = self._request_pipe(method, arguments)
+        return descriptor, _Finish(self, reply.pipeid)
 
     def read(self, method: str, handle: object) -> tuple[object, bytes]:
         """Return value and bytes of an answer that is small."""
-        reply, descriptors = self._request(method, (handle,))
-        if len(descriptors) != 1:
-            raise SystemFaultError(f"skopeo passed {len(descriptors)} descriptors for {method}, not one")
+        limit = DEFAULT_LIMITS.json_size
+        reply, descriptor = self._request_pipe(method, (handle,))
         finish = _Finish(self, reply.pipeid)
         finish.ask()
-        with os.fdopen(descriptors[0], "rb") as file:
-            raw = file.read(DEFAULT_LIMITS.json_size + 1)
-        if len(raw) > DEFAULT_LIMITS.json_size:
-            raise ImageError(f"{method}: more than {DEFAULT_LIMITS.json_size} bytes")
+        pipe = BlobPipe(
+            descriptor, limit + 1, image=self.reference, on_silence=finish.ask, on_early_end=finish.result
+        )
+        with contextlib.closing(pipe):
+            raw = b"".join(iter(lambda: pipe.read(_REPLY_SIZE), b""))
+        if len(raw) > limit:
+            raise ImageError(f"{method}: more than {limit} bytes")
         finish.result()
         return reply.value, raw
 
@@ -188,6 +185,13 @@ class _Proxy:
         for thread in self._beside:
             thread.join()
 
+    def _request_pipe(self, method: str, arguments: Sequence[object]) -> tuple[_Reply, int]:
+        reply, descriptors = self._request(method, arguments)
+        if len(descriptors) != 1:
+            _close(descriptors)
+            raise SystemFaultError(f"skopeo passed {len(descriptors)} descriptors for {method}, not one")
+        return reply, descriptors[0]
+
     def _request(self, method: str, arguments: Sequence[object]) -> tuple[_Reply, list[int]]:
         # what has begun to flow through a pipe cannot be sent again
         for pause in _PAUSES if method != "FinishPipe" else ():
@@ -205,14 +209,13 @@ class _Proxy:
         try:
             return self._reply(method, data), descriptors
         except OsContainersError:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            _close(descriptors)
             raise
 
     def _reply(self, method: str, data: bytes) -> _Reply:
         try:
             reply = msgspec.json.decode(data, type=_Reply)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise SystemFaultError(f"skopeo answered nonsense to {method}: {error}") from error
         if not reply.success:
             raise failure(reply.error, self.reference)
@@ -267,6 +270,14 @@ class _Finish:
             self._proxy.call("FinishPipe", self._pipe)
         except OsContainersError as error:
             self._failure = error
+
+
+def _opened(proxy: _Proxy, reference: ImageReference) -> RemoteImage:
+    proxy.reference = str(reference)
+    version = proxy.call("Initialize").value
+    if _version(str(version)) < CHECKED_SINCE:
+        require_no_policy(policy_files())
+    return RemoteImage(proxy, proxy.call("OpenImage", str(reference)).value, reference)
 
 
 @contextlib.contextmanager
@@ -327,5 +338,9 @@ def _credentials(reference: ImageReference, options: ProxyOptions) -> Iterator[P
 
 
 def _version(text: str) -> tuple[int, ...]:
-    parts = text.split(".")
-    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
+    return tuple(int(part) for part in text.split(".")) if _VERSION.fullmatch(text) else ()
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -233,6 +233,7 @@ class _Proxy:
         except OSError as error:
             raise self._ended() from error
         if not data:
+            _close(descriptors)
             raise self._ended()
         return data, descriptors
 

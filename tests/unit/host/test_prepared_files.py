@@ -16,7 +16,7 @@ from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.record import InstalledFile
 from os_containers.errors import BrokenError, ConflictError, SystemFaultError
 from os_containers.events import Event, ignore
-from os_containers.files import TEMPORARY_PREFIX
+from os_containers.files import TEMPORARY_PREFIX, exchange_names
 from os_containers.host.hostfiles import HostPlan, plan_host_files
 from os_containers.host.prepared_files import apply_host_files, prepare_host_files
 from os_containers.host.temporaries import remove_temporaries
@@ -66,22 +66,19 @@ def test_b70_cve_2018_15664_a_parent_that_is_swapped_while_we_copy(host: "Host")
             with contextlib.suppress(ConflictError, FileNotFoundError):
                 host.go((), {f"srv/dir/{number}": "ours"})
     assert fingerprints(victim) == before
+    assert any(text.startswith("copied") for text in host.told())
 
 
 @contextlib.contextmanager
 def swapping(directory: Path, target: str) -> Iterator[None]:
     """Swap a directory for a symlink and back, all the time."""
     done = threading.Event()
-    aside, link = directory.with_name("aside"), directory.with_name("link")
+    directory.with_name("link").symlink_to(target)
+    parent_fd = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY)
 
     def swap() -> None:
         while not done.is_set():
-            directory.rename(aside)
-            link.symlink_to(target)
-            link.rename(directory)
-            done.wait(0.0005)
-            directory.unlink()
-            aside.rename(directory)
+            exchange_names(directory.name, "link", parent_fd)
             done.wait(0.0005)
 
     thread = threading.Thread(target=swap)
@@ -91,6 +88,7 @@ def swapping(directory: Path, target: str) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+        os.close(parent_fd)
 
 
 def test_b70_a_parent_that_becomes_a_link_after_the_plan_is_a_conflict(host: "Host") -> None:

@@ -31,11 +31,14 @@ class RecoveryUnit:
 
     def install(self, paths: Paths, environment: Mapping[str, str], services: ServiceManager) -> None:
         """Put the unit in place and enable it, unless the host has it."""
+        self._remove_temporaries()
         text = render_recovery_unit(own_command(), paths, environment).encode()
+        state = services.states([RECOVERY_UNIT]).get(RECOVERY_UNIT, UnitState())
         if self.path.exists():
-            is_current = self.path.read_bytes() == text
+            # a command may have been killed between the two
+            is_current = self.path.read_bytes() == text and state.is_enabled
         else:
-            is_current = services.states([RECOVERY_UNIT]).get(RECOVERY_UNIT, UnitState()).load == "loaded"
+            is_current = state.load == "loaded"
         if not is_current:
             files.make_directory(self.path.parent)
             files.write_atomic(self.path, text)
@@ -44,11 +47,16 @@ class RecoveryUnit:
 
     def remove(self, services: ServiceManager) -> None:
         """Take the unit away when it is ours."""
+        self._remove_temporaries()
         if self.path.exists():
             services.disable(RECOVERY_UNIT)
             self._sync_links()
             files.unlink_durable(self.path)
             services.reload()
+
+    def _remove_temporaries(self) -> None:
+        for temporary in files.leftover_temporaries(self.path):
+            files.unlink_durable(temporary)
 
     def _sync_links(self) -> None:
         # systemctl does not sync the links that it makes and removes

@@ -48,7 +48,9 @@ def recover_all(system: System, how: Start) -> None:
     """
     repo = system.repo()
     failures = []
-    for name in known_names(system):
+    # a pin may be all that there is of an install that was killed
+    pinned = {name for name, _ in repo.pin_names()}
+    for name in sorted({*known_names(system), *pinned}):
         container = Container(name, system.paths.state)
         try:
             with system.at_once().locked(container):

@@ -8,6 +8,7 @@ import pytest
 
 from os_containers.deployment.container import Container, Deployment, load_deployment
 from os_containers.errors import BrokenError
+from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.recover import recover_all, recover_named
@@ -216,6 +217,27 @@ def test_i5_temporaries_of_a_killed_command_go(machine: "Machine") -> None:
     recover_named(machine.system, "app", Start.WATCHED)
     assert [path for path in left if path.exists()] == []
     assert (machine.paths.units / ".os-containers-another.service@01").exists()
+
+
+def test_i11_a_pin_that_is_all_there_is_of_an_install_goes(machine: "Machine") -> None:
+    """Of an install that was killed before its deployment had its name."""
+    machine.store("1", exports=exports(machine, "1"))
+    repo = machine.system.repo()
+    repo.pin("app", 1, repo.image("example.org/app:latest").commit)
+    recover_all(machine.system, Start.WATCHED)
+    assert list(repo.pin_names()) == []
+
+
+def test_i2_our_own_unit_that_was_not_enabled_yet_is_enabled(machine: "Machine") -> None:
+    """An install that was killed between writing os-containers-recover.service and enabling it."""
+    run_version_1(machine)
+    machine.services.enabled.discard(RECOVERY_UNIT)
+    temporary = machine.paths.units / f".os-containers-{RECOVERY_UNIT}@01"
+    temporary.touch()
+    write_journal(machine, operation="install", leaving=None, entering=1, is_fresh=True)
+    recover_all(machine.system, Start.WATCHED)
+    assert RECOVERY_UNIT in machine.services.enabled
+    assert not temporary.exists()
 
 
 def test_a_deployment_that_never_was_active_goes(machine: "Machine") -> None:

@@ -5,7 +5,6 @@
 SHELL := /bin/bash
 SUITE ?= trixie
 SUITES := trixie bookworm
-ROUNDS ?= 25
 FS ?= ext4
 SEED ?=
 
@@ -33,15 +32,13 @@ shell: install-dev ## a root shell in a booted host with os-containers (SUITE=bo
 
 PARTS ?= a,b,c,d,e,f,g
 OPERATIONS ?= install,update,rollback,uninstall,pull,prune
-ROUNDS ?= 300
 RUNS ?= 200
 SAMPLE ?= 0
-SEED ?= 1
 
 .PHONY: torture
 torture: install-dev ## faults at every point of every operation; hours (PARTS=a,b OPERATIONS=update SAMPLE=20)
 	@$(AS_ROOT) /usr/bin/python3 -m torture --suite=$(SUITE) --parts=$(PARTS) --operations=$(OPERATIONS) \
-	    --rounds=$(ROUNDS) --runs=$(RUNS) --sample=$(SAMPLE) --seed=$(SEED)
+	    --rounds=$(or $(ROUNDS),300) --runs=$(RUNS) --sample=$(SAMPLE) --seed=$(or $(SEED),1)
 
 .PHONY: test
 test: check unit integration ## all of it: check, unit, integration
@@ -68,7 +65,7 @@ integration-%: install-dev
 .PHONY: powercut
 powercut: ## cut the power of a virtual machine at work, check what it finds (ROUNDS=25 FS=ext4|xfs SEED=...)
 	@tools/setup powercut
-	@$(TESTHOST) powercut --rounds=$(ROUNDS) --file-system=$(FS) --seed=$(SEED)
+	@$(TESTHOST) powercut --rounds=$(or $(ROUNDS),25) --file-system=$(FS) --seed=$(SEED)
 
 .PHONY: clean
 clean: ## remove what make made in this tree

@@ -28,8 +28,7 @@ def plan(
 ) -> HostPlan:
     """Return how the host gets to the files of a deployment, but those left out; changes nothing.
 
-    What is on the host from us is in the records of `ours`: of one deployment, or after a change that was
-    broken off of two.
+    What is on the host from us is in the records of `ours`.
     """
     others = _of_others(system, container)
     return plan_host_files(

@@ -8,7 +8,7 @@ off at any point is ended by taking the same steps again, and undone by taking t
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from os_containers.deployment.container import Container, Deployment, load_deployment, save_record
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
+from os_containers.host.hostfiles import HostPlan
 from os_containers.host.prepared_files import (
     PreparedFiles,
     apply_host_files,
@@ -71,19 +72,17 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
     state from before is back, BrokenError when the way back failed too.
     """
     transition = replace(transition, missing=host_changes.missing_files(transition.leaving))
-    # one that was active before may have left files on the host that somebody had changed
-    ours = [transition.leaving] if transition.is_fresh else [transition.leaving, transition.entering]
     with contextlib.ExitStack() as waiting:
         try:
             # a conflict, a read-only and a full disk show before the service is stopped
-            plan = host_changes.plan(system, transition.container, transition.entering, ours=ours)
+            plan = _plan(system, transition)
             check_writable(plan)
             system.journals.write(transition.journal())
             prepared = waiting.enter_context(prepare_host_files(plan, transition.container.name))
         except BaseException:
             _forget(system, repo, transition)
             raise
-        _go_or_go_back(system, repo, transition, ours, Start.WATCHED, prepared=prepared)
+        _go_or_go_back(system, repo, transition, Start.WATCHED, prepared)
 
 
 def switch_deployment(
@@ -99,9 +98,8 @@ def switch_deployment(
 
 def complete(system: System, repo: Repo, transition: Transition, how: Start) -> None:
     """End a transition that was broken off behind its commit point; undo it when that does not work."""
-    both = [transition.leaving, transition.entering]
     with nothing_prepared(transition.container.name) as prepared:
-        _go_or_go_back(system, repo, transition, both, how, prepared=prepared)
+        _go_or_go_back(system, repo, transition, how, prepared)
 
 
 def go_back(system: System, repo: Repo, transition: Transition, how: Start) -> None:
@@ -120,16 +118,10 @@ def go_back(system: System, repo: Repo, transition: Transition, how: Start) -> N
 
 
 def _go_or_go_back(
-    system: System,
-    repo: Repo,
-    transition: Transition,
-    ours: Sequence[Deployment | None],
-    how: Start,
-    *,
-    prepared: PreparedFiles,
+    system: System, repo: Repo, transition: Transition, how: Start, prepared: PreparedFiles
 ) -> None:
     try:
-        _go(system, transition, ours, how, prepared=prepared)
+        _go(system, transition, how, prepared)
     except BaseException as error:
         _go_back_because(error, system, repo, transition, how)
         raise
@@ -138,31 +130,22 @@ def _go_or_go_back(
         system.journals.remove(transition.container.name)
 
 
-def _go(
-    system: System,
-    transition: Transition,
-    ours: Sequence[Deployment | None],
-    how: Start,
-    *,
-    prepared: PreparedFiles,
-) -> None:
+def _go(system: System, transition: Transition, how: Start, prepared: PreparedFiles) -> None:
     container, entering = transition.container, transition.entering
     # a service may take its time to stop and to start: other containers do not wait for that
     service.stop(system, container)
     with system.host_locked():
-        _switch(system, transition, ours, prepared)
+        _switch(system, transition, prepared)
     if entering and entering.record.has_service and transition.after.running:
         service.start(system, container, how)
     # before an older deployment goes: from here on no boot may take the change back
     system.journals.write(msgspec.structs.replace(transition.journal(), is_proven=True))
 
 
-def _switch(
-    system: System, transition: Transition, ours: Sequence[Deployment | None], prepared: PreparedFiles
-) -> None:
+def _switch(system: System, transition: Transition, prepared: PreparedFiles) -> None:
     container, leaving, entering = transition.container, transition.leaving, transition.entering
     # only now: a daemon may save its configuration when it is stopped
-    plan = host_changes.plan(system, container, entering, ours=ours)
+    plan = _plan(system, transition)
     if not entering or not entering.record.has_service:
         service.disable(system, container)
     if entering:
@@ -176,6 +159,12 @@ def _switch(
         service.enable(system, container, entering, instead_of=leaving)
     if leaving and not entering:
         host_changes.remove_directories(system, leaving, leaving.record.directories)
+
+
+def _plan(system: System, transition: Transition) -> HostPlan:
+    # the entering one, too: it may have been active before, or be half-way in
+    ours = [transition.leaving, transition.entering]
+    return host_changes.plan(system, transition.container, transition.entering, ours=ours)
 
 
 def _restore(system: System, transition: Transition) -> None:

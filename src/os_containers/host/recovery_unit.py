@@ -12,6 +12,7 @@ from pathlib import Path
 from os_containers import files
 from os_containers.host.systemd import ServiceManager, UnitState
 from os_containers.host.unit import RECOVERY_UNIT, exec_line
+from os_containers.host.unit_files import sync_links
 from os_containers.paths import Mode, Paths
 from os_containers.process import own_command
 
@@ -43,25 +44,20 @@ class RecoveryUnit:
             files.make_directory(self.path.parent)
             files.write_atomic(self.path, text)
             services.enable(RECOVERY_UNIT)
-            self._sync_links()
+            sync_links(self.path.parent)
 
     def remove(self, services: ServiceManager) -> None:
         """Take the unit away when it is ours."""
         self._remove_temporaries()
         if self.path.exists():
             services.disable(RECOVERY_UNIT)
-            self._sync_links()
+            sync_links(self.path.parent)
             files.unlink_durable(self.path)
             services.reload()
 
     def _remove_temporaries(self) -> None:
         for temporary in files.leftover_temporaries(self.path):
             files.unlink_durable(temporary)
-
-    def _sync_links(self) -> None:
-        # systemctl does not sync the links that it makes and removes
-        for directory in self.path.parent.glob("*.wants"):
-            files.fsync_directory(directory)
 
 
 def render_recovery_unit(command: Path, paths: Paths, environment: Mapping[str, str]) -> str:
@@ -72,7 +68,6 @@ def render_recovery_unit(command: Path, paths: Paths, environment: Mapping[str, 
     return f"""\
 [Unit]
 Description=Finish or undo interrupted changes of system containers
-Documentation=man:os-containers(1)
 RequiresMountsFor={exec_line([str(paths.state)])}
 ConditionDirectoryNotEmpty={str(paths.journals).replace("%", "%%")}
 

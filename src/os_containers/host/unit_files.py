@@ -73,3 +73,10 @@ class UnitFiles:
             files.fsync_directory(self.unit.parent)
         services.reload()
         on_event(Step(services.shown("systemctl", "daemon-reload")))
+
+
+def sync_links(units: Path) -> None:
+    """Make the links durable that enabling and disabling units made and removed: systemctl does not."""
+    for directory in (units, *units.glob("*.wants"), *units.glob("*.requires")):
+        if directory.is_dir():
+            files.fsync_directory(directory)

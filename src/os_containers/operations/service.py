@@ -3,11 +3,11 @@
 import time
 from enum import Enum
 
-from os_containers import files
 from os_containers.deployment.container import Container, Deployment
 from os_containers.errors import OsContainersError, ServiceError
 from os_containers.host.systemd import UnitState
 from os_containers.host.unit import install_section
+from os_containers.host.unit_files import sync_links
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.system import System
 
@@ -48,7 +48,7 @@ def disable(system: System, container: Container) -> None:
         return
     system.services.disable(container.service)
     system.tell(system.services.shown("systemctl", "disable", container.name))
-    _sync_units(system)
+    sync_links(system.paths.units)
 
 
 def enable(
@@ -61,7 +61,7 @@ def enable(
     elif instead_of and _install_section(instead_of) != _install_section(deployment):
         system.services.reenable(container.service)
         system.tell(system.services.shown("systemctl", "reenable", container.name))
-    _sync_units(system)
+    sync_links(system.paths.units)
 
 
 def start(system: System, container: Container, how: Start) -> None:
@@ -101,11 +101,3 @@ def _did_not_start(system: System, container: Container, since: float) -> Servic
         f"{container.service} did not start" + (f": {said}" if said else ""),
         hint=f"{system.services.log_command(container.service)} shows why",
     )
-
-
-def _sync_units(system: System) -> None:
-    # systemctl does not sync the links that it makes and removes
-    units = system.paths.units
-    for directory in (units, *units.glob("*.wants"), *units.glob("*.requires")):
-        if directory.is_dir():
-            files.fsync_directory(directory)

@@ -40,6 +40,7 @@ class Depth(Enum):
 
 
 REPAIR = "os-containers repair mends it"
+_REINSTALL = "uninstall and install it again; its data stay"
 
 
 def check(system: System, depth: Depth) -> list[Problem]:
@@ -80,13 +81,10 @@ def _check_container(system: System, repo: Repo | None, container: Container) ->
     try:
         deployment = container.current()
         yield from _check_bundle(deployment)
-        yield from _check_unit_files(system, deployment)
+        yield from unit_file_problems(system, deployment)
         yield from _check_pins(repo, container)
     except BrokenError as error:
         yield Problem("I1", error.message, str(container.link), error.hint or _REINSTALL)
-
-
-_REINSTALL = "uninstall and install it again; its data stay"
 
 
 def _check_no_container(container: Container, recover: str) -> Iterator[Problem]:
@@ -108,7 +106,8 @@ def _check_bundle(deployment: Deployment) -> Iterator[Problem]:
         )
 
 
-def _check_unit_files(system: System, deployment: Deployment) -> Iterator[Problem]:
+def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Problem]:
+    """Yield the unit files on the host that are not those of the active deployment."""
     if not deployment.record.has_service:
         return
     unit_files = UnitFiles.find(system.paths, deployment.container)

@@ -19,7 +19,7 @@ from os_containers.host.runtime import find_runtime
 from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference, split_tag
 from os_containers.operations.build import Blueprint, build
-from os_containers.operations.check import Depth, Problem, check
+from os_containers.operations.check import Depth, Problem, check, unit_file_problems
 from os_containers.operations.host_changes import change_unit_files
 from os_containers.operations.prune import remove_orphans
 from os_containers.operations.pull import pull
@@ -72,8 +72,10 @@ def _mend_container(system: System, repo: Repo, container: Container, options: P
             _mend_commit(system, repo, deployment, options)
             _mend_bundle(system, repo, deployment)
             _mend_rootfs(system, repo, deployment)
-    with system.host_locked():
-        change_unit_files(system, container, container.current())
+    current = container.current()
+    if any(unit_file_problems(system, current)):
+        with system.host_locked():
+            change_unit_files(system, container, current)
 
 
 def _mend_commit(system: System, repo: Repo, deployment: Deployment, options: ProxyOptions) -> None:

@@ -146,3 +146,13 @@ def test_repair_mends_without_the_registry(machine: "Machine", invariant: str, d
     if invariant != "I16":
         assert machine.snapshot() == before
         assert machine.version() == "1"
+
+
+def test_repair_of_what_is_sound_does_not_trouble_systemd(machine: "Machine") -> None:
+    """Nothing is written, reloaded or told."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.services.calls.clear()
+    machine.events.clear()
+    assert repair(machine.system, ProxyOptions()) == []
+    assert (machine.services.calls, machine.told()) == ([], [])

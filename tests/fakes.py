@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from os_containers.errors import ProcessError
+from os_containers.errors import ImageError, ProcessError
 from os_containers.host.systemd import UnitState
 
 
@@ -21,6 +21,8 @@ class FakeServices:
     foreign: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
+    # what systemd would not understand in a unit
+    malformed: set[str] = field(default_factory=set)
     # a verb, and from which of its calls on it fails
     failing_from: tuple[str, int] | None = None
     on_stop: Callable[[], object] = bool
@@ -31,6 +33,13 @@ class FakeServices:
 
     def states(self, units: Iterable[str]) -> dict[str, UnitState]:
         return {unit: self._state(unit) for unit in units}
+
+    def unit_paths(self) -> list[Path]:
+        return [self.units, self.units.parent / "vendor-units"]
+
+    def verify_unit(self, path: Path) -> None:
+        if any(text in path.read_text() for text in self.malformed):
+            raise ImageError(f"the unit of the image is refused: {path.name}")
 
     def reload(self) -> None:
         self._call("reload")

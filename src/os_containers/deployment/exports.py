@@ -8,19 +8,28 @@ exports/hostfs/                  files for the host
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
+from os_containers.deployment.json_text import AUTHOR, path_of, read_json
+from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
 from os_containers.errors import ImageError
 from os_containers.files import open_beneath
 
-TEMPLATE_SIZE_LIMIT = 1 << 20
-HOST_FILES_LIMIT = 10_000
+_MANIFEST = "exports/manifest.json"
+# useLinks is the predecessors': hard links into the host would share their files with the repo
+_KEYS = {
+    *("version", "defaultValues", "renameFiles", "installedFilesTemplate", "noContainerService", "useLinks")
+}
+# lines are the image's own affair where a template has room for them; the rest is no text
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class ExportManifest(msgspec.Struct, frozen=True, rename="camel"):
@@ -64,70 +73,102 @@ class Exports:
     service_template: bytes | None
     tmpfiles_template: bytes | None
     host_files: tuple[ExportedFile, ...]
+    unknown_keys: tuple[str, ...] = ()
 
 
-def load_exports(rootfs: Path) -> Exports:
+def load_exports(rootfs: Path, *, limits: DeploymentLimits = DEFAULT_LIMITS) -> Exports:
     """Return what the image in rootfs exports; an image without /exports exports nothing.
 
     Raises ImageError when a part is malformed, too large, or not a plain file.
     """
+
+    def read(relative: str) -> bytes | None:
+        return read_export(rootfs, relative, limit=limits.template)
+
+    manifest = read(_MANIFEST)
+    stated = b"{}" if manifest is None else manifest
     return Exports(
-        manifest=parse_manifest(_read(rootfs, "exports/manifest.json") or b"{}"),
-        config=_read(rootfs, "exports/config.json"),
-        config_template=_read(rootfs, "exports/config.json.template"),
-        service_template=_read(rootfs, "exports/service.template"),
-        tmpfiles_template=_read(rootfs, "exports/tmpfiles.template"),
-        host_files=tuple(_host_files(rootfs)),
+        manifest=parse_manifest(stated, limits=limits),
+        config=read("exports/config.json"),
+        config_template=read("exports/config.json.template"),
+        service_template=read("exports/service.template"),
+        tmpfiles_template=read("exports/tmpfiles.template"),
+        host_files=tuple(_host_files(rootfs, limits.host_files)),
+        unknown_keys=unknown_keys(stated, limits=limits),
     )
 
 
-def parse_manifest(raw: bytes) -> ExportManifest:
-    """Return the export manifest; a null is as absent. Raises ImageError for bad JSON or types."""
+def unknown_keys(raw: bytes, *, limits: DeploymentLimits = DEFAULT_LIMITS) -> tuple[str, ...]:
+    """Return the keys of an export manifest that nobody knows."""
+    return tuple(sorted(read_json(raw, source=_MANIFEST, depth=limits.json_depth).tree.keys() - _KEYS))
+
+
+def parse_manifest(raw: bytes, *, limits: DeploymentLimits = DEFAULT_LIMITS) -> ExportManifest:
+    """Return the export manifest; a null is as absent.
+
+    Raises ImageError for bad JSON or types, and for values that are too many, too large or no text.
+    """
+    text = read_json(raw, source=_MANIFEST, depth=limits.json_depth)
     try:
-        tree = msgspec.json.decode(raw, type=dict[str, object])
-        stated = {key: value for key, value in tree.items() if value is not None}
-        return msgspec.convert(stated, ExportManifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ImageError(
-            f"exports/manifest.json: {error}", hint="the image must be mended by its author"
-        ) from error
+        manifest = msgspec.convert(text.tree, ExportManifest)
+    except msgspec.ValidationError as error:
+        raise text.error(str(error), path_of(str(error))) from error
+    defaults = manifest.defaults()
+    if len(defaults) > limits.values:
+        raise text.error(f"more than {limits.values} values", ("defaultValues",))
+    for name, value in defaults.items():
+        if len(value.encode()) > limits.value:
+            raise text.error(f"a value of more than {limits.value} bytes", ("defaultValues", name))
+        if _CONTROL.search(value):
+            raise text.error("a value with a control character", ("defaultValues", name))
+    return manifest
 
 
-def _read(rootfs: Path, relative: str) -> bytes | None:
+def read_export(rootfs: Path, relative: str, *, limit: int) -> bytes | None:
+    """Return the content of a file of the image, None without one.
+
+    Raises ImageError for a symlink on the way, for what is no plain file, and for more than limit bytes.
+    """
     try:
         descriptor = open_beneath(rootfs, relative)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ImageError(
-            f"{relative} is not a plain file in the image", hint="the image must be mended by its author"
-        ) from error
+        raise ImageError(f"{relative} is not a plain file in the image", hint=AUTHOR) from error
     with os.fdopen(descriptor, "rb") as file:
-        content = file.read(TEMPLATE_SIZE_LIMIT + 1)
-    if len(content) > TEMPLATE_SIZE_LIMIT:
-        raise ImageError(f"{relative} is larger than {TEMPLATE_SIZE_LIMIT} bytes")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ImageError(f"{relative} is larger than {limit} bytes", hint=AUTHOR)
     return content
 
 
-def _host_files(rootfs: Path) -> Iterator[ExportedFile]:
+def _host_files(rootfs: Path, limit: int) -> Iterator[ExportedFile]:
     hostfs = rootfs / "exports/hostfs"
     for directory in (hostfs.parent, hostfs):
         if directory.is_symlink():
-            raise ImageError(f"{directory.relative_to(rootfs)} is a symlink in the image")
-    for count, (path, status) in enumerate(_walk(hostfs)):
-        if count >= HOST_FILES_LIMIT:
-            raise ImageError(f"exports/hostfs has more than {HOST_FILES_LIMIT} files")
+            raise ImageError(f"{directory.relative_to(rootfs)} is a symlink in the image", hint=AUTHOR)
+    if hostfs.exists() and not hostfs.is_dir():
+        raise ImageError("exports/hostfs is not a directory in the image", hint=AUTHOR)
+    for count, (path, status) in enumerate(_walk(hostfs, limit)):
+        if count >= limit:
+            raise ImageError(f"exports/hostfs has more than {limit} files", hint=AUTHOR)
         yield _exported_file(path, status, "/" + str(path.relative_to(hostfs)))
 
 
-def _walk(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    if not directory.is_dir():
-        return
-    for path in sorted(directory.iterdir()):
+def _walk(directory: Path, limit: int) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield what is in a directory, each before what is in it; depth costs no stack."""
+    pending = _entries(directory, limit) if directory.is_dir() else []
+    while pending:
+        path = pending.pop()
         status = path.lstat()
         yield path, status
         if stat.S_ISDIR(status.st_mode):
-            yield from _walk(path)
+            pending += _entries(path, limit)
+
+
+def _entries(directory: Path, limit: int) -> list[Path]:
+    # one more than there may be is enough to refuse them
+    return sorted(islice(directory.iterdir(), limit + 1), reverse=True)
 
 
 def _exported_file(path: Path, status: os.stat_result, exported: str) -> ExportedFile:
@@ -140,4 +181,4 @@ def _exported_file(path: Path, status: os.stat_result, exported: str) -> Exporte
         case stat.S_IFLNK:
             return ExportedFile(exported, FileKind.SYMLINK, 0o777, target=str(path.readlink()))
         case _:
-            raise ImageError(f"exports/hostfs{exported} is neither file, directory nor symlink")
+            raise ImageError(f"exports/hostfs{exported} is neither file, directory nor symlink", hint=AUTHOR)

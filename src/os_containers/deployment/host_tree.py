@@ -7,12 +7,21 @@ what reaches the host is a copy.
 import errno
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from os_containers.deployment.exports import ExportedFile, ExportManifest, Exports, FileKind
+from os_containers.deployment.exports import (
+    ExportedFile,
+    ExportManifest,
+    Exports,
+    FileKind,
+    read_export,
+)
+from os_containers.deployment.json_text import AUTHOR
+from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
 from os_containers.deployment.template import render
 from os_containers.errors import ImageError
 from os_containers.files import TEMPORARY_PREFIX, make_directory
@@ -21,6 +30,8 @@ from os_containers.files import TEMPORARY_PREFIX, make_directory
 _FILE_MODE = 0o6755
 _DIRECTORY_MODE = 0o755
 CAPABILITIES = "security.capability"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +49,34 @@ class HostFile:
     capabilities: bytes = b""
 
 
-def write_host_tree(exports: Exports, rootfs: Path, values: Mapping[str, str], tree: Path) -> None:
+def write_host_tree(
+    exports: Exports,
+    rootfs: Path,
+    values: Mapping[str, str],
+    tree: Path,
+    *,
+    limits: DeploymentLimits = DEFAULT_LIMITS,
+) -> None:
     """Render what an image exports for the host into a new directory.
 
     Raises ImageError for a rename to nowhere, or of two files to one place.
     """
+    # before anything is written: a symlink among them must not lead the next one out of the tree
+    destinations = _destinations(exports, values, limits)
     tree.mkdir()
-    for destination, file in _destinations(exports, values).items():
-        _write(file, exports.manifest, rootfs, values, tree / destination.lstrip("/"))
+    for destination, file in destinations.items():
+        rendered = tree / destination.lstrip("/")
+        make_directory(rendered.parent)
+        if file.path in exports.manifest.installed_files_template and file.kind is FileKind.FILE:
+            rendered.write_bytes(_rendered(rootfs, file, values, limits))
+            rendered.chmod(file.mode)
+        else:
+            _write(file, rootfs, rendered)
 
 
 def load_host_tree(tree: Path) -> list[HostFile]:
     """Return the host files of a deployment, directories before what is in them."""
-    return list(_walk(tree, PurePosixPath("/"))) if tree.is_dir() else []
+    return list(_walk(tree)) if tree.is_dir() else []
 
 
 def checksum(kind: FileKind, path: Path) -> str:
@@ -65,11 +91,13 @@ def checksum(kind: FileKind, path: Path) -> str:
             return ""
 
 
-def _destinations(exports: Exports, values: Mapping[str, str]) -> dict[str, ExportedFile]:
+def _destinations(
+    exports: Exports, values: Mapping[str, str], limits: DeploymentLimits
+) -> dict[str, ExportedFile]:
     """Return which file goes where. Raises ImageError for two that go to one place, or one behind another."""
     destinations: dict[str, ExportedFile] = {}
     for file in exports.host_files:
-        destination = _destination(file.path, exports.manifest, values)
+        destination = _destination(file.path, exports.manifest, values, limits)
         _check_names(destination, file)
         first = destinations.setdefault(destination, file)
         if FileKind.DIRECTORY not in {first.kind, file.kind} and first is not file:
@@ -91,16 +119,18 @@ def _check_names(destination: str, file: ExportedFile) -> None:
         raise ImageError(f"exports/hostfs has a name that is for our own use: {destination}")
 
 
-def _destination(path: str, manifest: ExportManifest, values: Mapping[str, str]) -> str:
+def _destination(
+    path: str, manifest: ExportManifest, values: Mapping[str, str], limits: DeploymentLimits
+) -> str:
     renamed = _rename(path, manifest.rename_files)
     if renamed == path:
         return path
-    text = render(renamed.encode(), values, source="exports/manifest.json").decode()
+    text = render(renamed.encode(), values, source="exports/manifest.json", limit=limits.template).decode()
     destination = PurePosixPath(text)
-    if not destination.is_absolute() or ".." in destination.parts or "\0" in text:
+    if not destination.is_absolute() or ".." in destination.parts or _CONTROL.search(text):
         raise ImageError(
-            f"exports/manifest.json renames {path} to {text!r}",
-            hint="a rename needs an absolute path without '..'",
+            f"exports/manifest.json renames {path} to {text!a}",
+            hint="a rename needs an absolute path without '..' and control characters",
         )
     return "/" + str(destination).lstrip("/")
 
@@ -114,30 +144,31 @@ def _rename(path: str, renames: Mapping[str, str]) -> str:
     return path
 
 
-def _write(
-    file: ExportedFile, manifest: ExportManifest, rootfs: Path, values: Mapping[str, str], rendered: Path
-) -> None:
-    make_directory(rendered.parent)
-    source = rootfs / "exports/hostfs" / file.path.lstrip("/")
+def _rendered(rootfs: Path, file: ExportedFile, values: Mapping[str, str], limits: DeploymentLimits) -> bytes:
+    source = f"exports/hostfs{file.path}"
+    text = read_export(rootfs, source, limit=limits.template)
+    return render(text or b"", values, source=source, limit=limits.rendered)
+
+
+def _write(file: ExportedFile, rootfs: Path, rendered: Path) -> None:
     match file.kind:
         case FileKind.DIRECTORY:
             rendered.mkdir(exist_ok=True)
             rendered.chmod(file.mode)
         case FileKind.SYMLINK:
             rendered.symlink_to(file.target)
-        case FileKind.FILE if file.path in manifest.installed_files_template:
-            rendered.write_bytes(render(source.read_bytes(), values, source=f"exports/hostfs{file.path}"))
-            rendered.chmod(file.mode)
         case FileKind.FILE:
-            os.link(source, rendered)
+            os.link(rootfs / "exports/hostfs" / file.path.lstrip("/"), rendered)
 
 
-def _walk(directory: Path, path: PurePosixPath) -> Iterator[HostFile]:
-    for rendered in sorted(directory.iterdir()):
+def _walk(tree: Path) -> Iterator[HostFile]:
+    """Yield what is in a tree, each before what is in it; depth costs no stack."""
+    pending = sorted(tree.iterdir(), reverse=True)
+    while pending:
+        rendered = pending.pop()
         kind = _kind(rendered)
-        inner = path / rendered.name
         yield HostFile(
-            str(inner),
+            f"/{rendered.relative_to(tree)}",
             kind,
             _mode(kind, rendered),
             checksum(kind, rendered),
@@ -145,7 +176,7 @@ def _walk(directory: Path, path: PurePosixPath) -> Iterator[HostFile]:
             _capabilities(kind, rendered),
         )
         if kind is FileKind.DIRECTORY:
-            yield from _walk(rendered, inner)
+            pending += sorted(rendered.iterdir(), reverse=True)
 
 
 def _mode(kind: FileKind, path: Path) -> int:

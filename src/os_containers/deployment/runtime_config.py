@@ -5,17 +5,22 @@ we need not know, and they must pass unchanged.
 """
 
 import json
+import posixpath
+import re
 from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 
+from os_containers.deployment.json_text import AUTHOR, JsonText, path_of, read_json
+from os_containers.deployment.limits import DEFAULT_LIMITS
 from os_containers.errors import ImageError
 
 RuntimeConfig = dict[str, Any]
 
 OCI_VERSION = "1.0.2"
-_AUTHOR = "the image must be mended by its author"
+# semantic versions of runtime-spec; those before 1.0 are upgraded
+_OCI_VERSIONS = re.compile(r"[01]\.[0-9]{1,4}(\.[0-9]{1,4})?([-+][0-9A-Za-z.+-]{1,64})?")
 
 
 class _Root(msgspec.Struct):
@@ -23,6 +28,7 @@ class _Root(msgspec.Struct):
 
 
 class _Process(msgspec.Struct):
+    cwd: str = "/"
     capabilities: list[str] | dict[str, list[str]] = []
 
 
@@ -52,33 +58,31 @@ class _Config(msgspec.Struct, rename="camel"):
     mounts: list[_Mount] = []
 
 
-def parse_config(raw: bytes, *, source: str) -> RuntimeConfig:
+def parse_config(raw: bytes, *, source: str, depth: int = DEFAULT_LIMITS.json_depth) -> RuntimeConfig:
     """Return the configuration, without its nulls.
 
-    Raises ImageError for bad JSON, doubled keys, missing parts, and wrong types where we look.
+    Raises ImageError, with line and column, for bad JSON, doubled keys, missing parts, wrong types where we
+    look, another root than ours, and a version that is none.
     """
-    config = _decode(raw, source)
-    try:
-        msgspec.convert(config, _Config)
-    except msgspec.ValidationError as error:
-        raise ImageError(f"{source}: {error}", hint=_AUTHOR) from error
-    return config
-
-
-def _decode(raw: bytes, source: str) -> RuntimeConfig:
-    try:
-        config = json.loads(raw, object_pairs_hook=_object)
-        dump_config(config)  # JSON can write half a surrogate pair, which no file can hold
-    except ValueError as error:
-        raise ImageError(f"{source} is not valid JSON: {error}", hint=_AUTHOR) from error
-    except RecursionError as error:
-        raise ImageError(f"{source} is nested too deeply", hint=_AUTHOR) from error
-    if not isinstance(config, dict):
-        raise ImageError(f"{source} is not a JSON object", hint=_AUTHOR)
+    text = read_json(raw, source=source, depth=depth)
     for key in ("process", "root", "linux"):
-        if not isinstance(config.get(key), dict):
-            raise ImageError(f"{source} has no object {key!r}", hint=_AUTHOR)
-    return config
+        if not isinstance(text.tree.get(key), dict):
+            raise text.error(f"no object {key!r}", (key,))
+    try:
+        msgspec.convert(text.tree, _Config)
+    except msgspec.ValidationError as error:
+        raise text.error(str(error), path_of(str(error))) from error
+    _check_values(text)
+    return text.tree
+
+
+def _check_values(text: JsonText) -> None:
+    root = text.tree["root"].get("path", "")
+    if PurePosixPath(root) != PurePosixPath("rootfs"):
+        raise text.error(f"root.path is {root!a}, not 'rootfs'", ("root", "path"))
+    version = text.tree.get("ociVersion", OCI_VERSION)
+    if not _OCI_VERSIONS.fullmatch(version):
+        raise text.error(f"ociVersion {version!a} is none that we know", ("ociVersion",))
 
 
 def dump_config(config: RuntimeConfig) -> bytes:
@@ -109,12 +113,13 @@ def confine(config: RuntimeConfig, *, cgroups_path: str) -> None:
     """Make the configuration one of ours: our rootfs, read-only, no terminal, in the unit's cgroup.
 
     The rootfs shares its files with the repo by hard links, so a container must never write to it. Raises
-    ImageError when it names another root.
+    ImageError for a working directory from where it might reach the host.
     """
-    root = config["root"]
-    if PurePosixPath(root.get("path", "")) != PurePosixPath("rootfs"):
-        raise ImageError(f"root.path in config.json is {root.get('path')!r}, not 'rootfs'", hint=_AUTHOR)
-    root["readonly"] = True
+    directory = config["process"].get("cwd", "/")
+    # a descriptor that a runtime left open leads to the host there (CVE-2024-21626)
+    if posixpath.normpath(f"/{directory}").lstrip("/").split("/")[0] == "proc":
+        raise ImageError(f"process.cwd is {directory!a}, in /proc", hint=AUTHOR)
+    config["root"]["readonly"] = True
     config["process"]["terminal"] = False
     config["linux"]["cgroupsPath"] = cgroups_path
 
@@ -130,13 +135,3 @@ def bind_sources(config: RuntimeConfig) -> list[str]:
 
 def _all_sets(names: list[str]) -> dict[str, list[str]]:
     return {kind: list(names) for kind in ("bounding", "effective", "permitted", "inheritable")}
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    tree = dict(pairs)
-    if len(tree) != len(pairs):
-        names = [name for name, _ in pairs]
-        doubled = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {doubled!r} stands twice in one object")
-    # null is what Go writes for nil, and both runtimes read it as absent
-    return {key: value for key, value in tree.items() if value is not None}

@@ -1,20 +1,27 @@
 """The templates in an image: `$NAME`, `${NAME}` and `$$`; every other byte passes unchanged."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from os_containers.deployment.limits import DEFAULT_LIMITS
 from os_containers.errors import ImageError
+
+# half a surrogate pair: no text that was decoded has it
+PLACEHOLDER = "\ud800"
 
 _VARIABLE = re.compile(
     rb"\$(?:(?P<dollar>\$)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<bad>))"
 )
 
 
-def render(template: bytes, values: Mapping[str, str], *, source: str) -> bytes:
+def render(
+    template: bytes, values: Mapping[str, str], *, source: str, limit: int = DEFAULT_LIMITS.rendered
+) -> bytes:
     """Return the template with its variables replaced; values are not expanded again.
 
-    Raises ImageError naming source and line for a `$` that starts no variable, and one that lists all
-    variables without a value.
+    Raises ImageError naming source and line for a `$` that starts no variable, one that lists all
+    variables without a value, and one for a result of more than limit bytes.
     """
     missing = [
         f"{name} ({source}:{line})" for name, line in _variables(template, source) if name not in values
@@ -23,7 +30,22 @@ def render(template: bytes, values: Mapping[str, str], *, source: str) -> bytes:
         raise ImageError(
             f"no value for {', '.join(dict.fromkeys(missing))}", hint="give it with --set NAME=VALUE"
         )
+    used = Counter(name for name, _ in _variables(template, source))
+    if len(template) + sum(count * len(values[name].encode()) for name, count in used.items()) > limit:
+        raise ImageError(
+            f"{source} is larger than {limit} bytes with its values", hint="use the long value less often"
+        )
     return _VARIABLE.sub(lambda match: _replacement(match, values), template)
+
+
+def with_placeholders(template: bytes, *, source: str) -> tuple[str, list[str]]:
+    """Return the template's text with a placeholder for each variable, and their names in this order."""
+    names = [name for name, _ in _variables(template, source)]
+    pieces, end = [], 0
+    for match in _VARIABLE.finditer(template):
+        pieces += [_text(template[end : match.start()]), "$" if match["dollar"] else PLACEHOLDER]
+        end = match.end()
+    return "".join([*pieces, _text(template[end:])]), names
 
 
 def variables(template: bytes, *, source: str) -> frozenset[str]:
@@ -42,6 +64,10 @@ def _variables(template: bytes, source: str) -> Iterator[tuple[str, int]]:
             )
         if not match["dollar"]:
             yield _name(match), line
+
+
+def _text(piece: bytes) -> str:
+    return piece.decode(errors="surrogateescape")
 
 
 def _replacement(match: re.Match[bytes], values: Mapping[str, str]) -> bytes:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from os_containers.deployment.capabilities import known_capabilities
+from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
 from os_containers.errors import UsageError
 from os_containers.paths import Mode, Paths
 from os_containers.process import find_program
@@ -56,7 +57,7 @@ class Value:
 Values = Mapping[str, Value]
 
 
-def parse_settings(settings: Iterable[str]) -> dict[str, str]:
+def parse_settings(settings: Iterable[str], *, limits: DeploymentLimits = DEFAULT_LIMITS) -> dict[str, str]:
     """Return what `--set NAME=VALUE` options say. Raises UsageError for what cannot be set."""
     parsed: dict[str, str] = {}
     for setting in settings:
@@ -73,7 +74,13 @@ def parse_settings(settings: Iterable[str]) -> dict[str, str]:
             raise UsageError(
                 f"the value of {name} is not plain text", hint="give it in UTF-8, without control characters"
             )
+        if len(text.encode()) > limits.value:
+            raise UsageError(
+                f"the value of {name} is larger than {limits.value} bytes", hint="put it into a host file"
+            )
         parsed[name] = text
+    if len(parsed) > limits.values:
+        raise UsageError(f"more than {limits.values} values are set", hint="put them into a host file")
     return parsed
 
 

@@ -1,5 +1,6 @@
 """OCI runtimes: found, and asked to run what we built. Any that has the command line of runc will do."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,18 @@ from os_containers import process
 from os_containers.errors import SystemFaultError
 
 PREFERRED = ("crun", "runc")
+_TIMEOUT = 10.0
+_VERSION = re.compile(r"runc version ([0-9]+)\.([0-9]+)\.([0-9]+)(?:[-~]?rc\.?([0-9]+))?")
+_FINAL = 1000  # a release comes after all its candidates
+# A container could write to the host through masked paths and /dev/console: CVE-2025-31133 and with it
+# CVE-2025-52565 and CVE-2025-52881. The first versions without it, by their first two numbers.
+_MENDED = {(1, 2): (1, 2, 8, _FINAL), (1, 3): (1, 3, 3, _FINAL), (1, 4): (1, 4, 0, 3)}
+# What older ones have besides, and the first version without it.
+_OLD_FAULTS = (
+    ((1, 0, 0, 7), "CVE-2019-5736"),
+    ((1, 0, 0, 95), "CVE-2021-30465"),
+    ((1, 1, 12, _FINAL), "CVE-2024-21626"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +69,30 @@ class Runtime:
         """
         return self._command("exec", "--process", str(process_file), container)
 
+    def warnings(self) -> list[str]:
+        """Return what is known against this version of the runtime, nothing when it does not tell it."""
+        return known_faults(process.run(self._command("--version"), check=False, timeout=_TIMEOUT).stdout)
+
     def delete(self, container: str) -> None:
         """Remove what the runtime still knows of a container; one that it does not know is fine."""
         process.run(self._command("delete", "--force", container), check=False)
 
     def _command(self, *words: str) -> tuple[str, ...]:
         return (str(self.path), *words)
+
+
+def known_faults(version: str) -> list[str]:
+    """Return a warning when what `runc --version` says is a version with known ways out of a container."""
+    found = _VERSION.match(version)
+    if found is None:
+        return []
+    numbers = (int(found[1]), int(found[2]), int(found[3]), int(found[4] or _FINAL))
+    mended = _MENDED.get(numbers[:2], _MENDED[1, 2] if numbers < (1, 2) else numbers)
+    if numbers >= mended:
+        return []
+    faults = [name for first, name in _OLD_FAULTS if numbers < first] + ["CVE-2025-31133"]
+    fact = f"{found[0]} is older than the versions that mend {', '.join(faults)}"
+    return [f"{fact}: use one that your distribution has mended, or crun"]
 
 
 def find_runtime(wanted: str | None, *, recorded: str, environment: Mapping[str, str]) -> Runtime:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from os_containers import process
-from os_containers.errors import ProcessError, SystemFaultError
+from os_containers.errors import ImageError, ProcessError, SystemFaultError
 from os_containers.paths import Mode
 
 TIMEOUT = 90.0
@@ -24,6 +24,8 @@ _PROPERTIES = (
     "Type",
     "UnitFileState",
 )
+_FROWNED_UPON = re.compile("obsolete|deprecated|unsafe|legacy|please use|will be removed")
+_AUTHOR = "the image must be mended by its author"
 # systemd 257 names the bus: "Failed to connect to user scope bus via local transport: ..."
 _OFFLINE = re.compile(r"Failed to connect to ([a-z]+ scope )?bus|System has not been booted with systemd")
 
@@ -62,6 +64,8 @@ class ServiceManager(Protocol):
 
     def version(self) -> int: ...
     def states(self, units: Iterable[str]) -> dict[str, UnitState]: ...
+    def unit_paths(self) -> list[Path]: ...
+    def verify_unit(self, path: Path) -> None: ...
     def reload(self) -> None: ...
     def enable(self, unit: str) -> None: ...
     def reenable(self, unit: str) -> None: ...
@@ -97,6 +101,19 @@ class Systemctl:
         shown = self._systemctl("show", f"--property={','.join(_PROPERTIES)}", "--", *names)
         # by their order: an alias is answered with the name of the unit that it stands for
         return dict(zip(names, parse_states(shown), strict=True))
+
+    def unit_paths(self) -> list[Path]:
+        """Return the directories where systemd looks for units, the first ones first."""
+        shown = process.run(self._analyze("unit-paths"), timeout=TIMEOUT).stdout
+        return [Path(line) for line in shown.splitlines()]
+
+    def verify_unit(self, path: Path) -> None:
+        """Raise ImageError for a unit of which systemd does not understand every line."""
+        command = self._analyze("verify", "--recursive-errors=yes", "--man=no", "--", path)
+        shown = process.run(command, check=False, timeout=TIMEOUT)
+        faults = unit_faults(shown.stderr, path) if shown.returncode else []
+        if faults:
+            raise ImageError(f"the unit of the image is refused: {'; '.join(faults)}", hint=_AUTHOR)
 
     def reload(self) -> None:
         self._systemctl("daemon-reload")
@@ -168,6 +185,11 @@ class Systemctl:
         except ProcessError as error:
             raise self._offline(error) if _OFFLINE.match(error.stderr) else error from error
 
+    def _analyze(self, *words: str | Path) -> list[str | Path]:
+        # notices, as about what is obsolete, are for the author of the unit
+        quiet = ("SYSTEMD_LOG_LEVEL=warning", "SYSTEMD_LOG_TARGET=console", "SYSTEMD_LOG_COLOR=0")
+        return ["env", *quiet, "systemd-analyze", *self._user(), *words]
+
     def _tmpfiles(self, verb: str, fragment: Path) -> None:
         process.run(["systemd-tmpfiles", *self._user(), verb, fragment], timeout=TIMEOUT)
 
@@ -182,6 +204,25 @@ class Systemctl:
 
     def _user(self) -> Sequence[str]:
         return ["--user"] if self.mode is Mode.USER else []
+
+
+def unit_faults(said: str, path: Path) -> list[str]:
+    """Return what systemd-analyze verify says against a unit itself.
+
+    Programs and other units may come later, so their absence is none; nor is a setting that works and is
+    frowned upon.
+    """
+    here, unit = f"{path}:", f"{path.name}: "
+    return [
+        line.replace(str(path), path.name)
+        for line in said.splitlines()
+        if (line.startswith(here) and not _works(line))
+        or (line.startswith(unit) and line.endswith("Refusing."))
+    ]
+
+
+def _works(line: str) -> bool:
+    return _FROWNED_UPON.search(line) is not None and "gnoring" not in line
 
 
 def parse_states(shown: str) -> list[UnitState]:

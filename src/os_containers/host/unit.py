@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterable
 
+from os_containers.deployment.unit_text import Setting, settings
 from os_containers.errors import ImageError
 from os_containers.host.runtime import ServiceCommands
 from os_containers.paths import Mode
@@ -16,6 +17,8 @@ RECOVERY_UNIT = "os-containers-recover.service"
 # systemd puts the runtime's own process there, so that the container may have a cgroup beside it.
 SUPERVISOR = "supervisor"
 CONTAINER = "container"
+# what is no name of a slice, systemd ignores
+_SLICE = re.compile(r"([A-Za-z0-9_:.\\]+(?:-[A-Za-z0-9_:.\\]+)*)\.slice")
 _DELEGATE_SUBGROUP_SINCE = 254
 # Of systemd; the drop-in has one text for each.
 DROP_IN_VERSIONS = (0, _DELEGATE_SUBGROUP_SINCE)
@@ -96,23 +99,34 @@ def _words(line: str) -> list[str]:
 
 def for_user(unit: str) -> str:
     """Return the unit for a user's manager, which has no multi-user.target."""
-    head, install, tail = unit.partition("[Install]")
-    return head + install + tail.replace("multi-user.target", "default.target")
+    section, text = "", []
+    for line in unit.splitlines(keepends=True):
+        if line.lstrip().startswith("["):
+            section = line.strip()
+        text.append(line.replace("multi-user.target", "default.target") if section == "[Install]" else line)
+    return "".join(text)
 
 
 def check_unit(unit: str) -> None:
-    """Raise ImageError for a rendered unit that can start nothing."""
-    lines = [line.strip() for line in unit.splitlines()]
-    if "[Service]" not in lines:
+    """Raise ImageError for a rendered unit that can start nothing, or that takes another unit's name."""
+    found = list(settings(unit))
+    if Setting("Service", "", "") not in found:
         raise ImageError("the unit of the image has no [Service] section", hint=_AUTHOR)
-    if not any(re.match(r"ExecStart\s*=\s*\S", line) for line in lines):
+    if not any(one.section == "Service" and one.key == "ExecStart" and one.value for one in found):
         raise ImageError("the unit of the image has no ExecStart=", hint=_AUTHOR)
+    for one in found:
+        if one.section == "Install" and one.key in {"Alias", "Also"} and one.value:
+            raise ImageError(
+                f"the unit of the image has {one.key}={one.value[:100]!a}: it would act on other units",
+                hint=_AUTHOR,
+            )
 
 
 def slice_path(unit: str, *, default: str) -> str:
     """Return the cgroup of the slice that a unit asks for (systemd.slice(5): dashes nest)."""
-    asked = re.findall(r"^\s*Slice\s*=\s*(\S+)\.slice\s*$", unit, re.MULTILINE)
-    parts = (asked[-1] if asked else default).split("-")
+    asked = [one.value for one in settings(unit) if one.section == "Service" and one.key == "Slice"]
+    named = _SLICE.fullmatch(asked[-1]) if asked else None
+    parts = (named[1] if named else default).split("-")
     return "/".join(f"{'-'.join(parts[: depth + 1])}.slice" for depth in range(len(parts)))
 
 
@@ -129,9 +143,9 @@ def default_slice(mode: Mode) -> str:
 
 def install_section(unit: str) -> tuple[str, ...]:
     """Return the settings under [Install], which enabling a unit reads."""
-    _, _, section = unit.partition("[Install]")
-    lines = (line.strip() for line in section.partition("\n[")[0].splitlines())
-    return tuple(sorted(line for line in lines if line and not line.startswith(("#", ";"))))
+    return tuple(
+        sorted(f"{one.key}={one.value}" for one in settings(unit) if one.section == "Install" and one.key)
+    )
 
 
 def _quoted(word: str) -> str:

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from os_containers.deployment import runtime_config, template, values
+from os_containers.deployment import runtime_config, structure, template, values
 from os_containers.deployment.accounts import Account, find_account
 from os_containers.deployment.default_config import default_config, volume_directory
 from os_containers.deployment.exports import Exports, FileKind, load_exports
 from os_containers.deployment.host_tree import write_host_tree
+from os_containers.deployment.json_text import AUTHOR
+from os_containers.deployment.limits import DEFAULT_LIMITS
 from os_containers.deployment.record import Approved, Record
 from os_containers.deployment.rootless import drop_groups, make_rootless
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.deployment.values import Origin, Value, Values
-from os_containers.errors import ImageError
+from os_containers.errors import ImageError, OsContainersError, UsageError
 from os_containers.events import Warned
 from os_containers.host import unit
 from os_containers.host.host_policy import Permission
@@ -64,6 +66,7 @@ def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> 
     rootfs = directory / "rootfs"
     checkout(repo, blueprint.image.commit, rootfs)
     draft = _Draft(system, blueprint, rootfs, load_exports(rootfs))
+    draft.tell_unknown_keys()
     config = draft.runtime_config()
     _write(directory / "config.json", runtime_config.dump_config(config))
     if draft.has_service:
@@ -97,9 +100,7 @@ class _Draft:
     def stop_signal(self) -> str:
         wanted = self.wanted.stop_signal or DEFAULT_STOP_SIGNAL
         if not _SIGNAL.fullmatch(wanted):
-            raise ImageError(
-                f"the image's stop signal {wanted!a} is none", hint="the image must be mended by its author"
-            )
+            raise ImageError(f"the image's stop signal {wanted!a} is none", hint=AUTHOR)
         return wanted
 
     @cached_property
@@ -144,7 +145,9 @@ class _Draft:
         service_template = self.exports.service_template or unit.default_service_template(
             mode=self.system.mode, stop_signal=self.stop_signal
         )
-        text = self._render(service_template, "service.template").decode(errors="surrogateescape")
+        text = self._render(service_template, "service.template", structure.unit_places).decode(
+            errors="surrogateescape"
+        )
         unit.check_unit(text)
         return unit.for_user(text) if self.system.mode is Mode.USER else text
 
@@ -170,10 +173,17 @@ class _Draft:
     def tmpfiles(self) -> bytes:
         """Return the tmpfiles.d fragment: the image's own, or one for the volumes of the default config."""
         if self.exports.tmpfiles_template is not None:
-            return self._render(self.exports.tmpfiles_template, "tmpfiles.template")
+            return self._render(
+                self.exports.tmpfiles_template, "tmpfiles.template", structure.tmpfiles_places
+            )
         if self.exports.config is not None or self.exports.config_template is not None:
             return b""
         return unit.render_tmpfiles(self._volume_directories()).encode()
+
+    def tell_unknown_keys(self) -> None:
+        """Warn about what the export manifest says and we do not understand."""
+        for key in self.exports.unknown_keys:
+            self.system.on_event(Warned(f"exports/manifest.json has the unknown key {key!a}"))
 
     def tell_skipped_files(self) -> None:
         """Warn about the host files that only root may install."""
@@ -194,14 +204,20 @@ class _Draft:
             has_service=self.has_service,
         )
 
-    def _render(self, text: bytes, name: str) -> bytes:
-        return template.render(text, self.texts, source=f"exports/{name}")
+    def _render(self, text: bytes, name: str, places: structure.Places) -> bytes:
+        source = f"exports/{name}"
+        rendered = template.render(text, self.texts, source=source, limit=DEFAULT_LIMITS.rendered)
+        for misfit in structure.misfits(text, self.texts, places, source=source):
+            raise _misfit_error(misfit, self.values[misfit.variable].origin, source)
+        return rendered
 
     def _own_config(self) -> RuntimeConfig | None:
         if self.exports.config is not None:
             return runtime_config.parse_config(self.exports.config, source="exports/config.json")
         if self.exports.config_template is not None:
-            rendered = self._render(self.exports.config_template, "config.json.template")
+            rendered = self._render(
+                self.exports.config_template, "config.json.template", structure.json_places
+            )
             return runtime_config.parse_config(rendered, source="exports/config.json.template")
         return None
 
@@ -242,6 +258,14 @@ class _Draft:
         # as the predecessors decide it: such a unit is of Type=forking
         used = template.variables(self.exports.service_template or b"", source="exports/service.template")
         return {"PIDFILE", "EXEC_STOPPOST"} <= used
+
+
+def _misfit_error(misfit: structure.Misfit, origin: Origin, source: str) -> OsContainersError:
+    """Return the error for who decided a value that a template has no room for."""
+    fact = f"{source}:{misfit.line}: the value of {misfit.variable} {misfit.why}"
+    if origin in {Origin.SET, Origin.GENERATED}:
+        return UsageError(fact, hint=f"give another with --set {misfit.variable}=VALUE")
+    return ImageError(fact, hint=AUTHOR)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from os_containers.deployment.container import Container, Deployment
 from os_containers.errors import ConflictError
 from os_containers.host.host_policy import Permission
+from os_containers.host.names import files_with_name
 from os_containers.host.runtime import find_runtime
-from os_containers.host.unit_files import UnitFiles
 from os_containers.image.name import store_name
 from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference, container_name
@@ -81,7 +81,7 @@ def _check_free(system: System, container: Container) -> None:
 
 def _check_unit_free(system: System, container: Container) -> None:
     another = "choose another name with --name"
-    for path in UnitFiles.find(system.paths, container.name).present():
+    for path in files_with_name(system.paths, system.services, container.name):
         raise ConflictError(f"{path} is there already", hint=another)
     state = unit_state(system, container)
     if state.load != "not-found":

@@ -11,8 +11,9 @@ from pathlib import Path
 from os_containers import files
 from os_containers.deployment.container import Deployment, save_record
 from os_containers.deployment.host_tree import load_host_tree
-from os_containers.deployment.record import Approved, Record
+from os_containers.deployment.record import Approved
 from os_containers.errors import OsContainersError
+from os_containers.events import Warned
 from os_containers.host.host_policy import POLICY_FILE, approve, parse_policy
 from os_containers.host.host_root import HostRoot
 from os_containers.operations.build import Blueprint, build
@@ -28,17 +29,22 @@ def stage(system: System, repo: Repo, blueprint: Blueprint) -> Deployment:
     Raises ImageError when the image cannot be made into one, PolicyError when a host file of it needs the
     admin's word; then nothing is left of it.
     """
+    for warning in blueprint.runtime.warnings():
+        system.on_event(Warned(warning))
     try:
-        record = _build_and_publish(system, repo, blueprint)
+        deployment = _build_and_publish(system, repo, blueprint)
+        if deployment.record.has_service:
+            # at the path where systemd will read it; nothing on the host has changed yet
+            system.services.verify_unit(deployment.unit)
     except BaseException:
         # the next command tries again to tidy up
         with contextlib.suppress(OsContainersError, OSError):
             discard(system, repo, system.container(blueprint.name), blueprint.serial)
         raise
-    return Deployment(blueprint.name, blueprint.path, record)
+    return deployment
 
 
-def _build_and_publish(system: System, repo: Repo, blueprint: Blueprint) -> Record:
+def _build_and_publish(system: System, repo: Repo, blueprint: Blueprint) -> Deployment:
     with staging_directory(system, blueprint.name) as scratch:
         directory = scratch.path / "deployment"
         directory.mkdir(mode=0o700)
@@ -47,7 +53,7 @@ def _build_and_publish(system: System, repo: Repo, blueprint: Blueprint) -> Reco
         save_record(directory, record)
         repo.pin(blueprint.name, blueprint.serial, blueprint.image.commit)
         _publish(directory, blueprint.path)
-    return record
+    return Deployment(blueprint.name, blueprint.path, record)
 
 
 @contextlib.contextmanager

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from os_containers.deployment.exports import (
-    TEMPLATE_SIZE_LIMIT,
     ExportedFile,
     ExportManifest,
     FileKind,
     load_exports,
     parse_manifest,
 )
+from os_containers.deployment.limits import DEFAULT_LIMITS
 from os_containers.errors import ImageError
 
 
@@ -95,9 +95,9 @@ def test_b60_load_exports_refuses_a_template_over_the_limit(tmp_path: Path) -> N
     """One byte over the limit is too much, the limit itself is not."""
     (tmp_path / "exports").mkdir()
     template = tmp_path / "exports/service.template"
-    template.write_bytes(b"x" * TEMPLATE_SIZE_LIMIT)
-    assert load_exports(tmp_path).service_template == b"x" * TEMPLATE_SIZE_LIMIT
-    template.write_bytes(b"x" * (TEMPLATE_SIZE_LIMIT + 1))
+    template.write_bytes(b"x" * DEFAULT_LIMITS.template)
+    assert load_exports(tmp_path).service_template == b"x" * DEFAULT_LIMITS.template
+    template.write_bytes(b"x" * (DEFAULT_LIMITS.template + 1))
     with pytest.raises(ImageError, match="larger than"):
         load_exports(tmp_path)
 

@@ -16,24 +16,73 @@ def config(**changes: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("raw", "message"),
+    ("raw", "place"),
     [
-        (b"", "not valid JSON"),
-        (b'{"process": }', "line 1 column 13"),
-        (b"[]", "not a JSON object"),
-        (b"[" * 100_000, "not valid JSON|nested too deeply"),
-        (b'{"root": {}, "linux": {}}', "no object 'process'"),
-        (b'{"process": {}, "root": "rootfs", "linux": {}}', "no object 'root'"),
-        (b'{"process": {}, "process": {}, "root": {}, "linux": {}}', "'process' stands twice"),
-        (b"\xff\xfe\xff", "not valid JSON"),
-        (b'{"process": {}, "root": {}, "linux": {}, "hostname": "\\ud800"}', "not valid JSON"),
+        (b"", "1:1: not valid JSON"),
+        (b'{"process": }', "1:13: not valid JSON: Expecting value"),
+        (
+            b'{\n  "process": {},\n  "root": {}\n  "linux": {}}',
+            "4:3: not valid JSON: Expecting ',' delimiter",
+        ),
+        (b"[]", "1:1: not a JSON object"),
+        (b"null", "1:1: not a JSON object"),
+        (b"[" * 100_000, "1:101: nested deeper than 100"),
+        (b'{"root": {}, "linux": {}}', "1:1: no object 'process'"),
+        (b'{"process": {}, "linux": {}}', "1:1: no object 'root'"),
+        (b'{"process": {}, "root": {"path": "rootfs"}}', "1:1: no object 'linux'"),
+        (b'{"process": {},\n "root": "rootfs", "linux": {}}', "2:2: no object 'root'"),
+        (b'{"process": {},\n "process": {}, "root": {}, "linux": {}}', "2:2: the key 'process' stands twice"),
+        (b'{"a": [{}, {"b": 1,\n"c": {"b": 1}, "b": 2}]}', "2:16: the key 'b' stands twice"),
+        (b'{"\xc3\xa9\xff": 1}', "1:4: not valid JSON: invalid start byte in UTF-8"),
+        (b'{"process": {}, "root": {}, "linux": {}, "hostname": "\\ud800"}', "1:1: not valid JSON"),
+        (b'{"process": {"rlimit": NaN}}', "1:1: not valid JSON: NaN is no number of JSON"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "1:1: not valid JSON"),
     ],
 )
-def test_b56_parse_config_refuses_what_no_runtime_should_get(raw: bytes, message: str) -> None:
-    """The source and the place are told."""
-    with pytest.raises(ImageError, match=message) as raised:
+def test_b56_parse_config_refuses_what_no_runtime_should_get(raw: bytes, place: str) -> None:
+    """The source, the line and the column are told."""
+    with pytest.raises(ImageError) as raised:
         parse_config(raw, source="exports/config.json")
-    assert raised.value.message.startswith("exports/config.json")
+    assert raised.value.message.startswith(f"exports/config.json:{place}")
+    assert raised.value.hint is not None
+
+
+@pytest.mark.parametrize(("depth", "fits"), [(100, True), (101, False)])
+def test_b56_parse_config_takes_a_hundred_levels(depth: int, fits: bool) -> None:  # noqa: FBT001
+    """Just below the limit and just above it."""
+    # the object itself is the first level
+    raw = json.dumps(SMALL)[:-1].encode() + b', "x": ' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+    if fits:
+        assert "x" in parse_config(raw, source="c")
+    else:
+        with pytest.raises(ImageError, match="nested deeper than 100"):
+            parse_config(raw, source="c")
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ('"root": {"path": "/"}', "3:10: root.path is '/', not 'rootfs'"),
+        ('"root": {}', "3:1: root.path is '', not 'rootfs'"),
+        ('"root": {"path": "rootfs"}, "ociVersion": "2.0.0"', "3:29: ociVersion '2.0.0' is none"),
+        ('"root": {"path": "rootfs"}, "ociVersion": "banana"', "3:29: ociVersion 'banana' is none"),
+        ('"root": {"path": "rootfs"}, "ociVersion": ""', "3:29: ociVersion '' is none"),
+        ('"root": {"path": "rootfs"}, "ociVersion": 1', "3:29: Expected `str`"),
+        ('"root": {"path": "rootfs"}, "mounts": [\n{"destination": 1}]', "4:2: Expected `str`"),
+        ('"root": {"path": "rootfs"}, "mounts": [{"destination": "/"},\n{}]', "4:1: Object missing"),
+    ],
+)
+def test_b56_parse_config_tells_where_a_wrong_value_stands(line: str, place: str) -> None:
+    """Also of what is valid JSON; a key that is missing is told at the object that should have it."""
+    with pytest.raises(ImageError) as raised:
+        parse_config(f'{{"process": {{}},\n"linux": {{}},\n{line}}}'.encode(), source="c")
+    assert raised.value.message.startswith(f"c:{place}")
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.0.2", "1.2.1", "1.0.0-rc5", "1.0", "0.3.0", "0.5.0-dev"])
+def test_b56_parse_config_knows_the_versions_that_there_were(version: str) -> None:
+    """Those before 1.0 are upgraded."""
+    assert config(ociVersion=version)["ociVersion"] == version
 
 
 @pytest.mark.parametrize(
@@ -106,10 +155,19 @@ def test_confine_makes_root_read_only_and_keeps_unknown_keys() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/etc", "rootfs/..", "", "../rootfs"])
-def test_b56_confine_refuses_another_root(path: str) -> None:
+def test_b56_parse_config_refuses_another_root(path: str) -> None:
     """A container lives in its own rootfs."""
     with pytest.raises(ImageError, match=r"root\.path"):
-        confine(config(root={"path": path}), cgroups_path="/x")
+        config(root={"path": path})
+
+
+@pytest.mark.parametrize(
+    "directory", ["/proc/self/fd/7", "/proc", "proc/self/cwd", "/x/../proc/1/root", "//proc/self/fd/7"]
+)
+def test_cve_2024_21626_a_working_directory_in_proc_is_refused(directory: str) -> None:
+    """A descriptor that a runtime forgot to close leads to the host's root there."""
+    with pytest.raises(ImageError, match=r"process\.cwd"):
+        confine(config(process={"cwd": directory}), cgroups_path="/x")
 
 
 def test_bind_sources_are_the_host_paths_of_bind_mounts() -> None:

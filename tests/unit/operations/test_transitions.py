@@ -125,7 +125,7 @@ def test_the_admins_choice_of_enabled_stays(machine: "Machine") -> None:
     machine.store("2", exports={"service.template": unit("A=2")})
     update(machine.system, "app", settings={})
     assert "reenable app.service" not in machine.services.calls
-    machine.store("3", exports={"service.template": unit("A=3") + "Alias=other.service\n"})
+    machine.store("3", exports={"service.template": unit("A=3") + "RequiredBy=other.service\n"})
     update(machine.system, "app", settings={})
     assert "reenable app.service" in machine.services.calls
     machine.services.disable("app.service")

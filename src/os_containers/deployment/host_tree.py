@@ -20,7 +20,6 @@ from os_containers.deployment.exports import (
     FileKind,
     read_export,
 )
-from os_containers.deployment.json_text import AUTHOR
 from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
 from os_containers.deployment.template import render
 from os_containers.errors import ImageError

@@ -162,10 +162,13 @@ def _in_string(string: re.Match[str]) -> Iterator[tuple[int, Place]]:
 
 def _between(text: str, offset: int, before: str) -> Place:
     """Return the place of a variable outside of strings, by what stands before it and beside it."""
-    beside = text[:offset][-1:] + text[offset + 1 : offset + 2]
-    if re.search(rf"[^\s\[\]{{}}:,\"{PLACEHOLDER}]", beside):
+    if re.search(rf"[^\s\[\]{{}}:,\"{PLACEHOLDER}]", _beside(text, offset)):
         return Place.JSON_PART
     return Place.JSON_VALUE if before == ":" else Place.JSON_ITEMS
+
+
+def _beside(text: str, at: int) -> str:
+    return text[max(at - 1, 0) : at] + text[at + 1 : at + 2]
 
 
 def unit_places(text: str) -> Iterator[tuple[int, Place]]:
@@ -197,11 +200,12 @@ class _Words:
 
     def places(self, line: Line, *, begins: bool = False) -> Iterator[tuple[int, Place]]:
         """Yield the places in a line of the setting; begins for one that goes on from the line before."""
+        first = len(line.text) - len(line.text.lstrip(BLANKS))
         for found in _SHELL_LIKE.finditer(line.text):
             start = line.start + found.start()
             if found[0] == PLACEHOLDER:
-                first = begins and not line.text[: found.start()].strip(BLANKS)
-                yield start, Place.LINE_START if first else self._place(line.text, found.start())
+                is_first = begins and found.start() == first
+                yield start, Place.LINE_START if is_first else self._place(line.text, found.start())
             elif found[0].startswith("\\") and found[0][1:] == PLACEHOLDER:
                 yield start + 1, Place.ESCAPED
             elif found[0] in {'"', "'"}:
@@ -212,7 +216,7 @@ class _Words:
             return Place.SETTING
         if self._quote:
             return Place.DOUBLE_QUOTED if self._quote == '"' else Place.SINGLE_QUOTED
-        alone = not (text[:at][-1:] + text[at + 1 : at + 2]).strip(BLANKS)
+        alone = not _beside(text, at).strip(BLANKS)
         return Place.COMMAND if self._is_command or alone else Place.ASSIGNMENT
 
 
@@ -227,9 +231,12 @@ def tmpfiles_places(text: str) -> Iterator[tuple[int, Place]]:
 
 def _in_fields(line: Line) -> Iterator[tuple[int, Place]]:
     field, quote, started = 0, "", False
+    first = len(line.text) - len(line.text.lstrip(BLANKS))
     for found in re.finditer(rf"\\.?|[{BLANKS}]+|.", line.text, re.DOTALL):
         start = line.start + found.start()
-        if found[0] == PLACEHOLDER:
+        if found[0] == PLACEHOLDER and found.start() == first:
+            yield start, Place.NAME  # the type, or the whole line
+        elif found[0] == PLACEHOLDER:
             yield start, _place_in_field(line.text, found.start(), field, quote)
         elif found[0].startswith("\\") and found[0][1:] == PLACEHOLDER:
             yield start + 1, Place.ESCAPED
@@ -247,9 +254,7 @@ def _place_in_field(text: str, at: int, field: int, quote: str) -> Place:
         return Place.ARGUMENT
     if quote:
         return Place.DOUBLE_QUOTED if quote == '"' else Place.SINGLE_QUOTED
-    if not text[:at].strip(BLANKS):
-        return Place.NAME  # the type, or the whole line
-    beside = (text[:at][-1:] + text[at + 1 : at + 2]).strip(BLANKS)
+    beside = _beside(text, at).strip(BLANKS)
     return Place.FIELD_PART if beside.strip(PLACEHOLDER) else Place.FIELD
 
 

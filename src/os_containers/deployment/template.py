@@ -54,8 +54,10 @@ def variables(template: bytes, *, source: str) -> frozenset[str]:
 
 
 def _variables(template: bytes, source: str) -> Iterator[tuple[str, int]]:
+    line, counted = 1, 0
     for match in _VARIABLE.finditer(template):
-        line = template.count(b"\n", 0, match.start()) + 1
+        line += template.count(b"\n", counted, match.start())
+        counted = match.start()
         if match["bad"] is not None:
             column = match.start() - template.rfind(b"\n", 0, match.start())
             raise ImageError(

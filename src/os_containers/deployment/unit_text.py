@@ -56,14 +56,13 @@ def settings(unit: str) -> Iterator[Setting]:
 
 
 def _joined(unit: str) -> Iterator[str]:
-    begun = ""
+    begun: list[str] = []
     for line in lines(unit):
         if line.is_comment:
             continue
-        text = begun + line.text
         if line.goes_on:
-            begun = text[:-1] + " "
+            begun += [line.text[:-1], " "]
             continue
-        begun = ""
-        yield text.strip(BLANKS)
-    yield begun.strip(BLANKS)
+        yield "".join([*begun, line.text]).strip(BLANKS)
+        begun = []
+    yield "".join(begun).strip(BLANKS)

@@ -1,7 +1,11 @@
 """What an image exports, read without following its symlinks."""
 
+import json
 import os
+import socket
 import stat
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,8 +17,9 @@ from os_containers.deployment.exports import (
     load_exports,
     parse_manifest,
 )
-from os_containers.deployment.limits import DEFAULT_LIMITS
+from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
 from os_containers.errors import ImageError
+from os_containers.files import remove_tree
 
 
 def test_an_image_without_exports_exports_nothing(tmp_path: Path) -> None:
@@ -60,46 +65,169 @@ def test_parse_manifest_takes_null_as_absent() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw",
+    ("raw", "place"),
     [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b'{"defaultValues": []}',
-        b'{"renameFiles": {"/a": 1}}',
-        b'{"\xff": 1}',
-        b'{"x":' * 100_000,
+        (b"", "1:1"),
+        (b"{", "1:2"),
+        (b"[]", "1:1"),
+        (b"null", "1:1"),
+        (b'{"version": "1.0",\n "defaultValues": []}', "2:2"),
+        (b'{"renameFiles": {\n"/a": 1}}', "1:2"),
+        (b'{"defaultValues": {"A": true}}', "1:2"),
+        (b'{"noContainerService": "yes"}', "1:2"),
+        (b'{"installedFilesTemplate": ["/a", 1]}', "1:35"),
+        (b'{"version": "1", "version": "2"}', "1:18"),
+        (b'{"\xff": 1}', "1:3"),
+        (b'{"x":' * 100_000, "1:501"),
     ],
 )
-def test_b58_parse_manifest_refuses_bad_json_and_types(raw: bytes) -> None:
-    """A broken export manifest is never taken for an empty one."""
-    with pytest.raises(ImageError, match=r"exports/manifest\.json"):
+def test_b58_parse_manifest_refuses_bad_json_and_types(raw: bytes, place: str) -> None:
+    """A broken export manifest is never taken for an empty one; the place is told."""
+    with pytest.raises(ImageError) as raised:
+        parse_manifest(raw)
+    assert raised.value.message.startswith(f"exports/manifest.json:{place}: ")
+
+
+def test_b58_an_empty_manifest_is_not_a_missing_one(tmp_path: Path) -> None:
+    """A file of no bytes is no JSON."""
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports/manifest.json").touch()
+    with pytest.raises(ImageError, match=r"manifest\.json:1:1: not valid JSON"):
+        load_exports(tmp_path)
+
+
+def test_b59_unknown_keys_are_found(tmp_path: Path) -> None:
+    """Whoever wrote one may have meant another; useLinks is known, and does nothing."""
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports/manifest.json").write_text('{"useLinks": true, "defaultvalues": {}, "\\u001b": 1}')
+    assert load_exports(tmp_path).unknown_keys == ("\x1b", "defaultvalues")
+
+
+@pytest.mark.parametrize("value", ["a\0b", "a\rb", "\x1b[31m", "\x7f", "\x0b"])
+def test_b53_a_default_is_text(value: str) -> None:
+    """Lines and tabs are left to the template that they are for."""
+    raw = json.dumps({"defaultValues": {"GOOD": "two\nlines\tand a tab", "A": value}}).encode()
+    with pytest.raises(ImageError, match="value with a control character"):
         parse_manifest(raw)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "config.json.template", "service.template"])
-def test_b60_load_exports_refuses_what_is_no_plain_file(tmp_path: Path, name: str) -> None:
-    """A symlink, a pipe or a directory in place of an export is refused (CVE-2024-9676, CVE-2024-29069)."""
-    secret = tmp_path / "secret"
-    secret.write_text("{}")
-    for number, make in enumerate((lambda p: p.symlink_to(secret), os.mkfifo, lambda p: p.mkdir())):
-        rootfs = tmp_path / str(number)
-        (rootfs / "exports").mkdir(parents=True)
-        make(rootfs / "exports" / name)
-        with pytest.raises(ImageError, match="not a plain file"):
-            load_exports(rootfs)
+def test_b53_defaults_have_limits() -> None:
+    """The limit itself fits, one more does not."""
+    limits = DeploymentLimits(value=4, values=2)
+
+    def manifest(**values: str) -> bytes:
+        return json.dumps({"defaultValues": values}).encode()
+
+    assert parse_manifest(manifest(A="1234", B="éé"), limits=limits).defaults() == {"A": "1234", "B": "éé"}
+    with pytest.raises(ImageError, match="a value of more than 4 bytes"):
+        parse_manifest(manifest(A="ééé"), limits=limits)
+    with pytest.raises(ImageError, match="more than 2 values"):
+        parse_manifest(manifest(A="1", B="2", C="3"), limits=limits)
+    assert (DEFAULT_LIMITS.value, DEFAULT_LIMITS.values) == (65536, 1000)
 
 
-def test_b60_load_exports_refuses_a_template_over_the_limit(tmp_path: Path) -> None:
-    """One byte over the limit is too much, the limit itself is not."""
-    (tmp_path / "exports").mkdir()
-    template = tmp_path / "exports/service.template"
-    template.write_bytes(b"x" * DEFAULT_LIMITS.template)
-    assert load_exports(tmp_path).service_template == b"x" * DEFAULT_LIMITS.template
-    template.write_bytes(b"x" * (DEFAULT_LIMITS.template + 1))
-    with pytest.raises(ImageError, match="larger than"):
+EXPORTED = [
+    *("manifest.json", "config.json", "config.json.template", "service.template", "tmpfiles.template"),
+]
+
+
+def _device(path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root makes devices")
+    os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))  # /dev/zero: it never ends
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.symlink_to("/etc/shadow"),
+        lambda path: path.symlink_to("nowhere"),
+        os.mkfifo,
+        _device,
+        lambda path: path.mkdir(),
+        lambda path: socket.socket(socket.AF_UNIX).bind(str(path)),
+    ],
+    ids=["symlink", "dangling", "fifo", "device", "directory", "socket"],
+)
+def test_b60_cve_2024_9676_cve_2024_29069_load_exports_reads_plain_files_only(
+    tmp_path: Path, name: str, make: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A symlink would show us the host's file, a pipe or a device would never end."""
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    Path("exports").mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # a socket's name stays when it is closed
+        make(Path("exports", name))
+    with pytest.raises(ImageError, match="not a plain file"):
         load_exports(tmp_path)
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_b55_b60_load_exports_takes_a_mebibyte(tmp_path: Path, name: str) -> None:
+    """One byte over the limit is too much, the limit itself is not; nothing more is read."""
+    export = tmp_path / "exports" / name
+    export.parent.mkdir()
+    content = b"{}" + b" " * (DEFAULT_LIMITS.template - 2)
+    export.write_bytes(content)
+    load_exports(tmp_path)
+    with export.open("ab") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ImageError, match="larger than 1048576 bytes"):
+        load_exports(tmp_path)
+
+
+def test_b60_host_files_are_counted(tmp_path: Path) -> None:
+    """Directories and symlinks too; in one directory as in many."""
+    hostfs = tmp_path / "exports/hostfs"
+    (hostfs / "etc").mkdir(parents=True)
+    (hostfs / "etc/a").touch()
+    (hostfs / "etc/b").symlink_to("a")
+    assert len(load_exports(tmp_path, limits=DeploymentLimits(host_files=3)).host_files) == 3
+    with pytest.raises(ImageError, match="more than 2 files"):
+        load_exports(tmp_path, limits=DeploymentLimits(host_files=2))
+    assert DEFAULT_LIMITS.host_files == 10_000
+
+
+def test_b60_depth_costs_no_stack(tmp_path: Path) -> None:
+    """As deep as a path may be."""
+    (tmp_path / "exports/hostfs").mkdir(parents=True)
+    descriptor = os.open(tmp_path / "exports/hostfs", os.O_PATH)
+    for _ in range(1500):
+        os.mkdir("a", dir_fd=descriptor)
+        inner = os.open("a", os.O_PATH, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.close(descriptor)
+    try:
+        assert len(load_exports(tmp_path).host_files) == 1500
+    finally:
+        remove_tree(tmp_path / "exports")  # what removes a test's directory later is recursive
+
+
+def test_b60_hostfs_is_a_directory(tmp_path: Path) -> None:
+    """A file in its place is no empty directory."""
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports/hostfs").touch()
+    with pytest.raises(ImageError, match="hostfs is not a directory"):
+        load_exports(tmp_path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, _device], ids=["fifo", "device"])
+def test_b60_host_files_are_files(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """What is neither file, directory nor symlink has no business on the host."""
+    (tmp_path / "exports/hostfs").mkdir(parents=True)
+    make(tmp_path / "exports/hostfs/x")
+    with pytest.raises(ImageError, match="neither file, directory nor symlink"):
+        load_exports(tmp_path)
+
+
+def test_cve_2017_9780_setuid_files_are_not_for_the_host(tmp_path: Path) -> None:
+    """Nor setgid, nor sticky: they would be root's gift to every user."""
+    (tmp_path / "exports/hostfs").mkdir(parents=True)
+    (tmp_path / "exports/hostfs/su").touch()
+    (tmp_path / "exports/hostfs/su").chmod(0o7755)
+    assert load_exports(tmp_path).host_files == (ExportedFile("/su", FileKind.FILE, 0o755),)
 
 
 @pytest.mark.parametrize("link", ["exports", "exports/hostfs"])

@@ -1,5 +1,6 @@
 """Host files as a deployment renders them."""
 
+import json
 import os
 import struct
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 
 from os_containers.deployment.exports import load_exports
 from os_containers.deployment.host_tree import CAPABILITIES, load_host_tree, write_host_tree
+from os_containers.deployment.limits import DEFAULT_LIMITS
 from os_containers.errors import ImageError
 
-VALUES = {"NAME": "etcd2", "CONF_DIRECTORY": "/etc", "PORT": "2379"}
+VALUES = {"NAME": "etcd2", "CONF_DIRECTORY": "/etc", "PORT": "2379", "UP": "/../x"}
 
 
 def render(tmp_path: Path, files: dict[str, str], manifest: str = "{}") -> dict[str, str]:
@@ -50,17 +52,60 @@ def test_files_and_directories_are_renamed(tmp_path: Path) -> None:
     assert rendered == {"/etc/etcd2/etcd.conf": "a", "/etc/etcd2/tls/ca": "b", "/usr/bin/etcd2ctl": "c"}
 
 
-@pytest.mark.parametrize("target", ["relative", "/../x", "/etc/../../x", "$MISSING/x"])
+@pytest.mark.parametrize(
+    "target",
+    ["relative", "", "/../x", "/etc/../../x", "/a/..", "$MISSING/x", "/x$", "/x\\u0000", "/x\\n", "/x$UP"],
+)
 def test_b62_a_rename_to_nowhere_is_refused(tmp_path: Path, target: str) -> None:
-    """Relative, with '..', or with a variable that has no value."""
-    with pytest.raises(ImageError):
+    """Relative, with '..' (of a value too), with a control character, with a variable without a value."""
+    with pytest.raises(ImageError, match=r"exports/manifest\.json"):
         render(tmp_path, {"a": "x"}, f'{{"renameFiles": {{"/a": "{target}"}}}}')
+    assert not (tmp_path / "host").exists()
 
 
-def test_b62_two_files_for_one_place_are_refused(tmp_path: Path) -> None:
-    """It would be chance which one wins."""
-    with pytest.raises(ImageError, match="two files for /b"):
-        render(tmp_path, {"a": "x", "b": "y"}, '{"renameFiles": {"/a": "/b"}}')
+@pytest.mark.parametrize(
+    "renames",
+    [{"/a": "/b"}, {"/a": "/$NAME", "/b": "/etcd2"}, {"/a": "/x/../x"}, {"/a": "/b/c"}, {"/d/c": "/b/c/d"}],
+)
+def test_b62_two_files_for_one_place_are_refused(tmp_path: Path, renames: dict[str, str]) -> None:
+    """It would be chance which one wins; nor can one lie beneath the other."""
+    with pytest.raises(ImageError):
+        render(tmp_path, {"a": "x", "b": "y", "d/c": "z"}, json.dumps({"renameFiles": renames}))
+
+
+@pytest.mark.parametrize("templated", [True, False])
+def test_b62_cve_2025_9566_a_rename_leads_through_no_symlink_of_the_image(
+    tmp_path: Path,
+    templated: bool,  # noqa: FBT001
+) -> None:
+    """It would write to wherever the symlink points, while the deployment is only being built."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "passwd").write_text("root:x:0")
+    (tmp_path / "rootfs/exports/hostfs").mkdir(parents=True)
+    (tmp_path / "rootfs/exports/hostfs/a").symlink_to(victim)
+    manifest = {
+        "renameFiles": {"/evil": "/a/passwd"},
+        "installedFilesTemplate": ["/evil"] if templated else [],
+    }
+    with pytest.raises(ImageError, match="/a/passwd behind /a, which is a symlink"):
+        render(tmp_path, {"evil": "evil"}, json.dumps(manifest))
+    assert [path.name for path in victim.iterdir()] == ["passwd"]
+    assert (victim / "passwd").read_text() == "root:x:0"
+
+
+def test_b62_directories_may_share_a_place(tmp_path: Path) -> None:
+    """Two of them renamed to one, with other files."""
+    rendered = render(tmp_path, {"a/x": "1", "b/y": "2"}, '{"renameFiles": {"/a": "/c", "/b": "/c"}}')
+    assert rendered == {"/c/x": "1", "/c/y": "2"}
+
+
+def test_b55_a_host_file_that_is_a_template_has_a_limit(tmp_path: Path) -> None:
+    """One that is none may be of any size."""
+    big = "x" * (DEFAULT_LIMITS.template + 1)
+    with pytest.raises(ImageError, match="exports/hostfs/a is larger than 1048576 bytes"):
+        render(tmp_path, {"a": big}, '{"installedFilesTemplate": ["/a"]}')
+    assert render(tmp_path / "plain", {"a": big}, "{}") == {"/a": big}
 
 
 def test_an_image_without_host_files_has_no_tree(tmp_path: Path) -> None:

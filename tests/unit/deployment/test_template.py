@@ -49,3 +49,12 @@ def test_b50_render_refuses_a_dollar_that_starts_no_variable(template: bytes) ->
 def test_variables_are_those_that_a_template_uses() -> None:
     """A doubled dollar hides a name."""
     assert variables(b"$A ${B} $$C", source="t") == {"A", "B"}
+
+
+def test_b55_what_a_template_grows_to_has_a_limit() -> None:
+    """A value may be used many times; the limit itself fits."""
+    assert render(b"$A$A", {"A": "12"}, source="t", limit=8) == b"1212"
+    with pytest.raises(ImageError, match="larger than 7 bytes"):
+        render(b"$A$A", {"A": "12"}, source="t", limit=7)
+    with pytest.raises(ImageError, match="larger than 16777216 bytes"):
+        render(b"$A" * 500_000, {"A": "x" * 65536}, source="t")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from os_containers.deployment import values
+from os_containers.deployment.limits import DeploymentLimits
 from os_containers.deployment.values import FORCED, Origin, Value, decide, parse_settings
 from os_containers.errors import UsageError
 from os_containers.paths import Mode, Paths
@@ -19,13 +20,26 @@ def test_parse_settings_splits_at_the_first_equals_sign() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [["A"], ["=x"], ["1A=x"], ["A-B=x"], ["A=1", "A=2"], ["A=x\ny"], ["A=\0"], ["A=\udcff"]]
+    [["A"], ["=x"], ["1A=x"], ["A-B=x"], ["A=1", "A=2"], ["A=x\ny"], ["A=\0"], ["A=\x1b[m"], ["A=\udcff"]]
     + [[f"{name}=x"] for name in sorted(FORCED)],
 )
 def test_b53_b61_parse_settings_refuses_what_cannot_be_set(settings: list[str]) -> None:
     """Malformed, doubled, forced and non-text settings are usage errors."""
     with pytest.raises(UsageError):
         parse_settings(settings)
+
+
+def test_b53_settings_have_limits() -> None:
+    """The limit itself fits, one more does not."""
+    limits = DeploymentLimits(value=4, values=2)
+    assert parse_settings(["A=1234", "B=éé"], limits=limits) == {"A": "1234", "B": "éé"}
+    with pytest.raises(UsageError, match="A is larger than 4 bytes"):
+        parse_settings(["A=ééé"], limits=limits)
+    with pytest.raises(UsageError, match="more than 2 values"):
+        parse_settings(["A=1", "B=2", "C=3"], limits=limits)
+    assert len(parse_settings([f"A{one}={'x' * 65536}" for one in range(1000)])) == 1000
+    with pytest.raises(UsageError):
+        parse_settings([f"A={'x' * 65537}"])
 
 
 def test_decide_prefers_set_to_default_to_generated() -> None:

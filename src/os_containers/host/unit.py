@@ -73,7 +73,10 @@ def render_drop_in(*, systemd_version: int) -> str:
 
 
 def render_tmpfiles(directories: Iterable[tuple[str, int, int, int]]) -> str:
-    """Return a tmpfiles.d fragment that makes directories: path, mode, uid, gid."""
+    """Return a tmpfiles.d fragment that makes directories: path, mode, uid, gid.
+
+    Raises ImageError for a path that cannot be written in one line.
+    """
     return "".join(f'd "{_escaped(path)}" {mode:04o} {uid} {gid} -\n' for path, mode, uid, gid in directories)
 
 
@@ -87,6 +90,8 @@ def directories_of(tmpfiles: str) -> list[str]:
 
 
 def _escaped(path: str) -> str:
+    if not path.isprintable():
+        raise ImageError(f"the directory {path!a} has a control character", hint="choose another")
     return path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from os_containers.errors import ProcessError, SystemFaultError
-from os_containers.host.runtime import find_runtime
-from os_containers.host.systemd import Systemctl, UnitState, parse_states
+from os_containers.errors import ImageError, ProcessError, SystemFaultError
+from os_containers.host.runtime import find_runtime, known_faults
+from os_containers.host.systemd import Systemctl, UnitState, parse_states, unit_faults
 from os_containers.paths import Mode
 
 SHOWN = """\
@@ -115,3 +115,120 @@ def test_b91_a_missing_runtime_names_the_package(
     with pytest.raises(SystemFaultError, match="installed") as raised:
         find_runtime(wanted, recorded="", environment={})
     assert "runc" in str(raised.value.hint)
+
+
+SAID = """\
+/d/1/etcd.service:9: Unknown key 'Foo' in section [Service], ignoring.
+/d/1/etcd.service:10: Unit uses KillMode=none. This is unsafe, and so on. Support is deprecated.
+/usr/lib/systemd/system/dbus.service:3: Unknown section 'Bogus'. Ignoring.
+/d/1/etcd.service:11: Unknown section 'deprecated'. Ignoring.
+etcd.service: Failed to create etcd.service/start: Unit docker.service not found.
+etcd.service: Command /nonexistent/bin/crun is not executable: No such file or directory
+etcd.service: Service has more than one ExecStart= setting. Refusing.
+Unit etcd.service has a bad unit file setting.
+"""
+
+
+def test_b57_unit_faults_are_those_of_the_unit_itself() -> None:
+    """A program and a unit may come later, another unit may be wrong, and what works is no fault."""
+    assert unit_faults(SAID, Path("/d/1/etcd.service")) == [
+        "etcd.service:9: Unknown key 'Foo' in section [Service], ignoring.",
+        "etcd.service:11: Unknown section 'deprecated'. Ignoring.",
+        "etcd.service: Service has more than one ExecStart= setting. Refusing.",
+    ]
+
+
+GOOD_UNIT = """\
+[Unit]
+Description=etcd
+Documentation=man:nothing(5) https://example.org
+After=not-there.service
+Wants=not-there.service
+Requires=not-there-either.service
+[Service]
+Type=notify
+NotifyAccess=all
+EnvironmentFile=/etc/sysconfig/not-there
+SELinuxContext=system_u:system_r:container_runtime_t:s0
+ExecStart=/not/there/crun run etcd
+StandardOutput=syslog
+PIDFile=/var/run/x.pid
+KillMode=none
+LimitNOFILE=1048576
+RuntimeDirectory=etcd
+StartLimitInterval=0
+[Install]
+WantedBy=multi-user.target
+RequiredBy=not-there.service
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("KillMode=none", "Foo=bar", "Unknown key"),
+        ("[Install]", "[Bogus]", "Unknown section"),
+        ("KillMode=none", "Restart=sometimes", "Failed to parse"),
+        ("KillMode=none", "no setting", "Missing '='"),
+        ("[Unit]", "Before=everything", "Assignment outside of section"),
+        ("KillMode=none", "ExecStart=/a/second", "Refusing"),
+        ("ExecStart=/not", "ExecStart=not", "Neither a valid executable name"),
+    ],
+)
+def test_b57_systemd_verifies_a_unit(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """It is asked itself, and what it would ignore is refused."""
+    (tmp_path / "etcd.service").write_text(GOOD_UNIT.replace(old, new, 1))
+    with pytest.raises(ImageError, match=said) as raised:
+        Systemctl(Mode.SYSTEM).verify_unit(tmp_path / "etcd.service")
+    assert raised.value.message.startswith("the unit of the image is refused: etcd.service")
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_b57_systemd_verifies_what_real_images_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Mode
+) -> None:
+    """Programs, units and files that are not there yet, and what is obsolete but works."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "etcd.service").write_text(GOOD_UNIT)
+    Systemctl(mode).verify_unit(tmp_path / "etcd.service")
+
+
+def test_b64_unit_paths_are_where_systemd_looks() -> None:
+    """The admin's first, the distribution's last."""
+    paths = Systemctl(Mode.SYSTEM).unit_paths()
+    assert paths.index(Path("/etc/systemd/system")) < paths.index(Path("/run/systemd/generator"))
+    assert Path("/run/systemd/transient") in paths
+
+
+@pytest.mark.parametrize(
+    ("version", "faults"),
+    [
+        ("1.0.0-rc6", ["CVE-2019-5736", "CVE-2021-30465", "CVE-2024-21626", "CVE-2025-31133"]),
+        ("1.0.0~rc93+ds1", ["CVE-2021-30465", "CVE-2024-21626", "CVE-2025-31133"]),
+        ("1.0.0-rc95", ["CVE-2024-21626", "CVE-2025-31133"]),
+        ("1.1.5+ds1", ["CVE-2024-21626", "CVE-2025-31133"]),
+        ("1.1.12", ["CVE-2025-31133"]),
+        ("1.2.7", ["CVE-2025-31133"]),
+        ("1.2.8", []),
+        ("1.3.2", ["CVE-2025-31133"]),
+        ("1.3.3", []),
+        ("1.4.0-rc.2", ["CVE-2025-31133"]),
+        ("1.4.0-rc.3", []),
+        ("1.4.0", []),
+        ("2.0.0", []),
+    ],
+)
+def test_cve_2019_5736_cve_2021_30465_cve_2024_21626_cve_2025_31133_cve_2025_52565_cve_2025_52881_old_runc(
+    version: str, faults: list[str]
+) -> None:
+    """Each is named that a version of runc has; the last three were mended together."""
+    warnings = known_faults(f"runc version {version}\ncommit: v1\nspec: 1.0.2\n")
+    assert len(warnings) == bool(faults)
+    for warning in warnings:
+        assert f"that mend {', '.join(faults)}: use" in warning
+
+
+@pytest.mark.parametrize("said", ["", "crun version 1.8.1\n", "runc version unknown\n"])
+def test_what_tells_no_version_of_runc_is_not_warned_of(said: str) -> None:
+    """Neither crun nor a shim is known to have these."""
+    assert known_faults(said) == []

@@ -1,5 +1,7 @@
 """The texts that systemd reads."""
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -44,8 +46,9 @@ def test_the_default_unit_of_a_user_starts_with_the_session() -> None:
 
 def test_for_user_changes_only_the_install_section() -> None:
     """After= is the image's own affair."""
-    unit = "[Unit]\nAfter=multi-user.target\n[Install]\nWantedBy=multi-user.target\n"
-    assert for_user(unit) == "[Unit]\nAfter=multi-user.target\n[Install]\nWantedBy=default.target\n"
+    unit = "[Unit]\nDescription=[Install]\nAfter=multi-user.target\n[Install]\nWantedBy=multi-user.target\n"
+    changed = unit.replace("WantedBy=multi-user.target", "WantedBy=default.target")
+    assert for_user(unit) == changed
 
 
 @pytest.mark.parametrize(
@@ -85,6 +88,25 @@ def test_b57_a_unit_that_can_start_nothing_is_refused(unit: str) -> None:
         check_unit(unit)
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["Alias=sshd.service", "Also=getty@.service", " Alias = x.service", "Al\\\nias=x", "Alias=\\\nx.service"],
+)
+def test_b57_a_unit_takes_no_other_units_name(line: str) -> None:
+    """An alias would be another unit, Also= would enable one."""
+    unit = f"[Service]\nExecStart=/x\n[Install]\nWantedBy=multi-user.target\n{line}\n"
+    if "Al\\" in line:
+        check_unit(unit)  # to systemd that is an unknown key, `Al ias`: systemd-analyze refuses it
+        return
+    with pytest.raises(ImageError, match="it would act on other units"):
+        check_unit(unit)
+
+
+def test_b57_what_only_looks_like_an_alias_is_none() -> None:
+    """In a comment, in another section, or without a value."""
+    check_unit("[Service]\nExecStart=/x\n#Alias=a\nAlias=b\n[Install]\n; Also=c\nAlias=\n")
+
+
 def test_install_section_reads_settings_only() -> None:
     """Comments and other sections do not matter, nor does the order."""
     unit = "[Install]\n# no\nWantedBy=b\nAlias=a\n\n[Service]\nExecStart=/x\n"
@@ -109,12 +131,59 @@ def test_tmpfiles_directories_are_read_back() -> None:
     assert directories_of(text + "# x\nD /run/a 0755 - -\nr /run/b\n") == ["/var/lib/a", "/run/a"]
 
 
+def test_cve_2018_6954_cve_2017_18078_our_fragments_make_directories_and_nothing_else() -> None:
+    """No recursive type, which would follow what the container's user put there; root owns what is above."""
+    text = render_tmpfiles([("/var/lib/db", 0o711, 0, 0), ("/var/lib/db/data", 0o755, 999, 999)])
+    assert text == 'd "/var/lib/db" 0711 0 0 -\nd "/var/lib/db/data" 0755 999 999 -\n'
+
+
+def test_cve_2026_3888_our_fragments_let_nothing_age() -> None:
+    """A directory that was cleaned away could be made anew by somebody else."""
+    (line,) = render_tmpfiles([("/var/lib/db", 0o711, 0, 0)]).splitlines()
+    assert line.split()[5] == "-"
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ('/a" 0777 0 0 -\nf+ /etc/passwd', None),
+        ('/a" 0777 "', 'd "/a\\" 0777 \\"" 0700 0 0 -\n'),
+        ("/home/%h", 'd "/home/%%h" 0700 0 0 -\n'),
+    ],
+)
+def test_cve_2021_4120_a_path_adds_no_rule(path: str, line: str | None) -> None:
+    """A directory's name is data: quoted, escaped, in one line."""
+    if line is None:
+        with pytest.raises(ImageError, match="control character"):
+            render_tmpfiles([(path, 0o700, 0, 0)])
+    else:
+        assert render_tmpfiles([(path, 0o700, 0, 0)]) == line
+
+
+@pytest.mark.parametrize(
+    "word", ["%h", "$HOME", "${X}", ";", "a b", "a;b", '"', "'", "\\", "", "--command=--x"]
+)
+def test_cve_2021_21381_words_of_a_command_line_are_no_tokens(word: str) -> None:
+    """What systemd would expand, split or take for a separator is written so that it does not."""
+    assert unquoted(exec_line(["/bin/x", word])) == ["/bin/x", word]
+
+
+def unquoted(line: str) -> list[str]:
+    """Read a line as systemd does: quotes and backslashes, then specifiers and variables."""
+    words = shlex.split(line.replace("$$", "\1").replace("%%", "\2"))
+    assert not re.search("[$%]", "".join(words))
+    return [word.replace("\1", "$").replace("\2", "%") for word in words]
+
+
 @pytest.mark.parametrize(
     ("unit", "path"),
     [
         ("[Service]\nExecStart=/x\n", "system.slice"),
         ("[Service]\nSlice=machine.slice\n", "machine.slice"),
         ("[Service]\nSlice = a-b-c.slice\n", "a.slice/a-b.slice/a-b-c.slice"),
+        ("[Unit]\nDescription=x \\\nSlice=evil.slice\n[Service]\nExecStart=/x\n", "system.slice"),
+        ("[Service]\nSlice=../../evil.slice\n", "system.slice"),
+        ("[Service]\nSlice=-.slice\n", "system.slice"),
     ],
 )
 def test_slice_path_is_where_systemd_puts_the_unit(unit: str, path: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,14 +36,23 @@ class Machine:
         return System(self.paths, self.services, environment, self.events.append, lock_timeout=5)
 
     def store(
-        self, version: str, *, exports: Files | None = None, name: str = NAME, stop_signal: str = ""
+        self,
+        version: str,
+        *,
+        exports: Files | None = None,
+        more: Files | None = None,
+        name: str = NAME,
+        cmd: Sequence[str] = ("/bin/app",),
+        user: str = "",
+        stop_signal: str = "",
     ) -> StoredImage:
         """Put an image into the store, as pull would."""
         layout = build_image(
             self.root / f"layout-{len(list(self.root.iterdir()))}",
-            {"/version": version},
+            {"/version": version, **(more or {})},
             exports=exports,
-            cmd=["/bin/app"],
+            cmd=cmd,
+            user=user,
             stop_signal=stop_signal,
         )
         (described,) = json.loads((layout / "index.json").read_text())["manifests"]

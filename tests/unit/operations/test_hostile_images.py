@@ -1,0 +1,220 @@
+"""Images and values that want more than they may: refused before anything on the host changes."""
+
+import json
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from images import File, Symlink
+
+from os_containers.errors import ConflictError, ImageError, OsContainersError, UsageError
+from os_containers.operations.install import install
+from os_containers.operations.uninstall import uninstall
+from os_containers.operations.update import update
+
+if TYPE_CHECKING:
+    from conftest import Machine
+
+# where what is executed and loaded is written down; a hook stays for the life of the process
+AUDITED: list[list[str]] = []
+
+
+def _audit(event: str, arguments: tuple[object, ...]) -> None:
+    if event in {"subprocess.Popen", "os.exec", "os.posix_spawn", "ctypes.dlopen"}:
+        for opened in AUDITED:
+            opened.append(" ".join(map(str, arguments)))
+
+
+sys.addaudithook(_audit)
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+
+
+def unit(text: str) -> str:
+    return f"[Service]\nExecStart=$EXEC_START\nEnvironment={text}\n[Install]\nWantedBy=multi-user.target\n"
+
+
+def deployed(machine: "Machine") -> list[str]:
+    directory = machine.paths.deployments / "app"
+    return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
+
+
+@pytest.mark.parametrize(
+    "there",
+    ["units/app.service.d/50-theirs.conf", "vendor-units/app.service.d/x.conf", "vendor-units/app.service"],
+)
+def test_b64_a_name_in_any_unit_path_is_refused(machine: "Machine", there: str) -> None:
+    """Somebody's drop-in would change our unit; theirs may be there though systemd does not know it yet."""
+    machine.store("1")
+    (machine.root / there).parent.mkdir(parents=True)
+    (machine.root / there).write_text("[Service]\nUser=nobody\n")
+    before = machine.snapshot()
+    with pytest.raises(ConflictError, match=re.escape(there)):
+        install(machine.system, "example.org/app", settings={})
+    assert machine.snapshot() == before
+
+
+def test_b64_a_masked_name_is_refused(machine: "Machine") -> None:
+    """A dangling symlink is there as well."""
+    machine.store("1")
+    (machine.paths.units / "app.service").symlink_to("/nowhere")
+    with pytest.raises(ConflictError, match=r"units/app\.service is there already"):
+        install(machine.system, "example.org/app", settings={})
+    assert (machine.paths.units / "app.service").is_symlink()
+
+
+def test_b64_an_empty_directory_for_drop_ins_says_nothing(machine: "Machine") -> None:
+    """An image like flannel makes one for a container that is installed later."""
+    machine.store("1")
+    (machine.paths.units / "app.service.d").mkdir()
+    install(machine.system, "example.org/app", settings={})
+    assert machine.version() == "1"
+
+
+@pytest.mark.skipif(not Path("/usr/lib/tmpfiles.d/systemd.conf").exists(), reason="needs systemd's own")
+@as_root
+def test_b65_a_fragment_of_the_hosts_own_is_not_hidden(machine: "Machine") -> None:
+    """/etc/tmpfiles.d/systemd.conf would be read in place of the one in /usr/lib; no unit has the name."""
+    machine.store("1")
+    with pytest.raises(ConflictError, match=r"/tmpfiles\.d/systemd\.conf is there already"):
+        install(machine.system, "example.org/app", name="systemd", settings={})
+
+
+def refused(machine: "Machine", error: type[OsContainersError], match: str, **settings: str) -> str:
+    """Install, see it refused with nothing left of it, and return the message."""
+    before = machine.snapshot()
+    with pytest.raises(error, match=match) as raised:
+        install(machine.system, "example.org/app", settings=settings)
+    assert machine.snapshot() == before
+    assert (deployed(machine), list(machine.paths.staging.iterdir())) == ([], [])
+    assert machine.system.repo().pins() == {}
+    return raised.value.message
+
+
+INJECTIONS = [
+    ("config.json.template", '{"process": {"args": ["$X"]}, "root": {"path": "rootfs"}, "linux": {}}', '"'),
+    ("service.template", "[Service]\nExecStart=$EXEC_START\nEnvironment=A=$X\n", "a B=b"),
+    ("service.template", "[Service]\nExecStart=$EXEC_START\nDescription=$X\n", "100%"),
+    ("tmpfiles.template", "d $X/app 0700\n", "/srv/my data"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), INJECTIONS)
+def test_b54_a_setting_that_leaves_its_place_is_a_usage_error(
+    machine: "Machine", name: str, text: str, value: str
+) -> None:
+    """It names the variable and where it is used; a value that fits is taken."""
+    machine.store("1", exports={name: text})
+    said = refused(machine, UsageError, "the value of X", X=value)
+    assert said.startswith(f"exports/{name}:")
+    install(machine.system, "example.org/app", settings={"X": "fits"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"), [*INJECTIONS, ("service.template", INJECTIONS[1][1], "x\nExecStartPre=/bin/x")]
+)
+def test_b53_b54_a_default_that_leaves_its_place_is_the_images_fault(
+    machine: "Machine", name: str, text: str, value: str
+) -> None:
+    """Whoever sets another value is not kept from the image."""
+    manifest = json.dumps({"defaultValues": {"X": value}})
+    machine.store("1", exports={name: text, "manifest.json": manifest})
+    refused(machine, ImageError, "the value of X")
+    install(machine.system, "example.org/app", settings={"X": "fits"})
+
+
+def test_b54_a_host_file_is_free_text(machine: "Machine") -> None:
+    """Its form is the affair of whoever reads it."""
+    manifest = json.dumps(
+        {
+            "defaultValues": {"X": "two\nlines, 100%"},
+            "installedFilesTemplate": [f"{machine.host_file('conf')}"],
+        }
+    )
+    machine.store("1", exports={"manifest.json": manifest, machine.exported("conf"): "x=$X"})
+    install(machine.system, "example.org/app", settings={})
+    if os.geteuid() == 0:
+        assert machine.host_file("conf").read_text() == "x=two\nlines, 100%"
+
+
+def test_b59_an_unknown_key_of_the_export_manifest_is_told(machine: "Machine") -> None:
+    """And nothing else happens to it."""
+    machine.store("1", exports={"manifest.json": '{"defaultvalues": {}}'})
+    install(machine.system, "example.org/app", settings={})
+    assert "exports/manifest.json has the unknown key 'defaultvalues'" in machine.told()
+
+
+def test_b57_a_unit_that_systemd_refuses_changes_nothing(machine: "Machine") -> None:
+    """It is asked before the host changes, on install and on update."""
+    machine.services.malformed = {"BOGUS"}
+    machine.store("1", exports={"service.template": unit("BOGUS=1")})
+    refused(machine, ImageError, "the unit of the image is refused")
+    machine.store("1", exports={"service.template": unit("A=1")})
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    before = machine.snapshot()
+    machine.store("2", exports={"service.template": unit("BOGUS=1")})
+    with pytest.raises(ImageError):
+        update(machine.system, "app", settings={})
+    assert machine.snapshot() == before
+    assert (machine.version(), deployed(machine)) == ("1", ["1"])
+    assert "stop app.service" not in machine.services.calls
+
+
+@pytest.mark.parametrize("name", ["config.json.template", "manifest.json", "service.template"])
+def test_b60_cve_2024_29068_exports_that_are_links_change_nothing(machine: "Machine", name: str) -> None:
+    """What they point to is not read, whatever it is."""
+    machine.store("1", exports={name: Symlink("/dev/zero")})
+    refused(machine, ImageError, f"exports/{name} is not a plain file")
+
+
+def test_cve_2022_1227_cve_2019_14271_nothing_of_the_image_is_executed_or_loaded(machine: "Machine") -> None:
+    """No program, no library: an image is not asked who its users are."""
+    opened: list[str] = []
+    AUDITED.append(opened)
+    machine.store("1", user="app", more={"/etc/passwd": "app:x:7:7::/:/bin/sh\n"})
+    try:
+        install(machine.system, "example.org/app", settings={})
+        update(machine.system, "app", settings={"A": "1"})
+        uninstall(machine.system, "app")
+    finally:
+        AUDITED.remove(opened)
+    assert any("systemd" in one or "crun" in one for one in opened), "the audit works"
+    assert [one for one in opened if str(machine.paths.state) in one.split()[0]] == []
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777, 0o701])
+def test_cve_2021_41091_cve_2021_41103_setuid_files_are_out_of_reach(machine: "Machine", mode: int) -> None:
+    """Nobody else may enter our state, whatever the umask was and whoever made it."""
+    machine.paths.state.mkdir(mode=mode)
+    machine.paths.state.chmod(mode)
+    machine.store("1", more={"/bin/su": File("x", mode=0o4755)})
+    umask = os.umask(0)
+    try:
+        deployment = install(machine.system, "example.org/app", settings={})
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(machine.paths.state.stat().st_mode) == 0o700
+    assert stat.S_IMODE(deployment.path.stat().st_mode) == 0o700
+    assert stat.S_IMODE(deployment.config.stat().st_mode) == 0o600
+
+
+def test_cve_2024_32462_an_argument_of_the_image_stays_an_argument(machine: "Machine") -> None:
+    """A command that looks like options stands in config.json, not on the runtime's command line."""
+    machine.store("1", cmd=["--bind", "/etc", "/evil"])
+    deployment = install(machine.system, "example.org/app", settings={})
+    assert json.loads(deployment.config.read_text())["process"]["args"] == ["--bind", "/etc", "/evil"]
+    assert f"ExecStart={machine.root}/crun run --bundle {deployment.path} app\n" in deployment.unit_text()
+    with pytest.raises(UsageError, match="not a container name"):
+        install(machine.system, "example.org/app", name="--command=x", settings={})
+
+
+def test_cve_2023_28100_the_container_has_no_terminal_of_ours(machine: "Machine") -> None:
+    """Whatever the image asks for: on a console it could type for the one who sits there."""
+    config = '{"process": {"args": ["x"], "terminal": true}, "root": {"path": "rootfs"}, "linux": {}}'
+    machine.store("1", exports={"config.json": config})
+    deployment = install(machine.system, "example.org/app", settings={})
+    assert json.loads(deployment.config.read_text())["process"]["terminal"] is False

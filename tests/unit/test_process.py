@@ -12,6 +12,7 @@ import pytest
 
 from os_containers import process
 from os_containers.errors import ProcessError, SystemFaultError
+from os_containers.files import locked
 
 
 def test_run_returns_what_a_program_says() -> None:
@@ -64,3 +65,26 @@ def test_ctrl_c_is_for_the_attached_program(tmp_path: Path) -> None:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(ours.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_cve_2024_21626_a_program_inherits_no_descriptor_of_ours(
+    tmp_path: Path,
+    attached: bool,  # noqa: FBT001
+) -> None:
+    """A runtime that does not close one would hand the container a way to the host's root."""
+    code = (
+        "import os, sys; shown = os.listdir('/proc/self/fd'); open(sys.argv[1], 'w').write(' '.join(shown))"
+    )
+    show = [sys.executable, "-c", code, tmp_path / "shown"]
+    root = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    inheritable = os.dup(root)
+    os.set_inheritable(inheritable, True)  # noqa: FBT003 - what a careless library would do
+    try:
+        with locked(tmp_path / "lock", timeout=1), (tmp_path / "lock").open():
+            process.run_attached(show) if attached else process.run(show)
+    finally:
+        os.close(root)
+        os.close(inheritable)
+    # the fourth is the directory itself, while it is read
+    assert sorted((tmp_path / "shown").read_text().split()) == ["0", "1", "2", "3"]

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from os_containers.cli.context import Invocation
+from os_containers.cli.render import plain
 from os_containers.errors import OsContainersError
 from os_containers.version import VERSION
 
@@ -140,17 +141,10 @@ def _explanation(error: BaseException) -> tuple[str, str | None, int]:
 
 
 def _fail(message: str, hint: str | None, code: int) -> int:
-    click.echo(f"error: {_plain(message)}", err=True)
+    click.echo(f"error: {plain(message)}", err=True)
     if hint:
-        click.echo(f"hint: {_plain(hint)}", err=True)
+        click.echo(f"hint: {plain(hint)}", err=True)
     return code
-
-
-def _plain(text: str) -> str:
-    """Return the text in one line, with control characters escaped."""
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text.strip()
-    )
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
-from os_containers.cli.render import human_size
+from os_containers.cli.render import human_size, plain
 from os_containers.events import (
     BlobFinished,
     BlobPresent,
@@ -48,9 +48,9 @@ def _text(event: Event) -> str:
     """Return the line that tells an event, nothing for one that only moves a bar."""
     match event:
         case Step(text):
-            return text
+            return plain(text)
         case Warned(text):
-            return f"warning: {text}"
+            return f"warning: {plain(text)}"
         case BlobStarted(digest, size, kind):
             return f"Copying {kind} {digest}  {human_size(size)}"
         case BlobPresent(digest, kind):

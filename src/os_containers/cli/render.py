@@ -61,10 +61,18 @@ def short_id(digest: str) -> str:
     return digest.removeprefix("sha256:")[:_SHORT_ID]
 
 
+def plain(text: str) -> str:
+    """Return a text in one line, with control characters escaped: an image may have chosen them."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text.strip()
+    )
+
+
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns as wide as their contents."""
-    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
-    for row in (heading, *rows):
+    shown = [heading, *([plain(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for row in shown:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("   ".join(cells).rstrip())
 

@@ -2,7 +2,9 @@
 
 import pytest
 
+from os_containers.cli.progress import reporter
 from os_containers.cli.render import age, human_size, since_text, table
+from os_containers.events import Step, Warned
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,20 @@ def test_a_table_is_as_wide_as_its_contents(capsys: pytest.CaptureFixture[str]) 
     """No line ends in blanks."""
     table(("NAME", "SIZE"), [("a", "1 B"), ("longer name", "2 B")])
     assert capsys.readouterr().out == "NAME          SIZE\na             1 B\nlonger name   2 B\n"
+
+
+HOSTILE = "a\x1b[2J\x1b]0;t\x07\r\n\x9b1m\u202eb\udcff"
+SHOWN = r"a\x1b[2J\x1b]0;t\x07\r\n\x9b1m\u202eb\udcff"
+
+
+def test_b36_cve_2023_28101_what_an_image_chose_does_not_reach_the_terminal_as_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It could hide what we tell, or tell something else; in events and in tables."""
+    with reporter() as tell:
+        tell(Step(f"copied /etc/{HOSTILE}"))
+        tell(Warned(HOSTILE))
+    table(("NAME",), [(HOSTILE,)])
+    listed, told = capsys.readouterr()
+    assert told == f"copied /etc/{SHOWN}\nwarning: {SHOWN}\n"
+    assert listed == f"NAME\n{SHOWN}\n"

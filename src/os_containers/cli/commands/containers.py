@@ -29,7 +29,7 @@ def list_(invocation: Invocation, *, every: bool, as_json: bool) -> None:
     render.table(("NAME", "IMAGE", "CREATED", "STATE", "RUNTIME"), [_row(one) for one in listed])
     for one in listed:
         if one.problem:
-            click.echo(f"warning: {one.name}: {one.problem}", err=True)
+            click.echo(f"warning: {one.name}: {render.plain(one.problem)}", err=True)
 
 
 def _row(container: ListedContainer) -> tuple[str, ...]:

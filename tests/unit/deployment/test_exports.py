@@ -222,14 +222,6 @@ def test_b60_host_files_are_files(tmp_path: Path, make: Callable[[Path], object]
         load_exports(tmp_path)
 
 
-def test_cve_2017_9780_setuid_files_are_not_for_the_host(tmp_path: Path) -> None:
-    """Nor setgid, nor sticky: they would be root's gift to every user."""
-    (tmp_path / "exports/hostfs").mkdir(parents=True)
-    (tmp_path / "exports/hostfs/su").touch()
-    (tmp_path / "exports/hostfs/su").chmod(0o7755)
-    assert load_exports(tmp_path).host_files == (ExportedFile("/su", FileKind.FILE, 0o755),)
-
-
 @pytest.mark.parametrize("link", ["exports", "exports/hostfs"])
 def test_b71_load_exports_refuses_linked_directories(tmp_path: Path, link: str) -> None:
     """`exports -> /` or `hostfs -> /` would show us the host's files."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from images import File, Symlink
 
-from os_containers.errors import ConflictError, ImageError, OsContainersError, UsageError
+from os_containers.errors import ConflictError, ImageError, OsContainersError, PolicyError, UsageError
 from os_containers.operations.install import install
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
@@ -184,6 +184,15 @@ def test_cve_2022_1227_cve_2019_14271_nothing_of_the_image_is_executed_or_loaded
         AUDITED.remove(opened)
     assert any("systemd" in one or "crun" in one for one in opened), "the audit works"
     assert [one for one in opened if str(machine.paths.state) in one.split()[0]] == []
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o6755])
+def test_cve_2017_9780_a_setuid_host_file_needs_the_admins_word(machine: "Machine", mode: int) -> None:
+    """It would be root's gift to every user of the host."""
+    machine.store("1", exports={machine.exported("su"): File("x", mode=mode)})
+    refused(machine, PolicyError, "su")
+    assert not machine.host_file("su").exists()
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o777, 0o701])

@@ -12,9 +12,8 @@ from collections.abc import Callable
 
 from os_containers.errors import RegistryError
 
-# Seconds of silence before the proxy is asked what is wrong, and before we give up.
+# Seconds of silence before the proxy is asked what is wrong.
 SILENCE = 2.0
-STALLED = 60.0
 
 
 class BlobPipe(io.RawIOBase):
@@ -26,12 +25,14 @@ class BlobPipe(io.RawIOBase):
         size: int,
         *,
         image: str,
+        stalled_after: float,
         on_silence: Callable[[], None],
         on_early_end: Callable[[], None],
     ) -> None:
         self._descriptor = descriptor
         self._left = size
         self._image = image
+        self._stalled_after = stalled_after
         self._on_silence = on_silence
         self._on_early_end = on_early_end
         self._poll = select.poll()
@@ -59,10 +60,11 @@ class BlobPipe(io.RawIOBase):
         super().close()
 
     def _wait(self) -> None:
-        if self._poll.poll(SILENCE * 1000):
+        silence = min(SILENCE, self._stalled_after)
+        if self._poll.poll(silence * 1000):
             return
         self._on_silence()
-        if not self._poll.poll((STALLED - SILENCE) * 1000):
+        if not self._poll.poll((self._stalled_after - silence) * 1000):
             raise RegistryError(
-                f"{self._image}: nothing arrived for {STALLED:.0f} seconds", hint="try again later"
+                f"{self._image}: nothing arrived for {self._stalled_after:g} seconds", hint="try again later"
             )

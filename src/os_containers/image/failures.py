@@ -15,16 +15,32 @@ from os_containers.errors import (
     UsageError,
 )
 
+
+class TransientError(RegistryError):
+    """The registry failed in a way that may be over in a few seconds."""
+
+
+class OtherPlatformsError(ImageError):
+    """The image exists, but not for the platform that was asked for."""
+
+
 _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
     (
         (
             r"unauthorized|authentication required|access to the resource is denied|no basic auth credentials"
-            r"|status code 40[13]|40[13] (Unauthorized|Forbidden)|invalid username/password"
+            r"|status code (from registry )?40[13]|40[13] (Unauthorized|Forbidden)|invalid username/password"
+            r"|(?<!permission )denied(:|$)"
         ),
         RegistryError,
         "login is needed: skopeo login, or give --authfile or --creds",
     ),
-    (r"unknown method", SystemFaultError, "update skopeo"),
+    (
+        r"toomanyrequests|too many requests|429 Too Many",
+        # skopeo has asked five times when it says so
+        RegistryError,
+        "the registry limits how often it is asked: try again later, or log in",
+    ),
+    (r"unknown method|unknown command|flag provided but not defined", SystemFaultError, "update skopeo"),
     (r"invalid reference format", UsageError, "for example docker://quay.io/coreos/etcd:v3.5"),
     (
         r"rejected by policy|policy\.json|signature|Source image rejected",
@@ -33,13 +49,14 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
     ),
     (
         r"no image found in (manifest list|image index)|no matching manifest",
-        ImageError,
+        OtherPlatformsError,
         "the image is not made for this platform: choose one with --platform",
     ),
     (
         (
-            r"manifest unknown|name unknown|repository name not known|no such file|not found|does not exist"
-            r"|not known to registry|no descriptor found|identifier is not an image|does not resolve"
+            r"(manifest|name|blob) unknown|etching blob: .*\b404\b|repository name not known|no such file"
+            r"|not found|does not exist|not known to registry|no descriptor found"
+            r"|identifier is not an image|does not resolve"
         ),
         NotFoundError,
         "check the name and the tag",
@@ -57,22 +74,18 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
     (
         (
             r"digest did not match|[Cc]orrupt|expected \d+ bytes in blob|does not match|unsupported schema"
-            r"|invalid character|unmarshal|unrecognized|unsupported"
+            r"|invalid character|unmarshal|unrecognized|unsupported|end of JSON input"
+            r"|exceeded maximum allowed size"
         ),
         ImageError,
         "the image is damaged or of an unknown kind",
     ),
 )
 
-
 _TRANSIENT = re.compile(
-    r"status:? (code )?(429|50[0234])|toomanyrequests|i/o timeout|handshake timeout|Client.Timeout"
+    r"status:? (code )?(from registry )?50[0234]|i/o timeout|handshake timeout|Client.Timeout"
     r"|connection reset|unexpected EOF"
 )
-
-
-class TransientError(RegistryError):
-    """The registry failed in a way that may be over in a few seconds."""
 
 
 def failure(said: str, reference: str) -> OsContainersError:

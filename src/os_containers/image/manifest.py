@@ -6,12 +6,12 @@ Reads OCI and Docker schema 2. Everything else is refused by name rather than ha
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TypeVar
 
 import msgspec
 
 from os_containers.errors import ImageError, UsageError
-from os_containers.image.limits import DEFAULT_LIMITS
+from os_containers.image import strict_json
+from os_containers.image.limits import DEFAULT_LIMITS, Limits
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -31,11 +31,7 @@ LAYER_COMPRESSIONS = {
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PLATFORM = re.compile(r"[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_.]+)?")
-# Possessive, and content with a missing quote at the end: linear also for hostile input.
-_JSON_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _MAX_SIZE = 2**63 - 1
-
-_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 class Digest(str):
@@ -127,14 +123,14 @@ class ImageConfig:
     diff_ids: tuple[Digest, ...]
 
 
-def parse_manifest(raw: bytes) -> Manifest:
+def parse_manifest(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> Manifest:
     """Return the manifest of one image; raises ImageError for an index, an artifact or nonsense."""
-    written = _decode(raw, _ManifestJson, "manifest")
+    written = strict_json.decode(raw, _ManifestJson, "the manifest", limits)
     _refuse_other_kinds(written)
     if written.config is None or written.layers is None:
         raise ImageError("the manifest has no config or no layers")
-    if len(written.layers) > DEFAULT_LIMITS.layers:
-        raise ImageError(f"the image has {len(written.layers)} layers, more than {DEFAULT_LIMITS.layers}")
+    if len(written.layers) > limits.layers:
+        raise ImageError(f"the image has {len(written.layers)} layers, more than {limits.layers}")
     return Manifest(
         config_digest=Digest.parse(written.config.digest),
         config_size=_size(written.config),
@@ -143,9 +139,9 @@ def parse_manifest(raw: bytes) -> Manifest:
     )
 
 
-def parse_image_config(raw: bytes) -> ImageConfig:
+def parse_image_config(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> ImageConfig:
     """Return the image config; raises ImageError when it is malformed."""
-    written = _decode(raw, _ImageConfigJson, "image config")
+    written = strict_json.decode(raw, _ImageConfigJson, "the image config", limits)
     if written.rootfs.type != "layers":
         raise ImageError(f"the image config has a rootfs of type {written.rootfs.type[:100]!a}")
     return ImageConfig(
@@ -155,6 +151,14 @@ def parse_image_config(raw: bytes) -> ImageConfig:
         container=_container_config(written.config or _ContainerConfigJson()),
         diff_ids=tuple(Digest.parse(diff_id) for diff_id in written.rootfs.diff_ids or ()),
     )
+
+
+def parse_platforms(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Platform, ...]:
+    """Return the platforms that an index names, each once, in its order."""
+    written = strict_json.decode(raw, _IndexJson, "the index", limits)
+    platforms = [one.platform for one in written.manifests if one.platform]
+    found = [Platform(one.os, one.architecture, one.variant or None) for one in platforms]
+    return tuple(dict.fromkeys(found))
 
 
 def layers_of(manifest: Manifest, config: ImageConfig) -> tuple[Layer, ...]:
@@ -169,12 +173,12 @@ def layers_of(manifest: Manifest, config: ImageConfig) -> tuple[Layer, ...]:
     )
 
 
-def with_layers(raw: bytes, layers: object) -> bytes:
+def with_layers(raw: bytes, layers: object, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Return a manifest with other layers: objects with digest, size and media_type, lowest first."""
+    manifest = strict_json.decode(raw, dict[str, object], "the manifest", limits)
     try:
         described = msgspec.convert(layers, tuple[_LayerInfo, ...])
-        manifest = msgspec.json.decode(raw, type=dict[str, object])
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except msgspec.ValidationError as error:
         raise ImageError(f"the layers of the image are malformed: {error}") from error
     manifest["layers"] = [
         {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size} for layer in described
@@ -205,6 +209,20 @@ class _ManifestJson(msgspec.Struct, frozen=True, rename="camel"):
     fs_layers: object = None
 
 
+class _PlatformJson(msgspec.Struct, frozen=True):
+    os: str
+    architecture: str
+    variant: str | None = None
+
+
+class _IndexedJson(msgspec.Struct, frozen=True):
+    platform: _PlatformJson | None = None
+
+
+class _IndexJson(msgspec.Struct, frozen=True):
+    manifests: tuple[_IndexedJson, ...]
+
+
 class _ContainerConfigJson(msgspec.Struct, frozen=True, rename="pascal"):
     user: str | None = None
     env: tuple[str, ...] | None = None
@@ -226,27 +244,6 @@ class _ImageConfigJson(msgspec.Struct, frozen=True):
     rootfs: _RootfsJson
     created: str | None = None
     config: _ContainerConfigJson | None = None
-
-
-def _decode(raw: bytes, struct: type[_Struct], what: str) -> _Struct:
-    if len(raw) > DEFAULT_LIMITS.json_size:
-        raise ImageError(f"the {what} is larger than {DEFAULT_LIMITS.json_size} bytes")
-    _check_depth(raw, what)
-    try:
-        return msgspec.json.decode(raw, type=struct)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ImageError(f"the {what} is malformed: {error}") from error
-
-
-def _check_depth(raw: bytes, what: str) -> None:
-    depth = 0
-    for token in _JSON_TOKENS.finditer(raw):
-        if token[0] in b"[{":
-            depth += 1
-        elif token[0] in b"]}":
-            depth -= 1
-        if depth > DEFAULT_LIMITS.json_depth:
-            raise ImageError(f"the {what} is nested deeper than {DEFAULT_LIMITS.json_depth}")
 
 
 def _refuse_other_kinds(written: _ManifestJson) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from os_containers.errors import ImageError, NotFoundError, UsageError
+from os_containers.image import strict_json
 from os_containers.image.compression import PlainStream
 from os_containers.image.limits import DEFAULT_LIMITS
 from os_containers.image.reference import DEFAULT_TAG, ImageReference, normalize_name
@@ -124,9 +125,4 @@ def _bounded(content: Iterator[bytes], size: int) -> bytes:
 
 
 def _decode(raw: bytes, kind: type[_Type], path: Path) -> _Type:
-    if len(raw) > DEFAULT_LIMITS.json_size:
-        raise ImageError(f"the index in {path} is larger than {DEFAULT_LIMITS.json_size} bytes")
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ImageError(f"the index in {path} is malformed: {error}") from error
+    return strict_json.decode(raw, kind, f"the index in {path}", DEFAULT_LIMITS)

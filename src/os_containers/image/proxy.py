@@ -13,12 +13,10 @@ import base64
 import contextlib
 import functools
 import json
-import logging
 import os
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,22 +26,21 @@ import msgspec
 
 from os_containers import process
 from os_containers.errors import ImageError, OsContainersError, RegistryError, SystemFaultError
+from os_containers.image import strict_json
 from os_containers.image.blob_pipe import BlobPipe
-from os_containers.image.failures import TransientError, failure
-from os_containers.image.limits import DEFAULT_LIMITS
-from os_containers.image.manifest import Digest, Platform, parse_manifest, with_layers
+from os_containers.image.failures import OtherPlatformsError, TransientError, failure
+from os_containers.image.limits import DEFAULT_LIMITS, Limits
+from os_containers.image.manifest import Digest, Platform, parse_manifest, parse_platforms, with_layers
 from os_containers.image.policy import CHECKED_SINCE, policy_files, require_no_policy
 from os_containers.image.reference import ImageReference
+from os_containers.image.retrying import retried
 
-logger = logging.getLogger(__name__)
-
-_REPLY_SIZE = 32 << 10
-# A large archive is unpacked before the first reply; a dead registry takes its time to fail (seconds).
-_REPLY_TIMEOUT = 600.0
+_CHUNK = 32 << 10
+# Seconds for a reply about what is on this machine: a large archive is unpacked before the first.
+_UNPACK_TIMEOUT = 600.0
+_SHOWN_PLATFORMS = 20
 # It has only temporary files to remove, unless it still waits for a registry that has fallen silent.
 _END_TIMEOUT = 3.0
-# Seconds before a request that may yet succeed is sent again.
-_PAUSES = (1.0, 4.0, 16.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +63,13 @@ class _Reply(msgspec.Struct):
 class RemoteImage:
     """An image that skopeo has opened for us."""
 
-    def __init__(self, proxy: "_Proxy", handle: object, reference: ImageReference) -> None:
+    def __init__(
+        self, proxy: "_Proxy", handle: object, reference: ImageReference, access: Sequence[str]
+    ) -> None:
         self._proxy = proxy
         self._handle = handle
         self._reference = reference
+        self._access = access
 
     def manifest(self) -> tuple[Digest, bytes]:
         """Return the digest in the registry, and the manifest of the one image that was chosen.
@@ -81,24 +81,40 @@ class RemoteImage:
 
     @functools.cached_property
     def _manifest(self) -> tuple[Digest, bytes]:
-        value, raw = self._proxy.read("GetManifest", self._handle)
+        limits = self._proxy.limits
+        try:
+            value, raw = self._proxy.read("GetManifest", self._handle)
+        except OtherPlatformsError as error:
+            raise ImageError(error.message, hint=self._platform_hint() or error.hint) from error
         if self._reference.transport == "containers-storage":
             # it keeps the manifest of the registry, but the layers unpacked
-            raw = with_layers(raw, self._proxy.call("GetLayerInfo", self._handle).value)
+            raw = with_layers(raw, self._proxy.call("GetLayerInfo", self._handle).value, limits)
         return Digest.parse(str(value)), raw
+
+    def _platform_hint(self) -> str | None:
+        """Return which platforms there are; None when that cannot be found out."""
+        argv = ["skopeo", "inspect", "--raw", *self._access, str(self._reference)]
+        try:
+            index = process.run(argv, timeout=self._proxy.reply_timeout).stdout.encode()
+            platforms = parse_platforms(index, self._proxy.limits)
+        except OsContainersError:
+            return None
+        shown = ", ".join(ascii(str(one))[1:-1] for one in platforms[:_SHOWN_PLATFORMS])
+        return f"choose one with --platform: {shown}" if shown else None
 
     def config(self) -> bytes:
         """Return the image config, byte for byte as the manifest names it."""
         _, manifest = self._manifest
-        wanted = parse_manifest(manifest)
+        limits = self._proxy.limits
+        wanted = parse_manifest(manifest, limits)
         # parsed and written anew by skopeo: what a converted manifest names; any other names the blob
         _, raw = self._proxy.read("GetFullConfig", self._handle)
         if Digest.of(raw) == wanted.config_digest:
             return raw
-        if wanted.config_size > DEFAULT_LIMITS.json_size:
-            raise ImageError(f"the image config is larger than {DEFAULT_LIMITS.json_size} bytes")
+        if wanted.config_size > limits.json_size:
+            raise ImageError(f"the image config is larger than {limits.json_size} bytes")
         with self.blob(wanted.config_digest, wanted.config_size) as file:
-            raw = b"".join(iter(lambda: file.read(_REPLY_SIZE), b""))
+            raw = b"".join(iter(lambda: file.read(_CHUNK), b""))
         if Digest.of(raw) != wanted.config_digest:
             raise ImageError(f"the image config does not have the digest {wanted.config_digest}")
         return raw
@@ -106,14 +122,7 @@ class RemoteImage:
     @contextlib.contextmanager
     def blob(self, digest: Digest, size: int) -> Iterator[BinaryIO]:
         """Yield a blob to read; raises ImageError at the end when the proxy found it wrong."""
-        descriptor, finish = self._proxy.open_pipe("GetBlob", self._handle, digest, size)
-        pipe = BlobPipe(
-            descriptor,
-            size,
-            image=str(self._reference),
-            on_silence=finish.ask,
-            on_early_end=finish.result,
-        )
+        pipe, finish = self._proxy.open_pipe("GetBlob", self._handle, digest, size, most=size)
         with contextlib.closing(pipe):
             yield cast("BinaryIO", pipe)
         # a blob that is larger than declared finds the pipe closed now, and fails
@@ -121,25 +130,33 @@ class RemoteImage:
 
 
 @contextlib.contextmanager
-def open_image(reference: ImageReference, options: ProxyOptions) -> Iterator[RemoteImage]:
+def open_image(
+    reference: ImageReference, options: ProxyOptions, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[RemoteImage]:
     """Yield an image, opened by a proxy that ends with us.
 
     Raises NotFoundError, RegistryError, PolicyError or ImageError by what skopeo says, SystemFaultError
     without skopeo.
     """
-    with _credentials(reference, options) as authfile, _running(_arguments(options, authfile)) as proxy:
-        proxy.reference = str(reference)
+    with (
+        _access(reference, options) as access,
+        _running(_arguments(options, access), reference, limits) as proxy,
+    ):
         version = proxy.call("Initialize").value
         if _version(str(version)) < CHECKED_SINCE:
             require_no_policy(policy_files())
-        yield RemoteImage(proxy, proxy.call("OpenImage", str(reference)).value, reference)
+        yield RemoteImage(proxy, proxy.call("OpenImage", str(reference)).value, reference, access)
 
 
 class _Proxy:
     """The requests and replies of one running proxy."""
 
-    def __init__(self, channel: socket.socket, said: BinaryIO) -> None:
-        self.reference = ""
+    def __init__(
+        self, channel: socket.socket, said: BinaryIO, reference: ImageReference, limits: Limits
+    ) -> None:
+        self.limits = limits
+        self.reply_timeout = limits.no_progress if reference.registry else _UNPACK_TIMEOUT
+        self._reference = str(reference)
         self._channel = channel
         self._said = said
         self._one_at_a_time = threading.Lock()
@@ -148,30 +165,44 @@ class _Proxy:
     def call(self, method: str, *arguments: object) -> _Reply:
         """Return the reply to a request that passes no descriptor."""
         reply, descriptors = self._request(method, arguments)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        _close(descriptors)
         return reply
 
-    def open_pipe(self, method: str, *arguments: object) -> "tuple[int, _Finish]":
-        """Return the read end of the pipe through which the answer comes, and what ends it."""
+    def open_pipe(self, method: str, *arguments: object, most: int) -> "tuple[BlobPipe, _Finish]":
+        """Return the pipe through which the answer comes, of which most bytes are read, and what ends it."""
         reply, descriptors = self._request(method, arguments)
         if len(descriptors) != 1:
+            _close(descriptors)
             raise SystemFaultError(f"skopeo passed {len(descriptors)} descriptors for {method}, not one")
-        return descriptors[0], _Finish(self, reply.pipeid)
+        finish = _Finish(self, reply)
+        pipe = BlobPipe(
+            descriptors[0],
+            most,
+            image=self._reference,
+            stalled_after=self.limits.no_progress,
+            on_silence=finish.ask,
+            on_early_end=finish.result,
+        )
+        return pipe, finish
 
     def read(self, method: str, handle: object) -> tuple[object, bytes]:
         """Return value and bytes of an answer that is small."""
-        reply, descriptors = self._request(method, (handle,))
-        if len(descriptors) != 1:
-            raise SystemFaultError(f"skopeo passed {len(descriptors)} descriptors for {method}, not one")
-        finish = _Finish(self, reply.pipeid)
-        finish.ask()
-        with os.fdopen(descriptors[0], "rb") as file:
-            raw = file.read(DEFAULT_LIMITS.json_size + 1)
-        if len(raw) > DEFAULT_LIMITS.json_size:
-            raise ImageError(f"{method}: more than {DEFAULT_LIMITS.json_size} bytes")
+        most = self.limits.json_size
+        pipe, finish = self.open_pipe(method, handle, most=most + 1)
+        with contextlib.closing(pipe):
+            # only then does the proxy close its end
+            finish.ask()
+            raw = b"".join(iter(lambda: pipe.read(_CHUNK), b""))
+        if len(raw) > most:
+            raise ImageError(f"{self._reference}: {method} gives more than {most} bytes")
         finish.result()
-        return reply.value, raw
+        return finish.reply.value, raw
+
+    def too_slow(self) -> RegistryError:
+        return RegistryError(
+            f"{self._reference}: skopeo did not answer for {self.reply_timeout:g} seconds",
+            hint="try again later: the registry may be overloaded, or limit how often it is asked",
+        )
 
     def start_beside(self, ask: Callable[[], None]) -> threading.Thread:
         """Return a thread that asks something, and that hang_up() waits for."""
@@ -189,53 +220,53 @@ class _Proxy:
             thread.join()
 
     def _request(self, method: str, arguments: Sequence[object]) -> tuple[_Reply, list[int]]:
-        # what has begun to flow through a pipe cannot be sent again
-        for pause in _PAUSES if method != "FinishPipe" else ():
-            try:
-                return self._request_once(method, arguments)
-            except TransientError as error:
-                logger.debug("%s; trying again in %g s", error.message, pause)
-                time.sleep(pause)
-        return self._request_once(method, arguments)
+        if method == "FinishPipe":
+            # what has begun to flow through a pipe cannot be asked for again
+            return self._request_once(method, arguments)
+        return retried(lambda: self._request_once(method, arguments), self.limits)
 
     def _request_once(self, method: str, arguments: Sequence[object]) -> tuple[_Reply, list[int]]:
         request = json.dumps({"method": method, "args": list(arguments)}).encode()
         with self._one_at_a_time:
+            # while data flow, nobody waits for the end of a pipe: whoever reads it notices when it stalls
+            self._channel.settimeout(None if method == "FinishPipe" else self.reply_timeout)
             data, descriptors = self._exchange(request)
         try:
             return self._reply(method, data), descriptors
         except OsContainersError:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            _close(descriptors)
             raise
 
     def _reply(self, method: str, data: bytes) -> _Reply:
         try:
-            reply = msgspec.json.decode(data, type=_Reply)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise SystemFaultError(f"skopeo answered nonsense to {method}: {error}") from error
+            reply = strict_json.decode(data, _Reply, "its answer", self.limits)
+        except ImageError as error:
+            raise SystemFaultError(
+                f"skopeo does not make sense to us: to {method}, {error.message}", hint="update skopeo"
+            ) from error
         if not reply.success:
-            raise failure(reply.error, self.reference)
+            raise failure(reply.error, self._reference)
         return reply
 
     def _exchange(self, request: bytes) -> tuple[bytes, list[int]]:
+        most = self.limits.reply_size
         try:
             self._channel.send(request)
-            data, descriptors, _, _ = socket.recv_fds(self._channel, _REPLY_SIZE, 2, socket.MSG_CMSG_CLOEXEC)
+            data, descriptors, _, _ = socket.recv_fds(self._channel, most + 1, 2, socket.MSG_CMSG_CLOEXEC)
         except TimeoutError as error:
-            raise RegistryError(
-                f"{self.reference}: skopeo did not answer for {_REPLY_TIMEOUT:.0f} seconds",
-                hint="try again later",
-            ) from error
+            raise self.too_slow() from error
         except OSError as error:
             raise self._ended() from error
         if not data:
             raise self._ended()
+        if len(data) > most:
+            _close(descriptors)
+            raise SystemFaultError(f"skopeo answered with more than {most} bytes", hint="update skopeo")
         return data, descriptors
 
     def _ended(self) -> OsContainersError:
         self._said.seek(0)
-        error = failure(self._said.read().decode(errors="replace") or "skopeo ended", self.reference)
+        error = failure(self._said.read().decode(errors="replace") or "skopeo ended", self._reference)
         # whatever its reason was, there is nobody left to ask again
         return RegistryError(error.message, hint=error.hint) if isinstance(error, TransientError) else error
 
@@ -243,9 +274,9 @@ class _Proxy:
 class _Finish:
     """Asks the proxy, once, to finish a pipe: its answer says whether all that came through was right."""
 
-    def __init__(self, proxy: _Proxy, pipe: int) -> None:
+    def __init__(self, proxy: _Proxy, reply: _Reply) -> None:
+        self.reply = reply
         self._proxy = proxy
-        self._pipe = pipe
         self._asking: threading.Thread | None = None
         self._failure: OsContainersError | None = None
 
@@ -258,19 +289,21 @@ class _Finish:
         """Return when all was right; raise what was wrong."""
         self.ask()
         if self._asking:
-            self._asking.join()
+            self._asking.join(self._proxy.reply_timeout)
+            if self._asking.is_alive():
+                raise self._proxy.too_slow()
         if self._failure:
             raise self._failure
 
     def _ask(self) -> None:
         try:
-            self._proxy.call("FinishPipe", self._pipe)
+            self._proxy.call("FinishPipe", self.reply.pipeid)
         except OsContainersError as error:
             self._failure = error
 
 
 @contextlib.contextmanager
-def _running(arguments: Sequence[str]) -> Iterator[_Proxy]:
+def _running(arguments: Sequence[str], reference: ImageReference, limits: Limits) -> Iterator[_Proxy]:
     """Run a proxy; it ends with its socket, and what it unpacked goes with it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     # an archive may be large, and /tmp is often memory
@@ -283,8 +316,7 @@ def _running(arguments: Sequence[str]) -> Iterator[_Proxy]:
                 passed_fds=[theirs.fileno()],
                 stderr=said,
             )
-        ours.settimeout(_REPLY_TIMEOUT)
-        proxy = _Proxy(ours, cast("BinaryIO", said))
+        proxy = _Proxy(ours, cast("BinaryIO", said), reference, limits)
         try:
             yield proxy
         finally:
@@ -292,7 +324,7 @@ def _running(arguments: Sequence[str]) -> Iterator[_Proxy]:
             process.end(child, timeout=_END_TIMEOUT)
 
 
-def _arguments(options: ProxyOptions, authfile: Path | None) -> list[str]:
+def _arguments(options: ProxyOptions, access: Sequence[str]) -> list[str]:
     platform = options.platform
     overrides = (
         {
@@ -304,16 +336,19 @@ def _arguments(options: ProxyOptions, authfile: Path | None) -> list[str]:
         else {}
     )
     arguments = [f"{option}={value}" for option, value in overrides.items() if value]
-    arguments.append("experimental-image-proxy")
-    if not options.tls_verify:
-        arguments.append("--tls-verify=false")
-    if authfile:
-        arguments.append(f"--authfile={authfile}")
-    return arguments
+    return [*arguments, "experimental-image-proxy", *access]
 
 
 @contextlib.contextmanager
-def _credentials(reference: ImageReference, options: ProxyOptions) -> Iterator[Path | None]:
+def _access(reference: ImageReference, options: ProxyOptions) -> Iterator[list[str]]:
+    """Yield the options with which skopeo may talk to the registry."""
+    with _authfile(reference, options) as authfile:
+        access = [] if options.tls_verify else ["--tls-verify=false"]
+        yield [*access, f"--authfile={authfile}"] if authfile else access
+
+
+@contextlib.contextmanager
+def _authfile(reference: ImageReference, options: ProxyOptions) -> Iterator[Path | None]:
     """Yield the authfile to use: the one given, or a private one, since others can read argument lists."""
     if not options.credentials:
         yield options.authfile
@@ -324,6 +359,11 @@ def _credentials(reference: ImageReference, options: ProxyOptions) -> Iterator[P
         authfile.touch(mode=0o600)
         authfile.write_text(json.dumps({"auths": {reference.registry: {"auth": secret}}}))
         yield authfile
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 Each layer stays once it is whole, so an import that was interrupted goes on where it was.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from os_containers.image.manifest import (
     parse_image_config,
     parse_manifest,
 )
+from os_containers.image.retrying import retried
 from os_containers.ostree import refs
 from os_containers.ostree.fetching import fetch_layer
 from os_containers.ostree.formats import Attributes
@@ -44,7 +46,7 @@ def import_image(
 
     The name means the former image, or none, until all of the new one is there.
     """
-    image = _Image.parse(manifest_digest, manifest_raw, config_raw)
+    image = _Image.parse(manifest_digest, manifest_raw, config_raw, limits)
     trees = _present_trees(repo, image.layers)
     for digest in trees:
         on_event(BlobPresent(digest, "layer"))
@@ -56,7 +58,8 @@ def import_image(
     # One after the other: two at once were not faster (10,000 files, two cores), since each file takes the
     # interpreter's lock several times; and the image proxy downloads in a process of its own.
     for layer in missing.values():
-        trees[layer.digest] = _import_layer(repo, source, layer, limits, on_event)
+        fetch = functools.partial(_import_layer, repo, source, layer, limits, on_event)
+        trees[layer.digest] = retried(fetch, limits)
     with repo.transaction() as transaction:
         _record_config(transaction, image.config_digest, config_raw)
         transaction.set_ref(refs.image_ref(name), _write_merged(repo, transaction, image, trees))
@@ -75,9 +78,9 @@ class _Image:
     layers: tuple[Layer, ...]
 
     @classmethod
-    def parse(cls, digest: Digest, manifest_raw: bytes, config_raw: bytes) -> "_Image":
-        manifest = parse_manifest(manifest_raw)
-        config = parse_image_config(config_raw)
+    def parse(cls, digest: Digest, manifest_raw: bytes, config_raw: bytes, limits: Limits) -> "_Image":
+        manifest = parse_manifest(manifest_raw, limits)
+        config = parse_image_config(config_raw, limits)
         if Digest.of(config_raw) != manifest.config_digest:
             raise ImageError(f"the image config does not have the digest {manifest.config_digest}")
         return cls(

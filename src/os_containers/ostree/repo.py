@@ -12,14 +12,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from os_containers.errors import BrokenError, ImageError, NotFoundError, SystemFaultError
-from os_containers.image.manifest import Digest, Layer, parse_manifest
+from os_containers.image.manifest import Digest, Layer
 from os_containers.ostree import refs
 from os_containers.ostree.creation import open_repo
 from os_containers.ostree.gi import GLib, OSTree, translate_errors
 from os_containers.ostree.object_stage import object_stage, remove_stale_stages
 from os_containers.ostree.objects import has_tree, read_whole_tree
 from os_containers.ostree.ref_files import RefFiles
-from os_containers.ostree.stored_image import CONFIG, DIGEST, MANIFEST, SIZE, StoredImage
+from os_containers.ostree.stored_image import (
+    CONFIG,
+    DIGEST,
+    MANIFEST,
+    SIZE,
+    StoredImage,
+    parse_stored_manifest,
+)
 from os_containers.ostree.transaction import Transaction, libostree_transaction, shared_lock
 from os_containers.ostree.tree import Directory
 from os_containers.paths import Mode
@@ -217,7 +224,7 @@ class Repo:
     def _needed_refs(self) -> set[str]:
         # Every image and pin must be readable: what a damaged one needs is not known, so nothing may go.
         commits = {self._commit_of(ref) for ref in self.image_refs()} | set(self.pins().values())
-        manifests = [parse_manifest(self._required(commit, MANIFEST).encode()) for commit in commits]
+        manifests = [parse_stored_manifest(self._required(commit, MANIFEST).encode()) for commit in commits]
         digests = {layer.digest for manifest in manifests for layer in manifest.layers}
         digests |= {manifest.config_digest for manifest in manifests}
         return {refs.blob_ref(digest.hex) for digest in digests}

@@ -6,10 +6,12 @@ os-containers.config       the image config, byte for byte    ours
 os-containers.size         bytes of all files, unpacked
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from os_containers.image.limits import Limits
 from os_containers.image.manifest import (
     Digest,
     ImageConfig,
@@ -25,6 +27,9 @@ DIGEST = "docker.digest"
 CONFIG = "os-containers.config"
 SIZE = "os-containers.size"
 
+# What is here was bounded when it came; it stays readable when the limits are lowered.
+_STORED = Limits(json_size=sys.maxsize, json_depth=sys.maxsize, layers=sys.maxsize)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
@@ -39,14 +44,19 @@ class StoredImage:
     pulled: datetime | None = None
 
     def parsed_manifest(self) -> Manifest:
-        return parse_manifest(self.manifest)
+        return parse_stored_manifest(self.manifest)
 
     def image_config(self) -> ImageConfig:
-        return parse_image_config(self.config)
+        return parse_image_config(self.config, _STORED)
 
     def layers(self) -> tuple[Layer, ...]:
         """Return the layers, lowest first."""
         return layers_of(self.parsed_manifest(), self.image_config())
+
+
+def parse_stored_manifest(raw: bytes) -> Manifest:
+    """Return a manifest that was in the repo."""
+    return parse_manifest(raw, _STORED)
 
 
 def image_metadata(digest: Digest, manifest: bytes, config: bytes, size: int) -> Mapping[str, str]:

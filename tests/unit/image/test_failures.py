@@ -10,7 +10,7 @@ from os_containers.errors import (
     RegistryError,
     UsageError,
 )
-from os_containers.image.failures import TransientError, failure
+from os_containers.image.failures import OtherPlatformsError, TransientError, failure
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,15 @@ from os_containers.image.failures import TransientError, failure
         ("dial tcp 127.0.0.1:1: connect: connection refused", RegistryError, "try again"),
         ("lookup h on 10.0.0.1:53: no such host", RegistryError, "try again"),
         ("received unexpected HTTP status: 502 Bad Gateway", TransientError, "try again"),
-        ("toomanyrequests: You have reached your pull rate limit", TransientError, "try again"),
+        ("toomanyrequests: You have reached your pull rate limit", RegistryError, "limits how often"),
+        ("too many requests to registry", RegistryError, "limits how often"),
+        ("Error fetching blob: invalid status code from registry 503 (x)", TransientError, "try again"),
+        ("Error fetching blob: invalid status code from registry 403 (Forbidden)", RegistryError, "login"),
+        ("Error fetching blob: invalid status code from registry 404 (x)", NotFoundError, "name"),
+        ("pinging container registry h: denied", RegistryError, "skopeo login"),
+        ("open /srv/x.tar: permission denied", RegistryError, "check the network"),
+        ("unexpected end of JSON input", ImageError, "damaged"),
+        ("exceeded maximum allowed size of 4194304 bytes", ImageError, "damaged"),
         ("read tcp 1.2.3.4:5: connection reset by peer", TransientError, "try again"),
         (
             "Source image rejected: Running image docker://x is rejected by policy.",
@@ -46,7 +54,7 @@ from os_containers.image.failures import TransientError, failure
         ("invalid reference format: repository name must be lowercase", UsageError, "docker://"),
         ("corrupted blob, expecting sha256:1", ImageError, "damaged"),
         ("expected 5 bytes in blob, got 4", ImageError, "damaged"),
-        ("no image found in manifest list for architecture s390x, OS linux", ImageError, "--platform"),
+        ("no image found in manifest list for architecture s390x", OtherPlatformsError, "--platform"),
         ("", RegistryError, "try again"),
     ],
 )

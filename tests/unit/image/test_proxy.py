@@ -23,6 +23,7 @@ from os_containers.errors import (
     RegistryError,
     SystemFaultError,
 )
+from os_containers.image.limits import Limits
 from os_containers.image.manifest import (
     Descriptor,
     Digest,
@@ -40,6 +41,7 @@ needs_registry = pytest.mark.skipif(not shutil.which("docker-registry"), reason=
 pytestmark = needs_skopeo
 
 INSECURE = ProxyOptions(tls_verify=False)
+AT_ONCE = Limits(retry_pause=0.0)
 INDEX = "application/vnd.oci.image.index.v1+json"
 
 
@@ -363,7 +365,7 @@ def test_b17_a_broken_skopeo_is_an_error_of_ours(fake_skopeo: Path, body: str) -
 
 @pytest.mark.parametrize(("failures", "requests"), [(0, 1), (3, 4), (4, 4)])
 def test_b16_a_registry_that_is_overloaded_is_asked_again(
-    fake_skopeo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, requests: int
+    fake_skopeo: Path, tmp_path: Path, failures: int, requests: int
 ) -> None:
     """Three times, then the failure is told."""
     log = tmp_path / "log"
@@ -380,9 +382,8 @@ while request := peer.recv(40000):
     peer.send(json.dumps(reply).encode())
 """
     script(fake_skopeo, body)
-    monkeypatch.setattr("os_containers.image.proxy._PAUSES", (0.0, 0.0, 0.0))
     gives_up = pytest.raises(RegistryError) if failures > 3 else contextlib.nullcontext()
-    with gives_up, open_image(ImageReference.parse("x"), ProxyOptions()):
+    with gives_up, open_image(ImageReference.parse("x"), ProxyOptions(), AT_ONCE):
         pass
     assert log.read_text().splitlines() == ["Initialize", *["OpenImage"] * requests]
 
@@ -399,9 +400,9 @@ def test_b16_a_skopeo_that_has_ended_is_not_asked_again(
         return exchange(proxy, request)
 
     monkeypatch.setattr(_Proxy, "_exchange", counting)
-    monkeypatch.setattr("os_containers.image.proxy._PAUSES", (0.0, 0.0, 0.0))
     script(fake_skopeo, "sys.exit('dial tcp: i/o timeout')")
-    with pytest.raises(RegistryError, match="i/o timeout"), open_image(ImageReference.parse("x"), INSECURE):
+    reference = ImageReference.parse("x")
+    with pytest.raises(RegistryError, match="i/o timeout"), open_image(reference, INSECURE, AT_ONCE):
         pass
     assert asked == ["Initialize"]
 
@@ -429,11 +430,11 @@ def test_b16_a_blob_that_stalls_names_its_image_and_lets_skopeo_end(
     ended = tmp_path / "ended"
     script(fake_skopeo, STALLING.format(ended=str(ended)))
     monkeypatch.setattr("os_containers.image.blob_pipe.SILENCE", 0.1)
-    monkeypatch.setattr("os_containers.image.blob_pipe.STALLED", 0.2)
+    limits = Limits(no_progress=0.2)
     before, descriptors = time.monotonic(), open_descriptors()
     with (
         pytest.raises(RegistryError, match=r"quay\.io/stalled:latest: nothing arrived"),
-        open_image(ImageReference.parse("quay.io/stalled"), INSECURE) as image,
+        open_image(ImageReference.parse("quay.io/stalled"), INSECURE, limits) as image,
         image.blob(Digest.of(b""), 100) as file,
     ):
         file.read(1)

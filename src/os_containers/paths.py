@@ -7,6 +7,7 @@
     .journal/ .staging/ .trash/ .locks/
 /etc/systemd/system                units; for a user $XDG_CONFIG_HOME/systemd/user
 /etc/tmpfiles.d                    for a user $XDG_CONFIG_HOME/user-tmpfiles.d
+/etc/os-containers/config.toml     what is set; for a user also $XDG_CONFIG_HOME/os-containers/config.toml
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from os_containers.errors import SystemFaultError
+
+_CONFIG = "os-containers/config.toml"
 
 
 class Mode(StrEnum):
@@ -64,6 +67,12 @@ class Paths:
     @property
     def locks(self) -> Path:
         return self.state / ".locks"
+
+    @property
+    def config_files(self) -> tuple[Path, ...]:
+        """Return the files that may say how we work, each changing what those before it said."""
+        own = self.config_directory / _CONFIG
+        return (own,) if self.mode is Mode.SYSTEM else (Path("/etc") / _CONFIG, own)
 
 
 def _system(environment: Mapping[str, str]) -> Paths:

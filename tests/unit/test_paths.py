@@ -16,6 +16,7 @@ def test_root_has_the_hosts_paths() -> None:
     assert paths.repo == Path("/var/lib/containers/atomic/.storage/repo")
     assert paths.units == Path("/etc/systemd/system")
     assert paths.tmpfiles == Path("/etc/tmpfiles.d")
+    assert paths.config_files == (Path("/etc/os-containers/config.toml"),)
 
 
 def test_b102_a_user_has_the_xdg_paths() -> None:
@@ -25,6 +26,10 @@ def test_b102_a_user_has_the_xdg_paths() -> None:
     assert paths.state == Path("/home/a b/.local/share/containers/atomic")
     assert paths.units == Path("/home/a b/.config/systemd/user")
     assert paths.run_directory == Path("/run/user/1000")
+    assert paths.config_files == (
+        Path("/etc/os-containers/config.toml"),
+        Path("/home/a b/.config/os-containers/config.toml"),
+    )
 
 
 def test_the_environment_moves_state_and_repo() -> None:

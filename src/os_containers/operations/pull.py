@@ -1,6 +1,5 @@
 """Bring an image from a registry, an archive or a directory into the store."""
 
-from os_containers.image.limits import DEFAULT_LIMITS
 from os_containers.image.name import store_name
 from os_containers.image.proxy import ProxyOptions, open_image
 from os_containers.image.reference import ImageReference, normalize_name
@@ -18,8 +17,9 @@ def pull(
 ) -> StoredImage:
     """Return the image, now in the store under its own name or the one given."""
     stored_as = normalize_name(name) if name else store_name(reference)
+    limits = system.config.limits
     repo = system.repo()
-    with system.store_in_use(), open_image(reference, options or ProxyOptions()) as remote:
+    with system.store_in_use(), open_image(reference, options or ProxyOptions(), limits) as remote:
         digest, manifest = remote.manifest()
         return import_image(
             repo,
@@ -28,6 +28,6 @@ def pull(
             manifest_raw=manifest,
             config_raw=remote.config(),
             name=stored_as,
-            limits=DEFAULT_LIMITS,
+            limits=limits,
             on_event=system.on_event,
         )

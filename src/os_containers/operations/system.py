@@ -1,12 +1,14 @@
 """What every operation works on: where things are, who runs services, and whom to tell."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from os_containers import events, files
+from os_containers.config import Config, load_config
 from os_containers.deployment.container import Container, check_name
 from os_containers.deployment.rootless import UserIds, find_user_ids
 from os_containers.events import OnEvent, Step
@@ -35,6 +37,11 @@ class System:
         """Return the host's system for root, the user's own for everybody else."""
         paths = Paths.find(uid=os.geteuid(), environment=os.environ)
         return cls(paths, Systemctl(paths.mode), os.environ, on_event, lock_timeout)
+
+    @functools.cached_property
+    def config(self) -> Config:
+        """What the administrator has set; read when it is first asked for."""
+        return load_config(self.paths.config_files)
 
     @property
     def mode(self) -> Mode:

@@ -7,6 +7,7 @@ from os_containers.image.layer import BlobSource, open_layer
 from os_containers.image.limits import Limits
 from os_containers.image.manifest import Digest, Layer
 from os_containers.image.tar import TarReader
+from os_containers.ostree.free_space import FreeSpace
 from os_containers.ostree.layer_import import StagedLayer, stage_layer
 from os_containers.ostree.object_stage import ObjectStage
 
@@ -14,13 +15,20 @@ _SECONDS_BETWEEN_EVENTS = 0.05
 
 
 def fetch_layer(
-    objects: ObjectStage, source: BlobSource, layer: Layer, limits: Limits, on_event: OnEvent
+    objects: ObjectStage,
+    source: BlobSource,
+    layer: Layer,
+    *,
+    limits: Limits,
+    space: FreeSpace,
+    on_event: OnEvent,
 ) -> StagedLayer:
     """Fetch a layer into a stage and return it, verified."""
     on_event(BlobStarted(layer.digest, layer.size, "layer"))
     progress = _Progress(layer.digest, on_event)
     with open_layer(source, layer, limits, progress.received) as stream:
-        staged = stage_layer(objects, TarReader(stream, limits))
+        watched = space.watched(stream, f"layer {layer.digest}")
+        staged = stage_layer(objects, TarReader(watched, limits))
     progress.tell()
     for warning in staged.warnings():
         on_event(Warned(f"layer {layer.digest}: {warning}"))

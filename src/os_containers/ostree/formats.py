@@ -68,7 +68,7 @@ class BareUser:
 
     def finish_file(self, descriptor: int, attributes: Attributes) -> None:
         _keep_attributes(descriptor, stat.S_IFREG | attributes.mode, attributes)
-        os.fchmod(descriptor, (attributes.mode | _USER_MODE_MINIMUM) & _USER_MODE_MASK)
+        os.fchmod(descriptor, user_mode(attributes.mode))
 
     def write_symlink(self, path: str, target: str, attributes: Attributes) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -82,6 +82,19 @@ class BareUser:
     def directory_mode(self, mode: int) -> int:
         # Without these a user can neither enter nor remove the directory.
         return mode | stat.S_IRWXU
+
+
+def user_mode(mode: int) -> int:
+    """Return the permission bits that a file of a bare-user repo has on disk."""
+    return (stat.S_IMODE(mode) | _USER_MODE_MINIMUM) & _USER_MODE_MASK
+
+
+def kept_xattrs(descriptor: int) -> Xattrs:
+    """Return the xattrs of an open file that are the image's: the host adds labels of its own."""
+    names = [
+        name for name in os.listxattr(descriptor) if name == "security.capability" or name.startswith("user.")
+    ]
+    return tuple((name.encode(), os.getxattr(descriptor, name)) for name in sorted(names))
 
 
 def format_of(mode: Mode) -> Format:

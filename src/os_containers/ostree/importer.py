@@ -112,7 +112,9 @@ def _import_layer(
     repo: Repo, source: BlobSource, layer: Layer, limits: Limits, on_event: OnEvent
 ) -> Directory:
     with repo.transaction() as transaction:
-        staged = fetch_layer(transaction.objects, source, layer, limits, on_event)
+        staged = fetch_layer(
+            transaction.objects, source, layer, limits=limits, space=repo.free_space(), on_event=on_event
+        )
         _record_layer(transaction, layer, staged)
     on_event(BlobFinished(layer.digest))
     return staged.root

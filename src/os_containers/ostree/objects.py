@@ -20,7 +20,7 @@ from os_containers.ostree.variants import decode_dirtree, encode_dirmeta
 IMPLIED = encode_dirmeta(0, 0, stat.S_IFDIR | 0o755, ((b"user.os-containers.implied", b""),))
 ORDINARY = encode_dirmeta(0, 0, stat.S_IFDIR | 0o755, ())
 
-_IMPLIED_CHECKSUM = hashlib.sha256(IMPLIED).hexdigest()
+IMPLIED_CHECKSUM = hashlib.sha256(IMPLIED).hexdigest()
 
 
 def object_path(repo: Path, name: str) -> str:
@@ -55,14 +55,14 @@ def read_whole_tree(repo: Path, checksum: str, meta: str) -> Directory:
     root = read_tree(repo, checksum, meta)
     for directory in root.walk():
         names = [f"{one}.file" for one in directory.files.values()]
-        for name in (*names, f"{directory.meta or _IMPLIED_CHECKSUM}.dirmeta"):
+        for name in (*names, f"{directory.meta or IMPLIED_CHECKSUM}.dirmeta"):
             if not os.path.lexists(object_path(repo, name)):
                 raise BrokenError(f"the object {name} is missing", hint="pull the image again")
     return root
 
 
 def _stated(meta: str) -> str | None:
-    return None if meta == _IMPLIED_CHECKSUM else meta
+    return None if meta == IMPLIED_CHECKSUM else meta
 
 
 def _read_dirtree(repo: Path, checksum: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:

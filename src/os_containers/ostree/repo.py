@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from os_containers.errors import BrokenError, ImageError, NotFoundError, SystemFaultError
+from os_containers.errors import BrokenError, ImageError, NotFoundError
 from os_containers.image.manifest import Digest, Layer
 from os_containers.ostree import refs
 from os_containers.ostree.creation import open_repo
+from os_containers.ostree.free_space import FreeSpace, write_fault
 from os_containers.ostree.gi import GLib, OSTree, translate_errors
 from os_containers.ostree.object_stage import object_stage, remove_stale_stages
-from os_containers.ostree.objects import has_tree, read_whole_tree
+from os_containers.ostree.objects import has_tree, read_tree, read_whole_tree
 from os_containers.ostree.ref_files import RefFiles
 from os_containers.ostree.stored_image import (
     CONFIG,
@@ -29,6 +30,7 @@ from os_containers.ostree.stored_image import (
 )
 from os_containers.ostree.transaction import Transaction, libostree_transaction, shared_lock
 from os_containers.ostree.tree import Directory
+from os_containers.ostree.verification import damaged_in_tree
 from os_containers.paths import Mode
 
 logger = logging.getLogger(__name__)
@@ -159,6 +161,13 @@ class Repo:
         """Tell whether a commit and all its objects are here; their content is not looked at."""
         return self._find_tree(commit) is not None
 
+    def find_damaged(self, commit: str) -> list[str]:
+        """Return the objects of a commit, as CHECKSUM.KIND, that are not what they were, or are missing.
+
+        Reads all of them. Raises BrokenError when the commit or a directory's list of names is damaged.
+        """
+        return damaged_in_tree(self.path, self.mode, read_tree(self.path, *self._tree_of(commit)))
+
     def blob_metadata(self, digest: Digest, key: str) -> str | None:
         """Return one fact that was recorded with a layer or image config."""
         return self.metadata(self._commit_of(refs.blob_ref(digest.hex)), key)
@@ -202,7 +211,13 @@ class Repo:
                     objects.publish()
                 self._refs.write(transaction.refs)
         except OSError as error:
-            raise SystemFaultError(f"cannot write to the repo {self.path}: {error.strerror}") from error
+            raise write_fault(self.path, error) from error
+
+    def free_space(self) -> FreeSpace:
+        """Return what watches over the space that the repo's configuration keeps free."""
+        with translate_errors("read the repo's reserve"):
+            _, reserve = self.ostree.get_min_free_space_bytes()
+        return FreeSpace(self.path, reserve)
 
     def prune(self) -> Pruned:
         """Remove the blobs that no image and no pin needs, then the objects that no ref needs.
@@ -248,7 +263,7 @@ class Repo:
         try:
             self._refs.write(wanted)
         except OSError as error:
-            raise SystemFaultError(f"cannot write to the repo {self.path}: {error.strerror}") from error
+            raise write_fault(self.path, error) from error
 
     def _commit_of(self, ref: str) -> str:
         commit = self._refs.read(ref)

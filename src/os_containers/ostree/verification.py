@@ -1,12 +1,17 @@
-"""Whether objects are what their names say: each name is the checksum of what it stands for."""
+"""Whether objects are what their names say: each name is the checksum of what it stands for.
+
+libostree makes hard links of whatever an object has become, by a bad disk or by a write through a rootfs.
+"""
 
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from os_containers.ostree.formats import SYMLINK_MODE
+from os_containers.ostree.formats import SYMLINK_MODE, kept_xattrs, user_mode
+from os_containers.ostree.objects import IMPLIED_CHECKSUM, object_path
+from os_containers.ostree.tree import Directory
 from os_containers.ostree.variants import encode_header, header_of
 from os_containers.paths import Mode
 
@@ -16,56 +21,85 @@ _METADATA = frozenset({"commit", "dirmeta", "dirtree"})
 
 def damaged_objects(repo: Path, mode: Mode) -> Iterator[str]:
     """Yield the names of the objects, CHECKSUM.KIND, whose content is another one, or cannot be read."""
-    file_checksum = _bare_checksum if mode is Mode.SYSTEM else _bare_user_checksum
     for path in sorted((repo / "objects").glob("??/*")):
-        checksum, _, kind = f"{path.parent.name}{path.name}".partition(".")
-        if kind in _METADATA or kind == "file":
-            compute = file_checksum if kind == "file" else _checksum_of_bytes
-            if _computed(compute, path) != checksum:
-                yield f"{checksum}.{kind}"
+        name = f"{path.parent.name}{path.name}"
+        kind = name.partition(".")[2]
+        if (kind in _METADATA or kind == "file") and _is_damaged(repo, mode, name):
+            yield name
 
 
-def _computed(compute: Callable[[Path], str], path: Path) -> str:
+def damaged_in_tree(repo: Path, mode: Mode, root: Directory) -> list[str]:
+    """Return the files and dirmetas of a tree that are damaged or missing, as CHECKSUM.KIND, each once."""
+    return [name for name in dict.fromkeys(_names(root)) if _is_damaged(repo, mode, name)]
+
+
+def _names(root: Directory) -> Iterator[str]:
+    for directory in root.walk():
+        yield f"{directory.meta or IMPLIED_CHECKSUM}.dirmeta"
+        for checksum in directory.files.values():
+            yield f"{checksum}.file"
+
+
+def _is_damaged(repo: Path, mode: Mode, name: str) -> bool:
+    checksum, _, kind = name.partition(".")
+    path = object_path(repo, name)
     try:
-        return compute(path)
+        if kind in _METADATA:
+            return _checksum_of_bytes(path) != checksum
+        return (_bare_checksum(path) if mode is Mode.SYSTEM else _bare_user_checksum(path)) != checksum
     except (OSError, ValueError):
-        return ""
+        return True
 
 
-def _checksum_of_bytes(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _checksum_of_bytes(path: str) -> str:
+    descriptor = _opened(path)
+    try:
+        return _with_content(b"", descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _bare_checksum(path: Path) -> str:
-    status = path.lstat()
-    if stat.S_ISLNK(status.st_mode):
-        target = os.fsencode(path.readlink()).decode()
-        header = encode_header(status.st_uid, status.st_gid, SYMLINK_MODE, target, _xattrs(path))
-        return hashlib.sha256(header).hexdigest()
-    header = encode_header(status.st_uid, status.st_gid, status.st_mode, "", _xattrs(path))
-    return _with_content(header, path)
+def _bare_checksum(path: str) -> str:
+    try:
+        descriptor = _opened(path)
+    except OSError:
+        return _bare_symlink_checksum(path)
+    try:
+        status = os.fstat(descriptor)
+        header = encode_header(status.st_uid, status.st_gid, status.st_mode, "", kept_xattrs(descriptor))
+        return _with_content(header, descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _bare_user_checksum(path: Path) -> str:
-    meta = os.getxattr(path, "user.ostreemeta", follow_symlinks=False)
-    if stat.S_ISLNK(int.from_bytes(meta[8:12], "big")):
-        target = path.read_bytes().removesuffix(b"\0").decode()
-        return hashlib.sha256(header_of(meta, target)).hexdigest()
-    return _with_content(header_of(meta, ""), path)
+def _bare_symlink_checksum(path: str) -> str:
+    status = os.lstat(path)
+    target = os.readlink(path)  # noqa: PTH115 - a Path would normalise it
+    return hashlib.sha256(encode_header(status.st_uid, status.st_gid, SYMLINK_MODE, target, ())).hexdigest()
 
 
-def _with_content(header: bytes, path: Path) -> str:
+def _bare_user_checksum(path: str) -> str:
+    descriptor = _opened(path)
+    try:
+        meta = os.getxattr(descriptor, "user.ostreemeta")
+        mode = int.from_bytes(meta[8:12], "big")
+        if stat.S_ISLNK(mode):
+            target = os.read(descriptor, _CHUNK).removesuffix(b"\0").decode()
+            return hashlib.sha256(header_of(meta, target)).hexdigest()
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) != user_mode(mode):
+            raise ValueError("not the mode that such a file has on disk")
+        return _with_content(header_of(meta, ""), descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: str) -> int:
+    # a symlink must not be followed, and a fifo not be waited for
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _with_content(header: bytes, descriptor: int) -> str:
     hasher = hashlib.sha256(header)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            hasher.update(chunk)
+    while chunk := os.read(descriptor, _CHUNK):
+        hasher.update(chunk)
     return hasher.hexdigest()
-
-
-def _xattrs(path: Path) -> tuple[tuple[bytes, bytes], ...]:
-    # a label is the host's affair: we store none
-    names = [name for name in os.listxattr(path, follow_symlinks=False) if name != "security.selinux"]
-    return tuple(
-        (os.fsencode(name), os.getxattr(path, name, follow_symlinks=False)) for name in sorted(names)
-    )

@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -156,11 +157,51 @@ def test_a_checkout_of_a_layer_is_refused(repo: Repo, tmp_path: Path) -> None:
         checkout(repo, commit, tmp_path / "rootfs")
 
 
-def test_b93_a_checkout_without_an_object_fails(repo: Repo, tmp_path: Path) -> None:
-    commit = commit_image(repo, {"f": b"hello"})
-    next((repo.path / "objects").glob("*/*.file")).unlink()
-    with pytest.raises(OsContainersError, match="cannot check out"):
-        checkout(repo, commit, tmp_path / "rootfs")
+def _objects(repo: Repo, kind: str) -> list[Path]:
+    return sorted((repo.path / "objects").glob(f"*/*.{kind}"))
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "a file is missing": ("file", Path.unlink),
+    "a file has a flipped bit": ("file", _flip),
+    "a file is empty": ("file", lambda path: path.write_bytes(b"")),
+    "a file is longer": ("file", lambda path: path.write_bytes(b"hello, world")),
+    "a file has another mode": ("file", lambda path: path.chmod(0o600)),
+    "a file is a fifo": ("file", lambda path: (path.unlink(), os.mkfifo(path))),
+    "a file is a directory": ("file", lambda path: (path.unlink(), path.mkdir())),
+    "a dirtree is missing": ("dirtree", Path.unlink),
+    "a dirtree has a flipped bit": ("dirtree", _flip),
+    "a dirtree is truncated": ("dirtree", lambda path: path.write_bytes(path.read_bytes()[:-1])),
+    "a dirmeta is missing": ("dirmeta", Path.unlink),
+    "a dirmeta has a flipped bit": ("dirmeta", _flip),
+    "the commit is truncated": ("commit", lambda path: path.write_bytes(path.read_bytes()[:-40])),
+    "the commit is missing": ("commit", Path.unlink),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_b93_a_checkout_never_yields_what_was_not_pulled(repo: Repo, tmp_path: Path, damage: str) -> None:
+    """Not one file of it is there, and an image that needs nothing of the damage is checked out."""
+    kind, inflict = DAMAGES[damage]
+    bad = commit_image(repo, {"f": b"hello"})
+    damaged = _objects(repo, kind)[0]
+    inflict(damaged)
+    with pytest.raises(OsContainersError) as caught:
+        checkout(repo, bad, tmp_path / "rootfs")
+    assert isinstance(caught.value, BrokenError)
+    assert caught.value.hint
+    assert not (tmp_path / "rootfs").exists()
+    if kind == "file":
+        assert repo.find_damaged(bad) == [f"{damaged.parent.name}{damaged.name}"]
+        good = commit_image(repo, {"g": b"world"})
+        checkout(repo, good, tmp_path / "good")
+        assert (tmp_path / "good/g").read_text() == "world"
 
 
 def test_the_repo_is_made_when_there_is_none(tmp_path: Path, mode: Mode) -> None:
@@ -191,6 +232,14 @@ def test_b95_a_repo_of_the_other_mode_is_refused(repo: Repo) -> None:
     other = Mode.USER if repo.mode is Mode.SYSTEM else Mode.SYSTEM
     with pytest.raises(SystemFaultError, match="is not of the mode bare"):
         Repo.open(repo.path, other)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_b95_a_repo_of_somebody_else_is_refused(repo: Repo) -> None:
+    os.chown(repo.path, 1000, -1)
+    with pytest.raises(SystemFaultError, match="belongs to user 1000, not to 0") as caught:
+        Repo.open(repo.path, repo.mode)
+    assert "OSTREE_REPO" in str(caught.value.hint)
 
 
 def test_b95_a_newer_repo_is_refused(repo: Repo) -> None:

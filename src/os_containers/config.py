@@ -1,0 +1,95 @@
+"""What the administrator has set: the tables of config.toml, those of the system first, then the user's own.
+
+/etc/os-containers/config.toml                  for the host, and for all its users
+$XDG_CONFIG_HOME/os-containers/config.toml      for one user, who may change what the host's says
+
+    [limits]                     of an image; all keys are the fields of image/limits.py
+    layer_size = "100GiB"        bytes, or a text with KiB, MiB, GiB or TiB
+    retries = 5
+
+A key that is not known is refused, so that no mistake in writing passes as a setting.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from os_containers.errors import UsageError
+from os_containers.image.limits import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Table = TypeVar("_Table", bound="DataclassInstance")
+
+_SIZE = re.compile(r"([0-9]+) *([KMGT]iB)")
+_UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+_MAX = 2**63 - 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Config:
+    """All that can be set; each table is a value of the stage that it is for."""
+
+    limits: Limits = DEFAULT_LIMITS
+
+
+def load_config(files: Iterable[Path]) -> Config:
+    """Return what the files say, each changing what those before it said; a missing one says nothing."""
+    config = Config()
+    for file in files:
+        try:
+            text = file.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise UsageError(f"{file} cannot be read: {error.strerror}", hint=f"look at {file}") from error
+        config = parse_config(text, config, str(file))
+    return config
+
+
+def parse_config(text: bytes, base: Config, file: str) -> Config:
+    """Return base with what a file's text changes. Raises UsageError, which names the file and the key."""
+    # most hosts have no such file, and need not wait for this
+    import tomllib  # noqa: PLC0415
+
+    try:
+        document = tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{file} is no TOML: {error}", hint=f"correct {file}") from error
+    tables = {field.name: getattr(base, field.name) for field in dataclasses.fields(Config)}
+    for name, table in document.items():
+        if name not in tables:
+            raise UsageError(f"{file}: {name!a} is unknown", hint=f"there are: {', '.join(tables)}")
+        if not isinstance(table, dict):
+            raise UsageError(f"{file}: {name} must be a table", hint=f"write [{name}]")
+        tables[name] = _changed(tables[name], table, f"{file}: {name}")
+    return Config(**tables)
+
+
+def _changed(table: _Table, document: Mapping[str, object], where: str) -> _Table:
+    known = {field.name: getattr(table, field.name) for field in dataclasses.fields(table)}
+    for key, value in document.items():
+        if key not in known:
+            raise UsageError(f"{where}: {key!a} is unknown", hint=f"there are: {', '.join(known)}")
+        known[key] = _checked(value, known[key], f"{where}.{key}")
+    return dataclasses.replace(table, **known)
+
+
+def _checked(value: object, default: object, where: str) -> int | float:
+    """Return a value of the type that its default has; a number of bytes may be written with its unit."""
+    if isinstance(default, float):
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX:
+            return float(value)
+        raise UsageError(f"{where} must be a number of seconds, not {value!a}", hint="for example 60 or 0.5")
+    size = _bytes(value) if isinstance(value, str) else value
+    if isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= _MAX:
+        return size
+    raise UsageError(f"{where} must be a number or a size, not {value!a}", hint='for example 500 or "64GiB"')
+
+
+def _bytes(text: str) -> int | None:
+    match = _SIZE.fullmatch(text)
+    return int(match[1]) * _UNITS[match[2]] if match else None

@@ -1,0 +1,112 @@
+"""What config.toml may say: known keys of the right type; anything else is refused by file and key."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from os_containers.config import Config, load_config, parse_config
+from os_containers.errors import UsageError
+from os_containers.image.limits import DEFAULT_LIMITS, GiB, KiB, Limits, MiB
+
+FILE = "/etc/os-containers/config.toml"
+
+
+def test_nothing_set_means_the_limits_that_everybody_has() -> None:
+    """Without a file, with an empty one, and with an empty table."""
+    assert load_config([Path("/nonexistent/config.toml"), Path("/etc/passwd/config.toml")]) == Config()
+    assert parse_config(b"", Config(), FILE) == parse_config(b"[limits]", Config(), FILE) == Config()
+    assert Config().limits == DEFAULT_LIMITS
+
+
+def test_the_limits_are_those_of_the_design() -> None:
+    """Changing one is a decision, not an accident."""
+    assert Limits() == Limits(
+        json_size=4 * MiB,
+        json_depth=100,
+        layers=500,
+        layer_size=64 * GiB,
+        ratio=2000,
+        ratio_from=64 * MiB,
+        entries=2_000_000,
+        extended_header=MiB,
+        path=4095,
+        component=255,
+        xattr_value=64 * KiB,
+        xattrs=100,
+        reply_size=32 * KiB,
+        no_progress=60.0,
+        retries=3,
+        retry_pause=1.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("0", 0), ("500", 500), ('"64GiB"', 64 * GiB), ('"1 MiB"', MiB), ('"3KiB"', 3072), ('"2TiB"', 2 << 40)],
+)
+def test_sizes_are_numbers_or_have_a_unit(written: str, value: int) -> None:
+    """As in systemd's files, a unit is one of 1024."""
+    assert parse_config(f"limits.layer_size = {written}".encode(), Config(), FILE).limits.layer_size == value
+
+
+@pytest.mark.parametrize(("written", "value"), [("5", 5.0), ("0.5", 0.5)])
+def test_times_are_seconds(written: str, value: float) -> None:
+    """With or without a fraction."""
+    assert (
+        parse_config(f"limits.no_progress = {written}".encode(), Config(), FILE).limits.no_progress == value
+    )
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Limits), ids=lambda field: field.name)
+def test_every_limit_can_be_set(field: "dataclasses.Field[object]") -> None:
+    """By its own name."""
+    config = parse_config(f"[limits]\n{field.name} = 7".encode(), Config(), FILE)
+    assert config == Config(limits=dataclasses.replace(Limits(), **{field.name: 7}))
+
+
+def test_what_a_user_says_changes_what_the_host_says(tmp_path: Path) -> None:
+    """Key by key."""
+    (tmp_path / "host").write_text('[limits]\nlayers = 10\nlayer_size = "1GiB"\n')
+    (tmp_path / "user").write_text("[limits]\nlayers = 20\n")
+    config = load_config([tmp_path / "host", tmp_path / "user"])
+    assert config.limits == Limits(layers=20, layer_size=GiB)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "hint"),
+    [
+        (b"[limits]\nlayer_sise = 1", "limits: 'layer_sise' is unknown", "layer_size"),
+        (b"[limit]\n", "'limit' is unknown", "limits"),
+        (b"limits = 5", "limits must be a table", r"write \[limits\]"),
+        (b"limits.layers = true", "limits.layers must be a number or a size, not True", "500"),
+        (b"limits.layers = 1.5", "limits.layers must be", "500"),
+        (b"limits.layers = -1", "limits.layers must be", "500"),
+        (b"limits.layers = 9223372036854775808", "limits.layers must be", "500"),
+        (b'limits.layer_size = "64 gigs"', "limits.layer_size must be", "64GiB"),
+        (b'limits.layer_size = "9999999999999TiB"', "limits.layer_size must be", "64GiB"),
+        (b"limits.layer_size = []", "limits.layer_size must be", "64GiB"),
+        (b'limits.no_progress = "1min"', "limits.no_progress must be a number of seconds", "60"),
+        (b"limits.no_progress = nan", "limits.no_progress must be a number of seconds", "60"),
+        (b"limits.no_progress = -1.0", "limits.no_progress must be a number of seconds", "60"),
+        (b"limits.no_progress = false", "limits.no_progress must be a number of seconds", "60"),
+        (b"[limits", "is no TOML", "correct"),
+        (b"\xff", "is no TOML", "correct"),
+        (b"a = " + b"[" * 100_000, "is no TOML", "correct"),
+        (b'limits."\\u001b[2J" = 1', r"'\\x1b\[2J' is unknown", "layers"),
+        (b'"\\u001b[2J" = 1', r"'\\x1b\[2J' is unknown", "limits"),
+    ],
+)
+def test_mistakes_are_told_with_file_and_key(text: bytes, said: str, hint: str) -> None:
+    """No mistake in writing passes as a setting."""
+    with pytest.raises(UsageError, match=f"^{FILE}:? ?.*{said}") as caught:
+        parse_config(text, Config(), FILE)
+    assert caught.value.hint
+    assert hint.replace("\\", "") in caught.value.hint
+    assert caught.value.message.isprintable()
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """It may hold limits that must not be passed over."""
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_config([tmp_path])

@@ -159,6 +159,43 @@ class FakeSource:
         yield io.BytesIO(self.blobs[digest])
 
 
+@dataclass(frozen=True)
+class RawImage:
+    """An image as a registry gives it."""
+
+    manifest: bytes
+    config: bytes
+    source: FakeSource
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.of(self.manifest)
+
+
+def raw_image(*tars: bytes, compression: str = "gzip") -> RawImage:
+    """Return an image made of tars, whatever they hold."""
+    layers = [one_layer(tar, compression)[1] for tar in tars]
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+    }
+    raw = json.dumps(config).encode()
+    manifest = {
+        "schemaVersion": 2,
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "digest": Digest.of(raw),
+            "size": len(raw),
+        },
+        "layers": [
+            {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size} for layer in layers
+        ],
+    }
+    blobs = {layer.digest: compress(tar, compression) for layer, tar in zip(layers, tars, strict=True)}
+    return RawImage(json.dumps(manifest).encode(), raw, FakeSource(blobs))
+
+
 def one_layer(tar: bytes, compression: str = "gzip") -> tuple[FakeSource, Layer]:
     """Return a source with one layer, and that layer."""
     blob = compress(tar, compression)

@@ -25,6 +25,8 @@ _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 # what file systems answer that lack a way of renaming, and kernels that lack the call
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
+# So long that another name of 255 bytes still makes a path that Linux takes (4096 bytes with the NUL).
+_LONG_PATH = 3800
 
 
 def fsync_directory(directory: Path) -> None:
@@ -161,11 +163,18 @@ def remove_tree(tree: Path) -> None:
         directory.chmod(stat.S_IRWXU)
         for entry in list(os.scandir(directory)):
             if entry.is_dir(follow_symlinks=False):
-                directories.append(Path(entry.path))
+                inner = Path(entry.path)
+                directories.append(inner if len(entry.path) < _LONG_PATH else _moved_up(inner, tree))
             else:
                 Path(entry.path).unlink()
     for directory in reversed(directories):
         directory.rmdir()
+
+
+def _moved_up(directory: Path, tree: Path) -> Path:
+    """Return the new place of a directory that is too deep for its names to be used as paths."""
+    directory.chmod(stat.S_IRWXU)
+    return directory.rename(temporary_name(tree / "deep"))
 
 
 def refuse_mounts(tree: Path) -> None:

@@ -104,6 +104,24 @@ def test_a_shared_lock_is_held_by_many(tmp_path: Path) -> None:
         pass
 
 
+def test_b46_remove_tree_removes_what_is_deeper_than_a_path_can_say(tmp_path: Path) -> None:
+    """A layer's path may have 4095 bytes, and more stands before it on the host."""
+    before = os.open(".", os.O_PATH)
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    try:
+        os.chdir(tree)
+        for _ in range(30):
+            os.mkdir("d" * 250)  # noqa: PTH102 - no path is long enough
+            os.chdir("d" * 250)
+            Path("file").touch()
+    finally:
+        os.fchdir(before)
+        os.close(before)
+    files.remove_tree(tree)
+    assert not tree.exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 def test_b101_remove_tree_refuses_what_is_mounted_in_it(tmp_path: Path) -> None:
     """A directory of the same file system, which no look at the device tells."""

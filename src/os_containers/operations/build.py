@@ -63,6 +63,8 @@ class Built:
 
 def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> Built:
     """Return what was made in the directory. Raises ImageError when the image does not make a deployment."""
+    if not blueprint.image.parsed_manifest().layers:
+        raise ImageError("the image has no layers", hint="there is nothing in it that could run")
     rootfs = directory / "rootfs"
     checkout(repo, blueprint.image.commit, rootfs)
     draft = _Draft(system, blueprint, rootfs, load_exports(rootfs))

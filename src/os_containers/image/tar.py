@@ -233,7 +233,7 @@ def normalise(name: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
     if ".." in parts:
         raise ImageError(f"{name[:300]!a} leaves the layer")
     path = "/".join(parts)
-    if len(name) > limits.component:
+    if len(name) > limits.component or len(name) > limits.path:
         _check_lengths(path.encode(), limits)
     return path
 

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -498,3 +499,206 @@ def test_b18_an_old_skopeo_must_not_skip_a_policy(
         open_image(ImageReference.parse("x"), ProxyOptions()),
     ):
         pass
+
+
+def pid_of(fake_skopeo: Path) -> Path:
+    """Return where a fake skopeo writes its process id."""
+    return fake_skopeo.with_name("pid")
+
+
+def ended(pid: Path) -> bool:
+    """Tell whether a process is over and was waited for."""
+    return not Path(f"/proc/{pid.read_text()}").exists()
+
+
+SPEAKING = """
+import json, os, signal, time
+open({pid!r}, "w").write(str(os.getpid()))
+peer = socket.socket(fileno=int(sys.argv[-1].partition("=")[2]))
+reply = json.dumps(dict(success=True, value="0.2.8", pipeid=7, error="")).encode()
+while request := peer.recv(40000):
+    method = json.loads(request)["method"]
+    {body}
+    else:
+        peer.send(reply)
+"""
+
+FAULTS = {
+    "killed amid a blob": (
+        (
+            "if method == 'GetBlob':\n"
+            "        r, w = os.pipe(); socket.send_fds(peer, [reply], [r]); os.write(w, b'x' * 100)\n"
+            "        os.kill(os.getpid(), signal.SIGKILL)"
+        ),
+        RegistryError,
+        "skopeo ended",
+    ),
+    "no reply": ("if method == 'GetBlob': time.sleep(30)", RegistryError, "did not answer for 0.5 seconds"),
+    "no reply to the end": (
+        (
+            "if method == 'GetBlob':\n"
+            "        r, w = os.pipe(); socket.send_fds(peer, [reply], [r]); os.write(w, b'x' * 1000)\n"
+            "    elif method == 'FinishPipe': time.sleep(30)"
+        ),
+        RegistryError,
+        "did not answer for 0.5 seconds",
+    ),
+    "no descriptor": ("if method == 'GetBlob': peer.send(reply)", SystemFaultError, "passed 0 descriptors"),
+    "two descriptors": (
+        "if method == 'GetBlob': socket.send_fds(peer, [reply], list(os.pipe()))",
+        SystemFaultError,
+        "passed 2 descriptors",
+    ),
+    "five descriptors": (
+        "if method == 'GetBlob': socket.send_fds(peer, [reply], [0, 1, 2, 0, 1])",
+        SystemFaultError,
+        "passed 2 descriptors",
+    ),
+    "garbage": ("if method == 'GetBlob': peer.send(b'garbage')", SystemFaultError, "malformed"),
+    "garbage that is deep": (
+        "if method == 'GetBlob': peer.send(b'{\"success\": true, \"value\": ' + b'[' * 20000)",
+        SystemFaultError,
+        "nested deeper",
+    ),
+    "garbage with a descriptor": (
+        "if method == 'GetBlob': socket.send_fds(peer, [b'{}'], [os.pipe()[0]])",
+        SystemFaultError,
+        "missing required field",
+    ),
+    "hangs when it is to end": (
+        (
+            "if method == 'GetBlob':\n"
+            "        signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "        peer.send(b'{}')\n"
+            "        time.sleep(30)"
+        ),
+        SystemFaultError,
+        "missing required field",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_b17_a_skopeo_that_fails_amid_a_pull_is_ended_and_told(fake_skopeo: Path, fault: str) -> None:
+    """Within the time for no progress; it is waited for, and every descriptor is closed."""
+    body, kind, said = FAULTS[fault]
+    script(fake_skopeo, SPEAKING.format(pid=str(pid_of(fake_skopeo)), body=body))
+    before, descriptors = time.monotonic(), open_descriptors()
+    limits = Limits(no_progress=0.5, retry_pause=0.0)
+    with (
+        pytest.raises(kind, match=said) as caught,
+        open_image(ImageReference.parse("quay.io/app"), INSECURE, limits) as image,
+        image.blob(Digest.of(b""), 1000) as file,
+    ):
+        b"".join(iter(lambda: file.read(1000), b""))
+    assert caught.value.message.isprintable()
+    assert time.monotonic() - before < 10
+    assert open_descriptors() == descriptors
+    assert ended(pid_of(fake_skopeo))
+
+
+def test_b17_a_manifest_that_never_comes_is_not_waited_for(fake_skopeo: Path) -> None:
+    """The pipe is there, and stays empty."""
+    body = (
+        "if method == 'GetManifest':\n"
+        "        r, w = os.pipe(); socket.send_fds(peer, [reply], [r])\n"
+        "    elif method == 'FinishPipe': time.sleep(30)"
+    )
+    script(fake_skopeo, SPEAKING.format(pid=str(pid_of(fake_skopeo)), body=body))
+    with (
+        pytest.raises(RegistryError, match=r"nothing arrived for 0\.5 seconds"),
+        open_image(ImageReference.parse("quay.io/app"), INSECURE, Limits(no_progress=0.5)) as image,
+    ):
+        image.manifest()
+    assert ended(pid_of(fake_skopeo))
+
+
+@pytest.mark.parametrize(("length", "taken"), [(32 << 10, True), ((32 << 10) + 1, False)])
+def test_b17_a_reply_may_have_32_kib(fake_skopeo: Path, length: int, taken: bool) -> None:  # noqa: FBT001
+    """And not a byte more, even when all of it could be understood."""
+    body = f"if method == 'OpenImage': peer.send(reply.ljust({length}))"
+    script(fake_skopeo, SPEAKING.format(pid=str(pid_of(fake_skopeo)), body=body))
+    refused = pytest.raises(SystemFaultError, match="more than 32768 bytes")
+    with (
+        contextlib.nullcontext() if taken else refused,
+        open_image(ImageReference.parse("quay.io/app"), INSECURE),
+    ):
+        pass
+
+
+def test_b1_a_manifest_from_skopeo_is_bounded_as_well(tmp_path: Path) -> None:
+    """By the limit that was set, which itself is allowed."""
+    layout = build_image(tmp_path / "image", {"/a": "1"})
+    reference = ImageReference.parse(f"oci:{layout}")
+    with open_image(reference, ProxyOptions()) as image:
+        length = len(image.manifest()[1])
+    with open_image(reference, ProxyOptions(), Limits(json_size=length)) as image:
+        assert len(image.manifest()[1]) == length
+    with (
+        pytest.raises(ImageError, match=f"more than {length - 1} bytes"),
+        open_image(reference, ProxyOptions(), Limits(json_size=length - 1)) as image,
+    ):
+        image.manifest()
+
+
+@pytest.mark.parametrize(("retries", "requests"), [(0, 1), (1, 2), (3, 4)])
+def test_b16_how_often_is_tried_again_can_be_set(fake_skopeo: Path, retries: int, requests: int) -> None:
+    """Each pause is four times the one before, and a little more by chance."""
+    log = fake_skopeo.with_name("log")
+    body = (
+        f"open({str(log)!r}, 'a').write(method + ' ' + str(time.monotonic()) + chr(10))\n"
+        '    if method == \'OpenImage\': peer.send(b\'{{"success": false, "error": "status: 503"}}\')'
+    )
+    script(
+        fake_skopeo,
+        SPEAKING.format(pid=str(pid_of(fake_skopeo)), body=body.replace("{{", "{").replace("}}", "}")),
+    )
+    limits = Limits(retries=retries, retry_pause=0.05)
+    reference = ImageReference.parse("quay.io/app")
+    with pytest.raises(RegistryError, match="503"), open_image(reference, INSECURE, limits):
+        pass
+    times = [float(line.split()[1]) for line in log.read_text().splitlines() if "OpenImage" in line]
+    assert len(times) == requests
+    pauses = [after - before for before, after in itertools.pairwise(times)]
+    assert all(pause >= 0.05 * 4**number for number, pause in enumerate(pauses))
+
+
+@pytest.mark.parametrize("said", ["flag provided but not defined: -sockfd", "unknown command"])
+def test_b17_a_skopeo_that_is_too_old_is_told(fake_skopeo: Path, said: str) -> None:
+    """The next step is to update it."""
+    script(fake_skopeo, f"sys.exit({said!r})")
+    with pytest.raises(SystemFaultError) as caught, open_image(ImageReference.parse("x"), INSECURE):
+        pass
+    assert caught.value.hint == "update skopeo"
+
+
+def test_b66_a_reference_never_stands_on_a_command_line(fake_skopeo: Path, tmp_path: Path) -> None:
+    """It goes to skopeo as a message, so that no shell and no option parser sees it."""
+    seen = tmp_path / "seen"
+    script(fake_skopeo, f"open({str(seen)!r}, 'w').write(' '.join(sys.argv))")
+    with pytest.raises(OsContainersError), open_image(ImageReference.parse("oci:/a;$(x)`y`"), INSECURE):
+        pass
+    assert "$(x)" not in seen.read_text()
+
+
+POLICIES = {
+    "reject": [{"type": "reject"}],
+    "signature": [{"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/nonexistent.gpg"}],
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_b18_the_policy_of_the_host_is_obeyed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    """By skopeo, or by us where it would not look."""
+    file = tmp_path / ".config/containers/policy.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"default": POLICIES[policy]}))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    layout = build_image(tmp_path / "image", {"/a": "1"})
+    with (
+        pytest.raises(PolicyError),
+        open_image(ImageReference.parse(f"oci:{layout}"), ProxyOptions()) as image,
+    ):
+        image.manifest()

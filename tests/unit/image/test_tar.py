@@ -2,12 +2,13 @@
 
 import io
 import tarfile
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from images import Directory, File, HardLink, Symlink, build_layer
-from tars import END, gnu_long, header, padded, pax
+from tars import END, gnu_long, header, padded, pax, pax_record
 
 from os_containers.errors import ImageError
 from os_containers.image.limits import DEFAULT_LIMITS, KiB, Limits, MiB
@@ -277,6 +278,54 @@ def test_b40_malformed_pax_records_are_refused(data: bytes) -> None:
     archive = header(typeflag=b"x", size=b"%o" % len(data)) + padded(data) + header() + END
     with pytest.raises(ImageError, match="pax header is malformed"):
         entries(archive)
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        pytest.param(header(size=b"\xff" * 12) * 2, id="cve_2025_8194-negative-size"),
+        pytest.param(pax((b"size", b"-512")) + header(), id="cve_2025_8194-negative-pax-size"),
+        pytest.param(header(typeflag=b"x", size=b"\xff" * 12), id="cve_2025_8194-negative-extension"),
+        pytest.param(header(typeflag=b"x", size=b"6") + padded(b"0 a=b\n"), id="cve_2019_20907-no-length"),
+        pytest.param(header(typeflag=b"x", size=b"5") + padded(b"1 a=\n"), id="cve_2019_20907-too-short"),
+        pytest.param(
+            header(typeflag=b"x", size=b"%o" % MiB) + b"1" * MiB, id="cve_2024_6232-digits-without-end"
+        ),
+        pytest.param(header(typeflag=b"x", size=b"%o" % MiB) + b" 1" * (MiB // 2), id="cve_2024_6232-blanks"),
+        pytest.param(
+            header(typeflag=b"x", size=b"%o" % MiB) + b"5 a=\n" * (MiB // 6) + bytes(MiB % 6),
+            id="cve_2024_6232-many-records",
+        ),
+        pytest.param(header(size=b"0" * 12, mode=b" " * 7 + b"8"), id="cve_2024_6232-blanks-in-a-number"),
+    ],
+)
+def test_b40_what_made_other_readers_loop_ends_at_once(archive: bytes) -> None:
+    """The flaws of Python's tarfile: each is refused in a moment."""
+    started = time.process_time()
+    with pytest.raises(ImageError):
+        entries(archive + END)
+    assert time.process_time() - started < 2
+
+
+def test_b40_an_extended_header_may_have_a_mebibyte() -> None:
+    """Its limit is allowed, one byte more is not, whatever the limit is."""
+    record = pax_record(b"comment", b"c" * 100)
+    archive = header(typeflag=b"x", size=b"%o" % len(record)) + padded(record) + header() + END
+    assert len(entries(archive, Limits(extended_header=len(record)))) == 1
+    with pytest.raises(ImageError, match=f"has {len(record)} bytes"):
+        entries(archive, Limits(extended_header=len(record) - 1))
+    largest = pax((b"comment", b"c" * (MiB - len(pax_record(b"comment", b"")) - 6)))
+    assert len(entries(largest + header() + END)) == 1
+
+
+def test_b28_the_bounds_of_attributes_can_be_set() -> None:
+    """One less is too little."""
+    archive = pax((b"SCHILY.xattr.user.a", b"12345"), (b"SCHILY.xattr.user.b", b"1")) + header() + END
+    assert len(entries(archive, Limits(xattrs=2, xattr_value=5))[0].xattrs) == 2
+    with pytest.raises(ImageError, match="has 2 extended attributes"):
+        entries(archive, Limits(xattrs=1))
+    with pytest.raises(ImageError, match="larger than 4 bytes"):
+        entries(archive, Limits(xattr_value=4))
 
 
 @pytest.mark.parametrize("uid", [b"4294967295", b"-1", b"1.5", b"99999999999999999999"])

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import pytest
 
 from os_containers import process
-from os_containers.errors import ImageError, OsContainersError
+from os_containers.errors import ImageError, OsContainersError, RegistryError
 from os_containers.events import (
     BlobFinished,
     BlobPresent,
@@ -24,6 +24,7 @@ from os_containers.events import (
     Warned,
     ignore,
 )
+from os_containers.image.failures import TransientError
 from os_containers.image.limits import Limits
 from os_containers.image.manifest import Digest
 from os_containers.ostree.checkout import checkout
@@ -103,7 +104,7 @@ def pull(repo: Repo, registry: Registry, name: str = "image", *, on_event: OnEve
         manifest_raw=registry.manifest,
         config_raw=registry.config,
         name=name,
-        limits=Limits(),
+        limits=Limits(retry_pause=0.0),
         on_event=on_event,
     )
 
@@ -251,6 +252,38 @@ def test_b4_a_corrupt_blob_leaves_nothing(repo: Repo, served: slice) -> None:
     with pytest.raises(ImageError):
         pull(repo, registry)
     assert objects(repo) == set()
+
+
+@dataclass
+class Flaky(Registry):
+    """A registry whose connection breaks amid the first blobs."""
+
+    breaks: int = 0
+
+    @contextlib.contextmanager
+    def blob(self, digest: Digest, size: int) -> Iterator[BinaryIO]:
+        with super().blob(digest, size) as file:
+            if self.breaks:
+                self.breaks -= 1
+                file.read(10)
+                raise TransientError("connection reset by peer", hint="try again")
+            yield file
+
+
+@pytest.mark.parametrize(("breaks", "fetched"), [(1, 2), (3, 4), (4, 4)])
+def test_b16_a_layer_that_breaks_off_is_fetched_again(repo: Repo, breaks: int, fetched: int) -> None:
+    """Three times, and what came before is forgotten; then it is told."""
+    given = registry_of(BASE)
+    registry = Flaky(given.blobs, given.manifest, given.config, breaks=breaks)
+    if breaks > 3:
+        with pytest.raises(RegistryError, match="reset") as caught:
+            pull(repo, registry)
+        assert type(caught.value) is RegistryError
+        assert objects(repo) == set()
+    else:
+        assert pull(repo, registry).size == 11
+    assert len(registry.fetched) == fetched
+    assert list((repo.path / "tmp").glob("os-containers-*")) == []
 
 
 def test_b4_a_blob_that_is_longer_leaves_nothing(repo: Repo) -> None:

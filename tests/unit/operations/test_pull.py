@@ -1,0 +1,156 @@
+"""Pull: from a layout on disk, by the real skopeo, into the store and nowhere else."""
+
+import json
+import os
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from images import Symlink, add_blob, build_image, build_layer, raw_image, write_index, write_layout
+from tars import END, header
+
+from os_containers.errors import ImageError, OsContainersError, UsageError
+from os_containers.image.manifest import Digest
+from os_containers.image.reference import ImageReference
+from os_containers.operations.install import install
+from os_containers.operations.pull import pull
+
+if TYPE_CHECKING:
+    from conftest import Machine
+
+pytestmark = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
+
+
+def snapshot(top: Path, *, but: Collection[Path]) -> dict[str, tuple[object, ...]]:
+    """Return all that is in a directory, with everything that a change would show in."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in (top, *top.rglob("*")):
+        if not {path, *path.parents} & set(but):
+            status = path.lstat()
+            content = path.read_bytes() if path.is_file() else b""
+            fields = (status.st_mode, status.st_uid, status.st_gid, status.st_ino, status.st_ctime_ns)
+            found[str(path)] = (*fields, content)
+    return found
+
+
+def hostile(directory: Path, victim: Path, kind: str) -> Path:
+    """Make a layout of an image that wants to reach a victim."""
+    up = "/".join([".."] * len(directory.parts)) + str(victim)
+    tars = {
+        "good": build_layer({"/a": "1", "/etc/link": Symlink(str(victim))}),
+        "up": header(f"{up}/evil"[:99].encode()) + END,
+        "absolute": header(f"{victim}/evil"[-99:].encode()) + END,
+        "through a symlink": build_layer({"/x": Symlink(str(victim)), "/x/evil": "evil"}),
+        "whiteout": header(b"d/.wh...") + END,
+        "damaged": build_layer({"/a": "1"})[:-1500] + b"x" * 600,
+    }
+    image = raw_image(tars[kind])
+    return write_layout(directory, image.config, [tars[kind]], name="example.org/hostile:1")
+
+
+@pytest.mark.parametrize("kind", ["good", "up", "absolute", "through a symlink", "whiteout", "damaged"])
+def test_i18_a_pull_changes_nothing_but_the_store(
+    machine: "Machine", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Neither the host, nor the home, nor the directory for temporary files, whatever the image is."""
+    home, scratch, victim = (tmp_path / name for name in ("home", "scratch", "victim"))
+    for directory in (home, scratch, victim):
+        directory.mkdir()
+    (victim / "hello").write_text("the host's own")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.chdir(victim)
+    layout = hostile(tmp_path / "layout", victim, kind)
+    machine.system.repo()
+    (machine.paths.locks / "store").touch()
+    ours = (machine.paths.repo.parent, scratch)
+    before = snapshot(tmp_path, but=ours)
+    try:
+        pull(machine.system, ImageReference.parse(f"oci:{layout}"))
+    except ImageError:
+        assert kind != "good"
+        assert machine.system.repo().images() == []
+    assert snapshot(tmp_path, but=ours) == before
+    assert os.listdir(scratch) == []  # noqa: PTH208 - names are enough
+
+
+def test_b12_limits_of_the_configuration_are_those_of_a_pull(machine: "Machine", tmp_path: Path) -> None:
+    """Read from config.toml; a mistake in it is told, and nothing is pulled."""
+    layout = build_image(tmp_path / "layout", {"/a": "1"}, {"/b": "2"}, name="example.org/app:1")
+    reference = ImageReference.parse(f"oci:{layout}")
+    config = machine.paths.config_files[-1]
+    config.parent.mkdir(parents=True)
+    config.write_text("[limits]\nlayers = 1\n")
+    with pytest.raises(ImageError, match="has 2 layers, more than 1"):
+        pull(machine.system, reference)
+    config.write_text("[limits]\nlayer = 2\n")
+    with pytest.raises(UsageError, match="'layer' is unknown"):
+        pull(machine.system, reference)
+    config.write_text("[limits]\nlayers = 2\n")
+    assert pull(machine.system, reference).name == "example.org/app:1"
+
+
+def test_b12_an_image_without_layers_can_be_pulled_but_not_installed(
+    machine: "Machine", tmp_path: Path
+) -> None:
+    """It holds nothing that could run; nothing of the container is left."""
+    layout = build_image(tmp_path / "layout", name="example.org/empty:1", cmd=["/bin/app"])
+    assert pull(machine.system, ImageReference.parse(f"oci:{layout}")).layers() == ()
+    before = machine.snapshot()
+    with pytest.raises(ImageError, match="the image has no layers"):
+        install(machine.system, "example.org/empty:1", settings={})
+    assert machine.snapshot() == before
+    assert list(machine.paths.staging.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "damage", ["index.json", "manifest", "config", "layer", "no blobs"], ids=lambda name: f"b4-{name}"
+)
+def test_b4_a_layout_that_is_damaged_leaves_the_image_before_it(
+    machine: "Machine", tmp_path: Path, damage: str
+) -> None:
+    """In any of its files."""
+    build_image(tmp_path / "old", {"/version": "1"}, name="example.org/app:1")
+    former = pull(machine.system, ImageReference.parse(f"oci:{tmp_path / 'old'}"))
+    layout = build_image(tmp_path / "new", {"/version": "2"}, name="example.org/app:1")
+    (described,) = json.loads((layout / "index.json").read_text())["manifests"]
+    blobs = layout / "blobs/sha256"
+    manifest = blobs / Digest(described["digest"]).hex
+    named = json.loads(manifest.read_text())
+    files = {
+        "index.json": layout / "index.json",
+        "manifest": manifest,
+        "config": blobs / Digest(named["config"]["digest"]).hex,
+        "layer": blobs / Digest(named["layers"][0]["digest"]).hex,
+    }
+    if damage == "no blobs":
+        shutil.rmtree(blobs)
+    else:
+        files[damage].write_bytes(files[damage].read_bytes()[:-5] + b"xxxxx")
+    with pytest.raises(OsContainersError) as caught:
+        pull(machine.system, ImageReference.parse(f"oci:{layout}"), name="example.org/app:1")
+    assert caught.value.message.isprintable()
+    assert machine.system.repo().images() == [former]
+
+
+def test_cve_2014_9358_no_name_of_an_image_becomes_a_path(machine: "Machine", tmp_path: Path) -> None:
+    """A name inside a layout that climbs is refused; so are the ids in it."""
+    layout = build_image(tmp_path / "layout", {"/a": "1"}, name="../../../etc/evil:1")
+    with pytest.raises(OsContainersError):
+        pull(machine.system, ImageReference.parse(f"oci:{layout}"))
+    manifest = {
+        "schemaVersion": 2,
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "digest": "sha256:../../../../../../etc/passwd",
+            "size": 10,
+        },
+        "layers": [],
+    }
+    media_type = "application/vnd.oci.image.manifest.v1+json"
+    write_index(layout, [add_blob(layout, json.dumps(manifest).encode(), media_type)])
+    with pytest.raises(OsContainersError):
+        pull(machine.system, ImageReference.parse(f"oci:{layout}"))
+    assert machine.system.repo().images() == []

@@ -9,8 +9,10 @@ import contextlib
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(served)
 
     def handle(self) -> None:
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             super().handle()
 
     def log_message(self, *_: object) -> None:
@@ -194,6 +196,19 @@ def stall(registry: Registry, *, after: int = 0) -> Fault:
     return answer
 
 
+def pause(seconds: float, *, after: int) -> Fault:
+    """Send all of the content, with a pause in it."""
+
+    def answer(handler: _Handler, served: Served | None) -> bool:
+        assert served
+        handler.send(200, served.content[:after], {"Content-Length": str(len(served.content))})
+        time.sleep(seconds)
+        handler.wfile.write(served.content[after:])
+        return True
+
+    return answer
+
+
 def other_content(change: Callable[[bytes], bytes], **headers: str) -> Fault:
     """Send something else than what was asked for."""
 
@@ -220,9 +235,11 @@ def _media_type(manifest: bytes) -> str:
 
 
 @contextlib.contextmanager
-def running_registry() -> Iterator[Registry]:
-    """Run a registry, without TLS and without a password."""
+def running_registry(tls: ssl.SSLContext | None = None) -> Iterator[Registry]:
+    """Run a registry, by default without TLS, and without a password."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         registry = Registry(server.server_address[1])
         server.RequestHandlerClass = type("_Bound", (_Handler,), {"registry": registry})
         server.daemon_threads = True

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import ssl
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from registry import (
     Registry,
     cut_off,
     other_content,
+    pause,
     redirect_loop,
     reset,
     running_registry,
@@ -182,6 +185,39 @@ def test_b16_silence_ends_after_the_no_progress_time(
     assert isinstance(caught, RegistryError)
     assert "0.5 seconds" in caught.message
     assert time.monotonic() - started < 8
+
+
+def test_b16_a_pause_that_is_shorter_is_no_failure(registry: Registry, tmp_path: Path) -> None:
+    """Also one in which skopeo is asked what is wrong."""
+    name = serve(registry, tmp_path)
+    registry.faults["blobs"] = pause(2.5, after=300)
+    assert len(fetch(name, Limits(retry_pause=0.0, no_progress=20.0))) == 2
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+def test_b16_b20_a_certificate_of_nobody_is_refused(tmp_path: Path) -> None:
+    """The hint says where the authority's own can be put; nothing is asked for."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    made += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1"]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with running_registry(tls) as registry:
+        name = serve(registry, tmp_path)
+        caught = failed(name, options=ProxyOptions())
+        assert registry.requests == []
+        assert len(fetch(name, options=ProxyOptions(tls_verify=False))) == 2
+    assert isinstance(caught, RegistryError)
+    assert "certs.d" in str(caught.hint)
+
+
+def test_b20_plain_http_needs_permission(registry: Registry, tmp_path: Path) -> None:
+    """Without it nothing is asked for, and the hint says what gives it."""
+    caught = failed(serve(registry, tmp_path), options=ProxyOptions())
+    assert isinstance(caught, RegistryError)
+    assert "--tls-verify=false" in str(caught.hint)
+    assert registry.requests == []
 
 
 def test_b19_a_tag_that_moves_gives_one_image(registry: Registry, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from os_containers.errors import (
     SystemFaultError,
     UsageError,
 )
+from os_containers.image.reference import DOCKER
 
 
 class TransientError(RegistryError):
@@ -24,6 +25,8 @@ class OtherPlatformsError(ImageError):
     """The image exists, but not for the platform that was asked for."""
 
 
+_DAMAGED = "the image is damaged or of an unknown kind"
+_TRY_AGAIN = "check the network and the registry, then try again"
 _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
     (
         (
@@ -78,7 +81,7 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
             r"|exceeded maximum allowed size|ambiguous manifest|image ID \S+ is invalid"
         ),
         ImageError,
-        "the image is damaged or of an unknown kind",
+        _DAMAGED,
     ),
 )
 
@@ -96,5 +99,9 @@ def failure(said: str, reference: str) -> OsContainersError:
     for pattern, kind, hint in _KINDS:
         if re.search(pattern, text):
             return kind(f"{reference}: {text}", hint=hint)
-    kind = TransientError if _TRANSIENT.search(text) else RegistryError
-    return kind(f"{reference}: {text}", hint="check the network and the registry, then try again")
+    if not _TRANSIENT.search(text):
+        return RegistryError(f"{reference}: {text}", hint=_TRY_AGAIN)
+    if not reference.startswith(f"{DOCKER}:"):
+        # a file that ends too early does so each time
+        return ImageError(f"{reference}: {text}", hint=_DAMAGED)
+    return TransientError(f"{reference}: {text}", hint=_TRY_AGAIN)

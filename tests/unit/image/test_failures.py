@@ -66,6 +66,12 @@ def test_b16_words_decide(said: str, kind: type[OsContainersError], hint: str) -
     assert error.message.startswith("docker://h/x: ")
 
 
+def test_b16_a_file_that_ends_too_early_is_damaged() -> None:
+    """It does so each time: only a registry is asked again."""
+    assert type(failure("unexpected EOF", "oci:/srv/image")) is ImageError
+    assert type(failure("unexpected EOF", "docker://h/x")) is TransientError
+
+
 def test_b36_words_of_a_registry_do_not_reach_the_terminal_as_they_are() -> None:
     """Of many lines the last is kept, its control characters escaped."""
     error = failure("first\nsecond \x1b[2J\n", "docker://h/x")

@@ -491,9 +491,9 @@ def test_b46_a_depth_of_2000_is_imported_checked_out_and_removed(repo: Repo, tmp
 
 
 def test_b46_many_entries_take_time_and_memory_in_proportion(repo: Repo) -> None:
-    """100,000 names of one file, in a few seconds."""
-    names = b"".join(header(b"%d/%d" % (n % 300, n), typeflag=b"1", link=b"a") for n in range(100_000))
+    """30,000 names of one file, in a second or two."""
+    names = b"".join(header(b"%d/%d" % (n % 300, n), typeflag=b"1", link=b"a") for n in range(30_000))
     started = time.process_time()
     image = import_raw(repo, raw_image(file("a", b"1") + names + END))
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 10
     assert image.size == 1

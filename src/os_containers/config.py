@@ -3,8 +3,8 @@
 /etc/os-containers/config.toml                  for the host, and for all its users
 $XDG_CONFIG_HOME/os-containers/config.toml      for one user, who may change what the host's says
 
-    [limits]                     of an image; all keys are the fields of image/limits.py
-    layer_size = "100GiB"        bytes, or a text with KiB, MiB, GiB or TiB
+    [limits]                     of an image; the fields of image/limits.py, with dashes
+    layer-size = "100GiB"        bytes, or a text with KiB, MiB, GiB or TiB
     retries = 5
 
 A key that is not known is refused, so that no mistake in writing passes as a setting.
@@ -70,12 +70,13 @@ def parse_config(text: bytes, base: Config, file: str) -> Config:
 
 
 def _changed(table: _Table, document: Mapping[str, object], where: str) -> _Table:
-    known = {field.name: getattr(table, field.name) for field in dataclasses.fields(table)}
+    known = {field.name.replace("_", "-"): field.name for field in dataclasses.fields(table)}
+    changes: dict[str, int | float] = {}
     for key, value in document.items():
         if key not in known:
             raise UsageError(f"{where}: {key!a} is unknown", hint=f"there are: {', '.join(known)}")
-        known[key] = _checked(value, known[key], f"{where}.{key}")
-    return dataclasses.replace(table, **known)
+        changes[known[key]] = _checked(value, getattr(table, known[key]), f"{where}.{key}")
+    return dataclasses.replace(table, **changes)
 
 
 def _checked(value: object, default: object, where: str) -> int | float:

@@ -47,27 +47,27 @@ def test_the_limits_are_those_of_the_design() -> None:
 )
 def test_sizes_are_numbers_or_have_a_unit(written: str, value: int) -> None:
     """As in systemd's files, a unit is one of 1024."""
-    assert parse_config(f"limits.layer_size = {written}".encode(), Config(), FILE).limits.layer_size == value
+    assert parse_config(f"limits.layer-size = {written}".encode(), Config(), FILE).limits.layer_size == value
 
 
 @pytest.mark.parametrize(("written", "value"), [("5", 5.0), ("0.5", 0.5)])
 def test_times_are_seconds(written: str, value: float) -> None:
     """With or without a fraction."""
     assert (
-        parse_config(f"limits.no_progress = {written}".encode(), Config(), FILE).limits.no_progress == value
+        parse_config(f"limits.no-progress = {written}".encode(), Config(), FILE).limits.no_progress == value
     )
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Limits), ids=lambda field: field.name)
 def test_every_limit_can_be_set(field: "dataclasses.Field[object]") -> None:
-    """By its own name."""
-    config = parse_config(f"[limits]\n{field.name} = 7".encode(), Config(), FILE)
+    """By its own name, in which dashes stand for underscores."""
+    config = parse_config(f"[limits]\n{field.name.replace('_', '-')} = 7".encode(), Config(), FILE)
     assert config == Config(limits=dataclasses.replace(Limits(), **{field.name: 7}))
 
 
 def test_what_a_user_says_changes_what_the_host_says(tmp_path: Path) -> None:
     """Key by key."""
-    (tmp_path / "host").write_text('[limits]\nlayers = 10\nlayer_size = "1GiB"\n')
+    (tmp_path / "host").write_text('[limits]\nlayers = 10\nlayer-size = "1GiB"\n')
     (tmp_path / "user").write_text("[limits]\nlayers = 20\n")
     config = load_config([tmp_path / "host", tmp_path / "user"])
     assert config.limits == Limits(layers=20, layer_size=GiB)
@@ -76,20 +76,20 @@ def test_what_a_user_says_changes_what_the_host_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said", "hint"),
     [
-        (b"[limits]\nlayer_sise = 1", "limits: 'layer_sise' is unknown", "layer_size"),
+        (b"[limits]\nlayer-sise = 1", "limits: 'layer-sise' is unknown", "layer-size"),
         (b"[limit]\n", "'limit' is unknown", "limits"),
         (b"limits = 5", "limits must be a table", r"write \[limits\]"),
         (b"limits.layers = true", "limits.layers must be a number or a size, not True", "500"),
         (b"limits.layers = 1.5", "limits.layers must be", "500"),
         (b"limits.layers = -1", "limits.layers must be", "500"),
         (b"limits.layers = 9223372036854775808", "limits.layers must be", "500"),
-        (b'limits.layer_size = "64 gigs"', "limits.layer_size must be", "64GiB"),
-        (b'limits.layer_size = "9999999999999TiB"', "limits.layer_size must be", "64GiB"),
-        (b"limits.layer_size = []", "limits.layer_size must be", "64GiB"),
-        (b'limits.no_progress = "1min"', "limits.no_progress must be a number of seconds", "60"),
-        (b"limits.no_progress = nan", "limits.no_progress must be a number of seconds", "60"),
-        (b"limits.no_progress = -1.0", "limits.no_progress must be a number of seconds", "60"),
-        (b"limits.no_progress = false", "limits.no_progress must be a number of seconds", "60"),
+        (b'limits.layer-size = "64 gigs"', "limits.layer-size must be", "64GiB"),
+        (b'limits.layer-size = "9999999999999TiB"', "limits.layer-size must be", "64GiB"),
+        (b"limits.layer-size = []", "limits.layer-size must be", "64GiB"),
+        (b'limits.no-progress = "1min"', "limits.no-progress must be a number of seconds", "60"),
+        (b"limits.no-progress = nan", "limits.no-progress must be a number of seconds", "60"),
+        (b"limits.no-progress = -1.0", "limits.no-progress must be a number of seconds", "60"),
+        (b"limits.no-progress = false", "limits.no-progress must be a number of seconds", "60"),
         (b"[limits", "is no TOML", "correct"),
         (b"\xff", "is no TOML", "correct"),
         (b"a = " + b"[" * 100_000, "is no TOML", "correct"),

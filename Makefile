@@ -7,6 +7,7 @@ SUITE ?= trixie
 SUITES := trixie bookworm
 FS ?= ext4
 SEED ?=
+SECONDS ?= 60
 
 # Hosts are booted as root. What runs as root writes no caches into the tree.
 AS_ROOT := $(if $(filter 0,$(shell id --user)),,sudo --preserve-env=OS_CONTAINERS_CACHE) env PYTHONDONTWRITEBYTECODE=1
@@ -55,6 +56,11 @@ check: install-dev ## formatter, linters, types, layers
 .PHONY: unit
 unit: install-dev ## tests without root and without systemd
 	$(BIN)/pytest tests/unit
+
+.PHONY: fuzz
+fuzz: install-dev ## look for bytes that break a parser (SECONDS=60 TARGET=tar)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet --only-binary=:all: atheris
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds=$(SECONDS) $(TARGET)
 
 .PHONY: integration
 integration: install-dev $(SUITES:%=integration-%) ## tests in booted hosts, one after the other

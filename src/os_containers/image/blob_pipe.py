@@ -10,7 +10,7 @@ import os
 import select
 from collections.abc import Callable
 
-from os_containers.errors import RegistryError
+from os_containers.errors import RegistryError, SystemFaultError
 
 # Seconds of silence before the proxy is asked what is wrong.
 SILENCE = 2.0
@@ -47,7 +47,7 @@ class BlobPipe(io.RawIOBase):
         if not wanted:
             return b""
         self._wait()
-        piece = os.read(self._descriptor, wanted)
+        piece = self._read(wanted)
         if not piece:
             self._on_early_end()
         self._left = self._left - len(piece) if piece else 0
@@ -58,6 +58,12 @@ class BlobPipe(io.RawIOBase):
         if not self.closed:
             os.close(self._descriptor)
         super().close()
+
+    def _read(self, wanted: int) -> bytes:
+        try:
+            return os.read(self._descriptor, wanted)
+        except OSError as error:
+            raise SystemFaultError(f"{self._image}: skopeo passed no pipe: {error.strerror}") from error
 
     def _wait(self) -> None:
         silence = min(SILENCE, self._stalled_after)

@@ -14,6 +14,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import socket
 import tempfile
 import threading
@@ -36,6 +37,7 @@ from os_containers.image.reference import ImageReference
 from os_containers.image.retrying import retried
 
 _CHUNK = 32 << 10
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
 # Seconds for a reply about what is on this machine: a large archive is unpacked before the first.
 _UNPACK_TIMEOUT = 600.0
 _SHOWN_PLATFORMS = 20
@@ -142,10 +144,7 @@ def open_image(
         _access(reference, options) as access,
         _running(_arguments(options, access), reference, limits) as proxy,
     ):
-        version = proxy.call("Initialize").value
-        if _version(str(version)) < CHECKED_SINCE:
-            require_no_policy(policy_files())
-        yield RemoteImage(proxy, proxy.call("OpenImage", str(reference)).value, reference, access)
+        yield _opened(proxy, reference, access)
 
 
 class _Proxy:
@@ -302,6 +301,13 @@ class _Finish:
             self._failure = error
 
 
+def _opened(proxy: _Proxy, reference: ImageReference, access: Sequence[str]) -> RemoteImage:
+    version = proxy.call("Initialize").value
+    if _version(str(version)) < CHECKED_SINCE:
+        require_no_policy(policy_files())
+    return RemoteImage(proxy, proxy.call("OpenImage", str(reference)).value, reference, access)
+
+
 @contextlib.contextmanager
 def _running(arguments: Sequence[str], reference: ImageReference, limits: Limits) -> Iterator[_Proxy]:
     """Run a proxy; it ends with its socket, and what it unpacked goes with it."""
@@ -367,5 +373,4 @@ def _close(descriptors: Sequence[int]) -> None:
 
 
 def _version(text: str) -> tuple[int, ...]:
-    parts = text.split(".")
-    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
+    return tuple(int(part) for part in text.split(".")) if _VERSION.fullmatch(text) else ()

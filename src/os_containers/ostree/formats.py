@@ -9,6 +9,7 @@ import stat
 from dataclasses import dataclass
 from typing import Protocol
 
+from os_containers.errors import SystemFaultError
 from os_containers.ostree.variants import Xattrs, encode_dirmeta
 from os_containers.paths import Mode
 
@@ -49,7 +50,7 @@ class Bare:
         # In this order: a change of owner clears setuid and capabilities.
         os.fchown(descriptor, attributes.uid, attributes.gid)
         for name, value in attributes.xattrs:
-            os.setxattr(descriptor, name, value)
+            _set_xattr(descriptor, name, value)
         os.fchmod(descriptor, attributes.mode)
         os.utime(descriptor, (0, 0))
 
@@ -57,7 +58,7 @@ class Bare:
         os.symlink(target, path)  # noqa: PTH211 - once per file, where a Path costs more than the system call
         os.lchown(path, attributes.uid, attributes.gid)
         for name, value in attributes.xattrs:
-            os.setxattr(path, name, value, follow_symlinks=False)
+            _set_xattr(path, name, value)
 
     def directory_mode(self, mode: int) -> int:
         return mode
@@ -104,5 +105,17 @@ def format_of(mode: Mode) -> Format:
 
 def _keep_attributes(descriptor: int, mode: int, attributes: Attributes) -> None:
     meta = encode_dirmeta(attributes.uid, attributes.gid, mode, attributes.xattrs)
-    os.setxattr(descriptor, "user.ostreemeta", meta)
+    _set_xattr(descriptor, b"user.ostreemeta", meta)
     os.utime(descriptor, (0, 0))
+
+
+def _set_xattr(file: int | str, name: bytes, value: bytes) -> None:
+    try:
+        # a descriptor is never that of a symlink, and cannot be given with follow_symlinks
+        os.setxattr(file, name, value, follow_symlinks=isinstance(file, int))
+    except OSError as error:
+        raise SystemFaultError(
+            f"the repo's file system does not keep the extended attribute {name.decode()!a}"
+            f" of {len(value)} bytes: {error.strerror}",
+            hint="xfs and btrfs keep any that an image may have",
+        ) from error

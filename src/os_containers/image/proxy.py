@@ -257,6 +257,7 @@ class _Proxy:
         except OSError as error:
             raise self._ended() from error
         if not data:
+            _close(descriptors)
             raise self._ended()
         if len(data) > most:
             _close(descriptors)

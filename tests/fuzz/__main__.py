@@ -1,8 +1,8 @@
 """Run the fuzz targets, one after the other: python -m fuzz --seconds=60 [TARGET...].
 
-    corpus/TARGET/            seeds, and inputs that once were findings; `make unit` replays them
-    build/fuzz/TARGET/new/    inputs that reached new code, kept for the next run
-    build/fuzz/TARGET/crash-… a finding: mend the product, then move it into corpus/TARGET
+corpus/TARGET/            seeds, and inputs that once were findings; `make unit` replays them
+build/fuzz/TARGET/new/    inputs that reached new code, kept for the next run
+build/fuzz/TARGET/crash-… a finding: mend the product, then move it into corpus/TARGET
 """
 
 import argparse

@@ -5,8 +5,8 @@ Each line of a script is one reply: letters for the descriptors that go with it,
     - {"success": true, "value": "0.2.8"}
     m {"success": true, "value": "sha256:…", "pipeid": 1}
 
-The letters: m, c and l are pipes that hold a manifest, its image config and its layer; e is an empty pipe, o one
-that stays open, w the wrong end of one, d a directory, z /dev/zero, s a socket.
+The letters: m, c and l are pipes that hold a manifest, its image config and its layer; e is an empty pipe, o
+one that stays open, w the wrong end of one, d a directory, z /dev/zero, s a socket.
 """
 
 import contextlib

@@ -4,8 +4,8 @@
     def journal(data: bytes) -> None:
         parse_journal(data)
 
-is a new one; its seeds go to corpus/journal/. A target returns, or raises one of our errors: check() holds it to
-that. What it asserts beyond that holds for whatever was parsed.
+is a new one; its seeds go to corpus/journal/. A target returns, or raises one of our errors: check() holds it
+to that. What it asserts beyond that holds for whatever was parsed.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fuzz.peer import converse
+
 from os_containers.deployment import exports, record, runtime_config, template
 from os_containers.errors import OsContainersError
 from os_containers.image import manifest as image_manifest
@@ -33,7 +34,7 @@ from os_containers.paths import Mode
 
 CORPUS = Path(__file__).parent / "corpus"
 
-_PLAIN_LIMIT = 16 << 20
+_PLAIN_LIMIT = 2 << 20
 _REF_LIMIT = 255  # a part of a ref is a file name
 
 
@@ -105,7 +106,9 @@ def compressed(data: bytes) -> None:
 def manifest(data: bytes) -> None:
     parsed = image_manifest.parse_manifest(data)
     assert all(len(one.digest) == len("sha256:") + 64 for one in parsed.layers)
-    described = [{"digest": str(one.digest), "size": one.size, "media_type": one.media_type} for one in parsed.layers]
+    described = [
+        {"digest": str(one.digest), "size": one.size, "media_type": one.media_type} for one in parsed.layers
+    ]
     assert image_manifest.parse_manifest(image_manifest.with_layers(data, described)) == parsed
 
 

@@ -16,6 +16,7 @@ from os_containers.image.tarheader import BLOCK, Header
 _CHUNK = MiB
 _ZERO_BLOCK = bytes(BLOCK)
 _XATTR = "SCHILY.xattr."
+_MAX_XATTR_NAME = 255  # as Linux has it
 
 
 class EntryKind(Enum):
@@ -219,6 +220,9 @@ class TarReader:
         )
         if len(xattrs) > self._limits.xattrs:
             raise ImageError(f"an entry has {len(xattrs)} extended attributes")
+        for name, _ in xattrs:
+            if not len(b"user.") < len(name) <= _MAX_XATTR_NAME:
+                raise ImageError(f"an extended attribute has the name {name!a}")
         if any(len(value) > self._limits.xattr_value for _, value in xattrs):
             raise ImageError(f"an extended attribute is larger than {self._limits.xattr_value} bytes")
         return tuple(xattrs)

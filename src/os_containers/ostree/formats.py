@@ -117,5 +117,5 @@ def _set_xattr(file: int | str, name: bytes, value: bytes) -> None:
         raise SystemFaultError(
             f"the repo's file system does not keep the extended attribute {name.decode()!a}"
             f" of {len(value)} bytes: {error.strerror}",
-            hint="xfs and btrfs keep any that an image may have",
+            hint="xfs and btrfs take larger ones than ext4",
         ) from error

@@ -253,3 +253,12 @@ def test_b17_layers_that_are_none_are_refused(layers: object) -> None:
     """Whatever a broken proxy answers."""
     with pytest.raises(ImageError, match="layers"):
         with_layers(manifest(), layers)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"[]", b'{"\xff": 1}', b'{"a": ' + b"[" * 100_000], ids=["list", "utf8", "deep"]
+)
+def test_b1_a_manifest_that_gets_other_layers_is_read_as_warily(raw: bytes) -> None:
+    """It is what skopeo found in its storage."""
+    with pytest.raises(ImageError):
+        with_layers(raw, [])

@@ -190,6 +190,15 @@ def test_b28_attributes_are_bounded() -> None:
         entries(pax(*most) + header())
 
 
+def test_b28_names_of_extended_attributes_are_those_that_linux_takes() -> None:
+    """At most 255 bytes, and something behind the dot."""
+    longest = "SCHILY.xattr.user." + "é" * 125
+    assert len(entries(pax((longest.encode(), b"v")) + header())[0].xattrs[0][0]) == 255
+    for name in (f"{longest}a", "SCHILY.xattr.user."):
+        with pytest.raises(ImageError, match="extended attribute"):
+            entries(pax((name.encode(), b"v")) + header())
+
+
 @pytest.mark.parametrize("name", ["a\nb", "\t", "\x1b[2J", "$(x)", "'\"", "-rf", "ü", "a b", "\\"])
 def test_b36_odd_names_are_names(name: str) -> None:
     """What a file system allows, an image may use."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from os_containers import process
-from os_containers.errors import BrokenError, ImageError
+from os_containers.errors import BrokenError, ImageError, SystemFaultError
 from os_containers.ostree.formats import Attributes
 from os_containers.ostree.object_stage import object_stage
 from os_containers.ostree.objects import object_path, read_tree, read_whole_tree
@@ -151,3 +151,13 @@ def test_a_stage_in_use_is_left_alone(repo: Repo) -> None:
             assert used.exists()
     finally:
         os.close(descriptor)
+
+
+def test_b28_an_attribute_that_the_file_system_does_not_take_is_named(repo: Repo) -> None:
+    """No file system takes a value of more than 64 KiB; ext4 and a user's repo take less."""
+    attributes = Attributes(xattrs=((b"user.large", bytes(70_000)),))
+    with (
+        object_stage(repo.path, repo.mode) as stage,
+        pytest.raises(SystemFaultError, match=r"the extended attribute 'user\..* of \d+ bytes"),
+    ):
+        stage.write_file(attributes, [])

@@ -1,14 +1,15 @@
 """What is fuzzed: every parser of bytes that an image, a registry, skopeo or a damaged disk decides.
 
     @target()
-    def journal(data: bytes) -> None:
-        parse_journal(data)
+    def colour(data: bytes) -> None:
+        parse_colour(data)
 
-is a new one; its seeds go to corpus/journal/. A target returns, or raises one of our errors: check() holds it
+is a new one; its seeds go to corpus/colour/. A target returns, or raises one of our errors: check() holds it
 to that. What it asserts beyond that holds for whatever was parsed.
 """
 
 import contextlib
+import hashlib
 import io
 import os
 import tempfile
@@ -25,6 +26,7 @@ from os_containers.image.compression import PlainStream
 from os_containers.image.reference import ImageReference
 from os_containers.image.tar import TarReader
 from os_containers.image.tarheader import BLOCK
+from os_containers.operations.journal import dump_journal, parse_journal
 from os_containers.ostree import refs as ref_names
 from os_containers.ostree.layer_import import stage_layer
 from os_containers.ostree.merge import WHITEOUT, merge
@@ -161,6 +163,16 @@ def config_json(data: bytes) -> None:
 def info(data: bytes) -> None:
     parsed = record.parse_record(data)
     assert record.parse_record(record.dump_record(parsed)) == parsed
+
+
+@target()
+def journal(data: bytes) -> None:
+    with contextlib.suppress(OsContainersError):
+        parse_journal(data)
+    # a fuzzer would never guess the checksum
+    sealed = b'{"version": 1, "sum": "%s", "journal": %s}' % (hashlib.sha256(data).hexdigest().encode(), data)
+    parsed = parse_journal(sealed)
+    assert parse_journal(dump_journal(parsed)) == parsed
 
 
 @target()

@@ -186,7 +186,7 @@ def _temporaries() -> Iterator[str]:
 
 
 def _journals() -> Iterator[str]:
-    for journal in (STORE / ".journal").glob("*"):
+    for journal in (STORE / ".journal").glob("[!.]*"):
         yield f"left behind: {journal}"
 
 
@@ -210,7 +210,11 @@ def _broken_invariants() -> list[str]:
     done = _run("os-containers", "check", "--json")
     if done.returncode == 2:  # noqa: PLR2004 - the usage error of a version without this command
         return []
-    return [] if done.stdout.strip() == "[]" else [f"check: {(done.stdout + done.stderr).strip()[-1000:]}"]
+    try:
+        broken = json.loads(done.stdout)
+    except ValueError:
+        return [f"check: {(done.stdout + done.stderr).strip()[-1000:]}"]
+    return [f"check: {one['invariant']} {one['what']}: {one['where']}" for one in broken]
 
 
 def _recovery_seconds() -> float:

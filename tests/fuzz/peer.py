@@ -117,4 +117,3 @@ def _closing(stack: contextlib.ExitStack, descriptor: int) -> int:
 
 def _left() -> tuple[int, int]:
     return len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208 - counted, not read
-

@@ -4,6 +4,7 @@ A bare repo gives each file its owner, mode and xattrs. A bare-user repo keeps t
 symlink is a regular file that holds the target and a NUL.
 """
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ SYMLINK_MODE = stat.S_IFLNK | 0o777
 # What bare-user leaves of a file's mode: no setuid, not writable by all, always readable by the owner.
 _USER_MODE_MASK = 0o775
 _USER_MODE_MINIMUM = 0o400
+# What a file system answers that has room, but not for an xattr of that size.
+_TOO_LARGE = (errno.ENOSPC, errno.E2BIG, errno.ERANGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +117,10 @@ def _set_xattr(file: int | str, name: bytes, value: bytes) -> None:
         # a descriptor is never that of a symlink, and cannot be given with follow_symlinks
         os.setxattr(file, name, value, follow_symlinks=isinstance(file, int))
     except OSError as error:
+        if error.errno not in _TOO_LARGE:
+            raise
         raise SystemFaultError(
             f"the repo's file system does not keep the extended attribute {name.decode()!a}"
             f" of {len(value)} bytes: {error.strerror}",
-            hint="xfs and btrfs take larger ones than ext4",
+            hint="if it is not full, keep the repo on xfs or btrfs: they take larger ones than ext4",
         ) from error

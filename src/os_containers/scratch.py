@@ -9,6 +9,7 @@ repo that does not exist yet. Whoever waits here does so for moments only, so th
 
 import contextlib
 import fcntl
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from os_containers import files
+from os_containers.errors import BusyError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,17 @@ class Scratch:
 
 @contextlib.contextmanager
 def scratch_directory(parent: Path, prefix: str) -> Iterator[Scratch]:
-    """Give a new directory that only its owner can enter; what is in it at the end is removed."""
+    """Give a new directory that only its owner can enter; what is in it at the end is removed.
+
+    What cannot be removed is told, and is no failure of the work that was done there.
+    """
     with contextlib.ExitStack() as undo:
         with locked_directory(parent):
-            _remove_abandoned(parent, prefix)
+            with _told_only(parent):
+                _remove_abandoned(parent, prefix)
             directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
             descriptor = undo.enter_context(locked_directory(directory))
-            undo.callback(files.remove_tree, directory)
+            undo.callback(_remove_or_tell, directory)
         yield Scratch(directory, descriptor)
 
 
@@ -71,6 +79,19 @@ def _remove_abandoned(parent: Path, prefix: str) -> None:
             continue
         with contextlib.suppress(BlockingIOError, FileNotFoundError), locked_directory(one, fcntl.LOCK_NB):
             files.remove_tree(one)
+
+
+def _remove_or_tell(directory: Path) -> None:
+    with _told_only(directory):
+        files.remove_tree(directory)
+
+
+@contextlib.contextmanager
+def _told_only(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except (BusyError, OSError) as error:
+        logger.warning("warning: %s is not tidied up: %s; the next command tries again", directory, error)
 
 
 def _is_abandoned(one: Path) -> bool:

@@ -13,6 +13,7 @@ from torture.inside.snapshot import REPO, Snapshot, difference
 # Two versions, each before and after, and what comes first.
 MOST_STATES = 8
 SETTLE_SECONDS = 10
+TIDIES_LATER = "the next command tries again"
 
 
 class State(StrEnum):
@@ -70,8 +71,14 @@ class Judge:
         return self._cleared(verdict)
 
     def after_error(self, before: Snapshot, after: Snapshot, done: Done) -> Verdict:
-        """Judge a command that met an error itself: it must have told, and undone, all by itself."""
-        wrong = [*badly_told(done), *self.check()]
+        """Judge a command that met an error itself: it must have told, and undone, all by itself.
+
+        Only what it could not tidy up, it may leave to the next command when it says so.
+        """
+        wrong = badly_told(done)
+        if TIDIES_LATER in done.stderr:
+            wrong += _failed("recover", self.recover())
+        wrong += self.check()
         expected = before if done.code else after
         now = self._settled(expected)
         if now == expected and not wrong:

@@ -1,10 +1,12 @@
 """The unit that recovers after a crash, before any container starts.
 
-/etc/systemd/system/os-containers-recover.service    there while there are containers
+/etc/systemd/system/os-containers-recover.service                             there while there are containers
+/etc/systemd/system/multi-user.target.wants/os-containers-recover.service     enables it
 
 A package brings it in /usr/lib; where it does not, we put it beside the units of the containers.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,6 @@ from pathlib import Path
 from os_containers import files
 from os_containers.host.systemd import ServiceManager, UnitState
 from os_containers.host.unit import RECOVERY_UNIT, exec_line
-from os_containers.host.unit_files import sync_links
 from os_containers.paths import Mode, Paths
 from os_containers.process import own_command
 
@@ -22,47 +23,60 @@ _VARIABLES = ("OS_CONTAINERS_CHECKOUT_PATH", "OSTREE_REPO", "XDG_CONFIG_HOME", "
 
 @dataclass(frozen=True, slots=True)
 class RecoveryUnit:
-    """Where the unit is when it is ours."""
+    """Where the unit is when it is ours, and the link that enables it."""
 
     path: Path
+    link: Path
 
     @classmethod
     def find(cls, paths: Paths) -> "RecoveryUnit":
-        return cls(paths.units / RECOVERY_UNIT)
+        wants = paths.units / f"{_target(paths.mode)}.wants"
+        return cls(paths.units / RECOVERY_UNIT, wants / RECOVERY_UNIT)
 
     def install(self, paths: Paths, environment: Mapping[str, str], services: ServiceManager) -> None:
-        """Put the unit in place and enable it, unless the host has it."""
+        """Put the unit in place and enable it, unless the host has it, or the admin has disabled it."""
         self._remove_temporaries()
         text = render_recovery_unit(own_command(), paths, environment).encode()
-        state = services.states([RECOVERY_UNIT]).get(RECOVERY_UNIT, UnitState())
-        if self.path.exists():
-            # a command may have been killed between the two
-            is_current = self.path.read_bytes() == text and state.is_enabled
-        else:
-            is_current = state.load == "loaded"
-        if not is_current:
-            files.make_directory(self.path.parent)
-            files.write_atomic(self.path, text)
-            services.enable(RECOVERY_UNIT)
-            sync_links(self.path.parent)
+        if self.path.is_symlink() or (self.path.exists() and self.path.read_bytes() == text):
+            return
+        if not self.path.exists():
+            if services.states([RECOVERY_UNIT]).get(RECOVERY_UNIT, UnitState()).load == "loaded":
+                return
+            # first: so whoever finds the unit without the link knows that somebody has disabled it
+            files.make_directory(self.link.parent)
+            files.symlink_atomic(self.link, str(self.path))
+        files.write_atomic(self.path, text)
+        services.reload()
 
     def remove(self, services: ServiceManager) -> None:
         """Take the unit away when it is ours."""
         self._remove_temporaries()
-        if self.path.exists():
-            services.disable(RECOVERY_UNIT)
-            sync_links(self.path.parent)
-            files.unlink_durable(self.path)
+        ours = [path for path in (self.link, self.path) if self._is_ours(path)]
+        for path in ours:
+            files.unlink_durable(path)
+        if ours:
+            _remove_empty(self.link.parent)
             services.reload()
 
+    def _is_ours(self, path: Path) -> bool:
+        if path.is_symlink():
+            return path.readlink() == self.path
+        return path.exists()
+
     def _remove_temporaries(self) -> None:
-        for temporary in files.leftover_temporaries(self.path):
-            files.unlink_durable(temporary)
+        for path in (self.path, self.link):
+            for temporary in files.leftover_temporaries(path):
+                files.unlink_durable(temporary)
+
+
+def _remove_empty(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+        files.fsync_directory(directory.parent)
 
 
 def render_recovery_unit(command: Path, paths: Paths, environment: Mapping[str, str]) -> str:
     """Return the text of the unit; it does nothing, in no time, where no change was interrupted."""
-    target = "default.target" if paths.mode is Mode.USER else "multi-user.target"
     settings = (f"{name}={environment[name]}" for name in _VARIABLES if environment.get(name))
     variables = "".join(f"Environment={exec_line([setting])}\n" for setting in settings)
     return f"""\
@@ -76,5 +90,9 @@ Type=oneshot
 {variables}ExecStart={exec_line([str(command), "recover", "--no-block"])}
 
 [Install]
-WantedBy={target}
+WantedBy={_target(paths.mode)}
 """
+
+
+def _target(mode: Mode) -> str:
+    return "default.target" if mode is Mode.USER else "multi-user.target"

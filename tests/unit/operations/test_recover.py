@@ -228,15 +228,15 @@ def test_i11_a_pin_that_is_all_there_is_of_an_install_goes(machine: "Machine") -
     assert list(repo.pin_names()) == []
 
 
-def test_i2_our_own_unit_that_was_not_enabled_yet_is_enabled(machine: "Machine") -> None:
-    """An install that was killed between writing os-containers-recover.service and enabling it."""
+def test_i2_our_own_unit_is_made_when_only_its_link_was(machine: "Machine") -> None:
+    """An install that was killed between enabling os-containers-recover.service and writing it."""
     run_version_1(machine)
-    machine.services.enabled.discard(RECOVERY_UNIT)
+    (machine.paths.units / RECOVERY_UNIT).unlink()
     temporary = machine.paths.units / f".os-containers-{RECOVERY_UNIT}@01"
     temporary.touch()
     write_journal(machine, operation="install", leaving=None, entering=1, is_fresh=True)
     recover_all(machine.system, Start.WATCHED)
-    assert RECOVERY_UNIT in machine.services.enabled
+    assert (machine.paths.units / "multi-user.target.wants" / RECOVERY_UNIT).resolve().is_file()
     assert not temporary.exists()
 
 

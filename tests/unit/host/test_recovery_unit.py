@@ -1,0 +1,71 @@
+"""os-containers-recover.service: ours where no package brings it, and the admin's to disable."""
+
+from pathlib import Path
+
+import pytest
+from fakes import FakeServices
+
+from os_containers.host.recovery_unit import RecoveryUnit
+from os_containers.host.unit import RECOVERY_UNIT
+from os_containers.paths import Paths
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths.find(uid=1000, environment={"HOME": str(tmp_path)})
+
+
+def install(paths: Paths, *, foreign: set[str] | None = None) -> FakeServices:
+    services = FakeServices(paths.units, foreign=foreign or set())
+    RecoveryUnit.find(paths).install(paths, {}, services)
+    return services
+
+
+def test_it_is_put_in_place_enabled_and_told_once(paths: Paths) -> None:
+    """Enabled by the link that its [Install] section asks for; the second time there is nothing to do."""
+    assert install(paths).calls == ["reload"]
+    unit = paths.units / RECOVERY_UNIT
+    assert (paths.units / "default.target.wants" / RECOVERY_UNIT).readlink() == unit
+    assert "WantedBy=default.target" in unit.read_text()
+    assert install(paths).calls == []
+
+
+def test_one_of_a_package_is_enough(paths: Paths) -> None:
+    """Nothing is put before it."""
+    assert install(paths, foreign={RECOVERY_UNIT}).calls == []
+    assert not paths.units.exists()
+
+
+def test_an_admin_who_disables_it_finds_it_disabled(paths: Paths) -> None:
+    """Even after an update of os-containers has changed its text."""
+    install(paths)
+    unit = RecoveryUnit.find(paths)
+    unit.link.unlink()
+    unit.path.write_text("an older text")
+    assert install(paths).calls == ["reload"]
+    assert "recover --no-block" in unit.path.read_text()
+    assert not unit.link.is_symlink()
+
+
+def test_an_admin_who_masks_it_finds_it_masked(paths: Paths) -> None:
+    """Also when the last container has gone."""
+    install(paths)
+    unit = RecoveryUnit.find(paths)
+    unit.path.unlink()
+    unit.path.symlink_to("/dev/null")
+    assert install(paths).calls == []
+    unit.remove(FakeServices(paths.units))
+    assert unit.path.readlink() == Path("/dev/null")
+    assert not unit.link.is_symlink()
+
+
+def test_nothing_is_left_of_it(paths: Paths) -> None:
+    """Nor of an install that was killed when there was only the link."""
+    install(paths)
+    unit = RecoveryUnit.find(paths)
+    unit.path.unlink()
+    services = FakeServices(paths.units)
+    unit.remove(services)
+    unit.remove(services)
+    assert services.calls == ["reload"]
+    assert list(paths.units.iterdir()) == []

@@ -26,18 +26,22 @@ class FakeServices:
     # a verb, and from which of its calls on it fails
     failing_from: tuple[str, int] | None = None
     on_stop: Callable[[], object] = bool
+    on_verify: Callable[[], object] = bool
     calls: list[str] = field(default_factory=list)
 
     def version(self) -> int:
         return 257
 
     def states(self, units: Iterable[str]) -> dict[str, UnitState]:
+        if "show" in self.failing:
+            raise ProcessError(["systemctl", "show", *units], 1, "it fails")
         return {unit: self._state(unit) for unit in units}
 
     def unit_paths(self) -> list[Path]:
         return [self.units, self.units.parent / "vendor-units"]
 
     def verify_unit(self, path: Path) -> None:
+        self.on_verify()
         if any(text in path.read_text() for text in self.malformed):
             raise ImageError(f"the unit of the image is refused: {path.name}")
 

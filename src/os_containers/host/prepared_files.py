@@ -4,6 +4,7 @@ So a full or read-only disk shows before the service is stopped, and a reader se
 """
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from os_containers.host import file_steps
 from os_containers.host.host_root import HostRoot
 from os_containers.host.hostfiles import Action, Change, HostPlan
 from os_containers.host.temporaries import Version, settle, temporary_for
+
+logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -100,9 +103,12 @@ class PreparedFiles:
                 pass
 
     def discard(self) -> None:
-        """Remove what still waits."""
+        """Remove what still waits; what cannot be removed is told, and left to the next command."""
         for path in list(self._waiting):
-            self._discard(path)
+            try:
+                self._discard(path)
+            except OSError as error:
+                logger.warning("warning: %s; the next command tries again to tidy up", error)
 
     def _discard(self, path: str) -> None:
         waiting = self._waiting.pop(path)

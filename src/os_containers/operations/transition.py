@@ -26,6 +26,7 @@ from os_containers.host.prepared_files import (
 from os_containers.host.writable import check_writable
 from os_containers.operations import host_changes, service
 from os_containers.operations.journal import Journal, ServiceState
+from os_containers.operations.leftovers import remove_temporaries
 from os_containers.operations.retention import discard, keep_only
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
@@ -80,6 +81,7 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
             system.journals.write(transition.journal())
             prepared = waiting.enter_context(prepare_host_files(plan, transition.container.name))
         except BaseException:
+            _remove_temporaries(system, transition.container)
             _forget(system, repo, transition)
             raise
         _go_or_go_back(system, repo, transition, Start.WATCHED, prepared)
@@ -90,7 +92,13 @@ def switch_deployment(
 ) -> None:
     """Go over from one deployment to another; enabled and running stay as the admin left them."""
     container = system.container(leaving.container)
-    before = service.service_state(system, container)
+    try:
+        before = service.service_state(system, container)
+    except BaseException:
+        if is_fresh:
+            with _told_only(system):
+                discard(system, repo, container, entering.serial)
+        raise
     # a container that had no service is as good as newly installed
     after = ServiceState(running=before.running, enabled=before.enabled or not leaving.record.has_service)
     carry_out(system, repo, Transition(operation, container, leaving, entering, before, after, is_fresh))
@@ -111,6 +119,8 @@ def go_back(system: System, repo: Repo, transition: Transition, how: Start) -> N
             system.journals.write(msgspec.structs.replace(transition.journal(), is_undone=True))
         service.stop(system, container)
         with system.host_locked():
+            # what somebody wrote into a host file, and a failed step took away, is put back
+            _remove_temporaries(system, container)
             _restore(system, transition)
         if leaving and leaving.record.has_service and transition.before.running:
             service.start(system, container, how)
@@ -202,6 +212,11 @@ def _go_back_because(
             f"{name}: {said}; and the way back failed: {error}",
             hint=f"mend what is named here, then: os-containers recover {name}",
         ) from error
+
+
+def _remove_temporaries(system: System, container: Container) -> None:
+    with _told_only(system):
+        remove_temporaries(system, container)
 
 
 def _forget(system: System, repo: Repo, transition: Transition) -> None:

@@ -7,7 +7,7 @@ import pytest
 from images import File, Symlink
 
 from os_containers.deployment.record import Approved, Record
-from os_containers.errors import ConflictError, PolicyError
+from os_containers.errors import ConflictError, PolicyError, ServiceError
 from os_containers.host.host_policy import Permission
 from os_containers.host.runtime import find_runtime
 from os_containers.host.temporaries import temporary_for
@@ -106,6 +106,29 @@ def test_b84_what_a_killed_command_left_beside_host_files_is_recovered(machine: 
     assert find_temporaries(machine.system, machine.system.container("app")) == []
     assert sorted(path.name for path in conf.parent.iterdir()) == ["conf", "tool"]
     assert (conf.read_text(), tool.read_text()) == ("edited", "1")
+
+
+@as_root
+def test_b83_the_way_back_takes_what_a_failed_step_left_beside_host_files(machine: "Machine") -> None:
+    """An old version that was taken away and could not be removed; an edit that was to be put back."""
+    machine.store("1", exports={machine.exported("conf"): "1", machine.exported("tool"): "1"})
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    conf, tool = machine.host_file("conf"), machine.host_file("tool")
+
+    def leave_half_done() -> None:
+        machine.services.on_stop = bool
+        conf.rename(conf.with_name(temporary_for("app", str(conf))))
+        edited = tool.rename(tool.with_name(temporary_for("app", str(tool))))
+        edited.write_text("edited")
+
+    machine.services.on_stop = leave_half_done
+    machine.services.broken = {"V=2"}
+    machine.store("2", exports={"service.template": "[Service]\nExecStart=$EXEC_START\nEnvironment=V=2\n"})
+    with pytest.raises(ServiceError):
+        update(machine.system, "app", settings={})
+    assert (conf.read_text(), tool.read_text()) == ("1", "edited")
+    assert sorted(path.name for path in conf.parent.iterdir()) == ["conf", "tool"]
 
 
 @as_root

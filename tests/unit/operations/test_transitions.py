@@ -14,6 +14,7 @@ from os_containers.errors import (
     ImageError,
     NotFoundError,
     OsContainersError,
+    ProcessError,
     ServiceError,
 )
 from os_containers.host.unit import RECOVERY_UNIT
@@ -187,6 +188,18 @@ def test_b90_a_rollback_whose_service_does_not_start_goes_back(machine: "Machine
         rollback(machine.system, "app")
     assert machine.snapshot() == before
     assert (machine.version(), deployed(machine)) == ("2", ["1", "2"])
+
+
+def test_i15_a_state_that_cannot_be_asked_for_leaves_nothing_of_an_update(machine: "Machine") -> None:
+    """The new deployment was there already, and goes with its pin."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.store("2")
+    machine.services.on_verify = lambda: machine.services.failing.add("show")
+    with pytest.raises(ProcessError):
+        update(machine.system, "app", settings={})
+    assert deployed(machine) == ["1"]
+    assert machine.system.repo().pinned("app") == [1]
 
 
 def test_when_the_way_back_fails_too_the_error_says_so(machine: "Machine") -> None:

@@ -7,12 +7,13 @@ A package brings it in /usr/lib; where it does not, we put it beside the units o
 """
 
 import contextlib
+import glob
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from os_containers import files
-from os_containers.host.systemd import ServiceManager, UnitState
+from os_containers.host.systemd import ServiceManager
 from os_containers.host.unit import RECOVERY_UNIT, exec_line
 from os_containers.paths import Mode, Paths
 from os_containers.process import own_command
@@ -40,7 +41,7 @@ class RecoveryUnit:
         if self.path.is_symlink() or (self.path.exists() and self.path.read_bytes() == text):
             return
         if not self.path.exists():
-            if services.states([RECOVERY_UNIT]).get(RECOVERY_UNIT, UnitState()).load == "loaded":
+            if any((directory / RECOVERY_UNIT).exists() for directory in services.unit_paths()):
                 return
             # first: so whoever finds the unit without the link knows that somebody has disabled it
             files.make_directory(self.link.parent)
@@ -51,12 +52,16 @@ class RecoveryUnit:
     def remove(self, services: ServiceManager) -> None:
         """Take the unit away when it is ours."""
         self._remove_temporaries()
-        ours = [path for path in (self.link, self.path) if self._is_ours(path)]
+        ours = self.present()
         for path in ours:
             files.unlink_durable(path)
         if ours:
             _remove_empty(self.link.parent)
             services.reload()
+
+    def present(self) -> list[Path]:
+        """Return what is ours of it on the host."""
+        return [path for path in (self.link, self.path) if self._is_ours(path)]
 
     def _is_ours(self, path: Path) -> bool:
         if path.is_symlink():
@@ -76,14 +81,19 @@ def _remove_empty(directory: Path) -> None:
 
 
 def render_recovery_unit(command: Path, paths: Paths, environment: Mapping[str, str]) -> str:
-    """Return the text of the unit; it does nothing, in no time, where no change was interrupted."""
+    """Return the text of the unit; it does nothing, in no time, where no command was interrupted.
+
+    Where there is no container it runs, too: to take itself away, as the last thing of an uninstall.
+    """
+    left = (paths.journals, paths.staging, paths.trash)
+    conditions = "".join(f"ConditionDirectoryNotEmpty=|{_plain(str(one))}\n" for one in left)
     settings = (f"{name}={environment[name]}" for name in _VARIABLES if environment.get(name))
     variables = "".join(f"Environment={exec_line([setting])}\n" for setting in settings)
     return f"""\
 [Unit]
 Description=Finish or undo interrupted changes of system containers
 RequiresMountsFor={exec_line([str(paths.state)])}
-ConditionDirectoryNotEmpty={str(paths.journals).replace("%", "%%")}
+{conditions}ConditionPathExistsGlob=|!{_plain(glob.escape(str(paths.state)))}/*
 
 [Service]
 Type=oneshot
@@ -92,6 +102,10 @@ Type=oneshot
 [Install]
 WantedBy={_target(paths.mode)}
 """
+
+
+def _plain(text: str) -> str:
+    return text.replace("%", "%%")
 
 
 def _target(mode: Mode) -> str:

@@ -5,7 +5,7 @@
 /etc/tmpfiles.d/NAME.conf
 """
 
-import contextlib
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,10 @@ class UnitFiles:
             path for path in (self.unit, self.drop_in, self.tmpfiles) if path.exists() or path.is_symlink()
         ]
 
+    def are_gone(self) -> bool:
+        """Tell whether nothing is left of them, nor a directory for drop-ins."""
+        return not self.present() and not self.drop_in.parent.exists()
+
     def install(
         self, *, unit_text: bytes, tmpfiles_text: bytes, services: ServiceManager, on_event: OnEvent
     ) -> None:
@@ -68,11 +72,19 @@ class UnitFiles:
                 on_event(Warned(error.message))
         for path in self.present():
             files.unlink_durable(path)
-        with contextlib.suppress(OSError):
-            self.drop_in.parent.rmdir()
-            files.fsync_directory(self.unit.parent)
+        _remove_empty(self.drop_in.parent)
         services.reload()
         on_event(Step(services.shown("systemctl", "daemon-reload")))
+
+
+def _remove_empty(directory: Path) -> None:
+    try:
+        directory.rmdir()
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.ENOENT}:
+            raise
+    else:
+        files.fsync_directory(directory.parent)
 
 
 def sync_links(units: Path) -> None:

@@ -14,7 +14,9 @@ from os_containers.deployment.exports import FileKind
 from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
 from os_containers.host import unit
+from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit_files import UnitFiles
+from os_containers.operations.host_changes import is_recovery_unit_needed
 from os_containers.operations.leftovers import find_temporaries, known_names
 from os_containers.operations.system import System
 from os_containers.ostree import refs
@@ -151,6 +153,10 @@ def _check_abandoned(system: System) -> Iterator[Problem]:
     for directory in (system.paths.staging, system.paths.trash):
         for left in scratch.find_abandoned(directory):
             yield Problem("I12", "a killed command left this", str(left), "os-containers recover")
+    if not is_recovery_unit_needed(system):
+        for path in RecoveryUnit.find(system.paths).present():
+            what = "there is no container any more that this unit could recover"
+            yield Problem("I16", what, str(path), "os-containers recover")
 
 
 def _check_store(system: System, repo: Repo, depth: Depth) -> Iterator[Problem]:

@@ -55,11 +55,8 @@ def activated_record(leaving: Deployment | None, entering: Deployment, plan: Hos
 
 
 def change_unit_files(system: System, container: Container, entering: Deployment | None) -> None:
-    """Let systemd have the unit of a deployment, or none; and the one that recovers after a crash."""
+    """Let systemd have the unit of a deployment, or none."""
     unit_files = UnitFiles.find(system.paths, container.name)
-    recovery_unit = RecoveryUnit.find(system.paths)
-    if any(all_containers(system.paths)):
-        recovery_unit.install(system.paths, system.environment, system.services)
     if entering and entering.record.has_service:
         unit_files.install(
             unit_text=entering.unit.read_bytes(),
@@ -67,10 +64,27 @@ def change_unit_files(system: System, container: Container, entering: Deployment
             services=system.services,
             on_event=system.on_event,
         )
-    elif unit_files.present() or unit_state(system, container).load != "not-found":
+    elif not unit_files.are_gone() or unit_state(system, container).load != "not-found":
         unit_files.remove(services=system.services, on_event=system.on_event)
-    if not any(all_containers(system.paths)):
-        recovery_unit.remove(system.services)
+
+
+def install_recovery_unit(system: System) -> None:
+    """Let systemd recover at boot; before the first journal, so that none is ever without it."""
+    with system.host_locked():
+        RecoveryUnit.find(system.paths).install(system.paths, system.environment, system.services)
+
+
+def remove_recovery_unit(system: System) -> None:
+    """Take our own unit away when there is nothing left that it could be needed for."""
+    if not is_recovery_unit_needed(system):
+        with system.host_locked():
+            if not is_recovery_unit_needed(system):
+                RecoveryUnit.find(system.paths).remove(system.services)
+
+
+def is_recovery_unit_needed(system: System) -> bool:
+    """Tell whether there is a container, or a change under way that may make one."""
+    return any(all_containers(system.paths)) or bool(system.journals.names())
 
 
 def remove_directories(system: System, owner: Deployment, directories: Iterable[str]) -> None:

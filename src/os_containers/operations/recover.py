@@ -14,6 +14,7 @@ from os_containers import scratch
 from os_containers.deployment.container import Container, Deployment, load_deployment
 from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
+from os_containers.operations.host_changes import remove_recovery_unit
 from os_containers.operations.journal import Journal
 from os_containers.operations.leftovers import known_names, remove_temporaries
 from os_containers.operations.retention import discard_unfinished
@@ -39,6 +40,7 @@ def recover_named(system: System, name: str, how: Start) -> None:
     repo = system.repo()
     with system.locked(container):
         recover(system, repo, container, how)
+    remove_recovery_unit(system)
 
 
 def recover_all(system: System, how: Start) -> None:
@@ -46,8 +48,17 @@ def recover_all(system: System, how: Start) -> None:
 
     Raises the first error, when all others have had their turn.
     """
+    failures = _recover_each(system, how) if system.paths.state.is_dir() else []
+    # also of an install that was killed before its container had a name here
+    _remove_abandoned(system)
+    remove_recovery_unit(system)
+    if failures:
+        raise failures[0]
+
+
+def _recover_each(system: System, how: Start) -> list[OsContainersError | OSError]:
     repo = system.repo()
-    failures = []
+    failures: list[OsContainersError | OSError] = []
     # a pin may be all that there is of an install that was killed
     pinned = {name for name, _ in repo.pin_names()}
     for name in sorted({*known_names(system), *pinned}):
@@ -60,10 +71,7 @@ def recover_all(system: System, how: Start) -> None:
         except (OsContainersError, OSError) as error:
             system.on_event(Warned(f"{name}: {error}"))
             failures.append(error)
-    # also of an install that was killed before its container had a name here
-    _remove_abandoned(system)
-    if failures:
-        raise failures[0]
+    return failures
 
 
 def recover(system: System, repo: Repo, container: Container, how: Start) -> None:

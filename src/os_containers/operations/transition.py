@@ -78,6 +78,7 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
             # a conflict, a read-only and a full disk show before the service is stopped
             plan = _plan(system, transition)
             check_writable(plan)
+            host_changes.install_recovery_unit(system)
             system.journals.write(transition.journal())
             prepared = waiting.enter_context(prepare_host_files(plan, transition.container.name))
         except BaseException:
@@ -137,7 +138,7 @@ def _go_or_go_back(
         raise
     with _undisturbed(), _told_only(system):
         _retain(system, repo, transition)
-        system.journals.remove(transition.container.name)
+        _close(system, transition)
 
 
 def _go(system: System, transition: Transition, how: Start, prepared: PreparedFiles) -> None:
@@ -224,7 +225,12 @@ def _forget(system: System, repo: Repo, transition: Transition) -> None:
     with _told_only(system):
         if transition.is_fresh and transition.entering:
             discard(system, repo, transition.container, transition.entering.serial)
-        system.journals.remove(transition.container.name)
+        _close(system, transition)
+
+
+def _close(system: System, transition: Transition) -> None:
+    system.journals.remove(transition.container.name)
+    host_changes.remove_recovery_unit(system)
 
 
 def _retain(system: System, repo: Repo, transition: Transition) -> None:

@@ -15,8 +15,8 @@ def paths(tmp_path: Path) -> Paths:
     return Paths.find(uid=1000, environment={"HOME": str(tmp_path)})
 
 
-def install(paths: Paths, *, foreign: set[str] | None = None) -> FakeServices:
-    services = FakeServices(paths.units, foreign=foreign or set())
+def install(paths: Paths) -> FakeServices:
+    services = FakeServices(paths.units)
     RecoveryUnit.find(paths).install(paths, {}, services)
     return services
 
@@ -32,7 +32,10 @@ def test_it_is_put_in_place_enabled_and_told_once(paths: Paths) -> None:
 
 def test_one_of_a_package_is_enough(paths: Paths) -> None:
     """Nothing is put before it."""
-    assert install(paths, foreign={RECOVERY_UNIT}).calls == []
+    packaged = FakeServices(paths.units).unit_paths()[1] / RECOVERY_UNIT
+    packaged.parent.mkdir(parents=True)
+    packaged.touch()
+    assert install(paths).calls == []
     assert not paths.units.exists()
 
 

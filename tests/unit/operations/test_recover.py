@@ -9,6 +9,8 @@ import pytest
 from os_containers.deployment.container import Container, Deployment, load_deployment
 from os_containers.errors import BrokenError
 from os_containers.host.unit import RECOVERY_UNIT
+from os_containers.operations.check import Depth, check
+from os_containers.operations.host_changes import install_recovery_unit
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.recover import recover_all, recover_named
@@ -228,16 +230,26 @@ def test_i11_a_pin_that_is_all_there_is_of_an_install_goes(machine: "Machine") -
     assert list(repo.pin_names()) == []
 
 
-def test_i2_our_own_unit_is_made_when_only_its_link_was(machine: "Machine") -> None:
-    """An install that was killed between enabling os-containers-recover.service and writing it."""
-    run_version_1(machine)
-    (machine.paths.units / RECOVERY_UNIT).unlink()
+def test_i16_our_own_unit_goes_when_nothing_needs_it(machine: "Machine") -> None:
+    """Of an install that was killed before its journal, or of an uninstall that was killed behind it."""
+    install_recovery_unit(machine.system)
     temporary = machine.paths.units / f".os-containers-{RECOVERY_UNIT}@01"
     temporary.touch()
-    write_journal(machine, operation="install", leaving=None, entering=1, is_fresh=True)
-    recover_all(machine.system, Start.WATCHED)
-    assert (machine.paths.units / "multi-user.target.wants" / RECOVERY_UNIT).resolve().is_file()
-    assert not temporary.exists()
+    machine.paths.state.mkdir(exist_ok=True)
+    assert {one.invariant for one in check(machine.system, Depth.NAMES)} == {"I16"}
+    recover_all(machine.system, Start.QUEUED)
+    assert list(machine.paths.units.iterdir()) == []
+    assert check(machine.system, Depth.NAMES) == []
+
+
+def test_i2_our_own_unit_stays_as_long_as_there_is_a_journal(machine: "Machine") -> None:
+    """Of another container, which a power cut may leave as the only one."""
+    run_version_1(machine)
+    write_journal(machine, operation="install", container="other", leaving=None, entering=1)
+    uninstall(machine.system, "app")
+    assert (machine.paths.units / RECOVERY_UNIT).exists()
+    recover_all(machine.system, Start.QUEUED)
+    assert list(machine.paths.units.iterdir()) == []
 
 
 def test_a_deployment_that_never_was_active_goes(machine: "Machine") -> None:

@@ -148,11 +148,11 @@ def test_i15_an_install_that_fails_leaves_nothing(machine: "Machine", source: st
 
 @pytest.mark.parametrize("verb", ["reload", "enable", "create"])
 def test_b90_an_install_is_undone_when_systemd_fails(machine: "Machine", verb: str) -> None:
-    """Whatever was done by then; where even the way back meets the same failure, recovery ends it."""
+    """Whatever was done by then."""
     machine.store("1", exports={"tmpfiles.template": "d /run/app", "service.template": unit("A=1")})
     machine.services.failing = {verb}
     before = machine.snapshot()
-    with pytest.raises(BrokenError if verb == "reload" else OsContainersError):
+    with pytest.raises(ProcessError):
         install(machine.system, "example.org/app", settings={})
     machine.services.failing = set()
     recover_all(machine.system, Start.WATCHED)

@@ -8,7 +8,7 @@ os-containers.size         bytes of all files, unpacked
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from os_containers.image.limits import Limits
@@ -41,7 +41,7 @@ class StoredImage:
     manifest: bytes
     config: bytes
     size: int
-    pulled: datetime | None = None
+    pulled: datetime | None = field(default=None, compare=False)
 
     def parsed_manifest(self) -> Manifest:
         return parse_stored_manifest(self.manifest)

@@ -16,6 +16,8 @@ from os_containers.host import unit
 from os_containers.host.systemd import ServiceManager
 from os_containers.paths import Paths
 
+_MODE = 0o644
+
 
 @dataclass(frozen=True, slots=True)
 class UnitFiles:
@@ -49,11 +51,9 @@ class UnitFiles:
         """Put them in place, make what the tmpfiles.d fragment asks for, and tell systemd."""
         drop_in = unit.render_drop_in(systemd_version=services.version()).encode()
         for path, text in ((self.drop_in, drop_in), (self.unit, unit_text)):
-            files.make_directory(path.parent)
-            files.write_atomic(path, text)
+            _put(path, text)
         if tmpfiles_text:
-            files.make_directory(self.tmpfiles.parent)
-            files.write_atomic(self.tmpfiles, tmpfiles_text)
+            _put(self.tmpfiles, tmpfiles_text)
             services.create_tmpfiles(self.tmpfiles)
             on_event(Step(services.shown("systemd-tmpfiles", "--create", str(self.tmpfiles))))
         elif self.tmpfiles.exists():
@@ -85,6 +85,20 @@ def _remove_empty(directory: Path) -> None:
             raise
     else:
         files.fsync_directory(directory.parent)
+
+
+def _put(path: Path, text: bytes) -> None:
+    files.make_directory(path.parent)
+    # on the way back most are as they were, and a full disk must not keep us from going it
+    if _is_there(path, text):
+        files.fsync_directory(path.parent)
+    else:
+        files.write_atomic(path, text, mode=_MODE)
+
+
+def _is_there(path: Path, text: bytes) -> bool:
+    is_plain = not path.is_symlink() and path.is_file()
+    return is_plain and path.stat().st_mode & 0o7777 == _MODE and path.read_bytes() == text
 
 
 def sync_links(units: Path) -> None:

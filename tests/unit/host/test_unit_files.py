@@ -1,9 +1,12 @@
 """Unit, drop-in and tmpfiles.d fragment: put in place and taken away."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 from fakes import FakeServices
+from scarcity import small_disk
 
 from os_containers.events import ignore
 from os_containers.host.unit_files import UnitFiles
@@ -52,3 +55,37 @@ def test_the_admins_own_drop_ins_stay(paths: Paths, tmp_path: Path) -> None:
     (unit_files.drop_in.parent / "50-mine.conf").write_text("[Service]\nMemoryMax=1G\n")
     unit_files.remove(services=services, on_event=ignore)
     assert all_files(tmp_path) == [".config/systemd/user/etcd.service.d/50-mine.conf"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_b80_what_is_there_already_needs_no_space(paths: Paths, tmp_path: Path) -> None:
+    """A full disk keeps nobody from going back to units that have not been replaced yet."""
+    services = FakeServices(paths.units)
+    with small_disk(tmp_path) as disk:
+        unit_files = UnitFiles.find(paths, "etcd")
+        for text in (b"[Service]", b"[Unit]"):
+            unit_files.install(unit_text=text, tmpfiles_text=b"d /x", services=services, on_event=ignore)
+        with disk.space_left(0):
+            unit_files.install(unit_text=b"[Unit]", tmpfiles_text=b"d /x", services=services, on_event=ignore)
+            with pytest.raises(OSError, match="No space left"):
+                unit_files.install(
+                    unit_text=b"[Other]", tmpfiles_text=b"d /x", services=services, on_event=ignore
+                )
+        assert unit_files.unit.read_bytes() == b"[Unit]"
+
+
+def test_what_somebody_made_of_a_unit_is_replaced(paths: Paths) -> None:
+    """A link to the same text, or a file with another mode, is not what we put there."""
+    services = FakeServices(paths.units)
+    unit_files = UnitFiles.find(paths, "etcd")
+    for change in (lambda: unit_files.unit.chmod(0o600), lambda: link_elsewhere(unit_files.unit)):
+        unit_files.install(unit_text=b"[Unit]", tmpfiles_text=b"", services=services, on_event=ignore)
+        change()
+        unit_files.install(unit_text=b"[Unit]", tmpfiles_text=b"", services=services, on_event=ignore)
+        status = unit_files.unit.lstat()
+        assert (stat.S_ISREG(status.st_mode), stat.S_IMODE(status.st_mode)) == (True, 0o644)
+
+
+def link_elsewhere(path: Path) -> None:
+    path.rename(path.with_suffix(".mine"))
+    path.symlink_to(path.with_suffix(".mine"))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from os_containers.errors import UsageError
+from os_containers.faults import is_exhaustion
 from os_containers.image.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def load_config(files: Iterable[Path]) -> Config:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
+            if is_exhaustion(error):
+                raise
             raise UsageError(f"{file} cannot be read: {error.strerror}", hint=f"look at {file}") from error
         config = parse_config(text, config, str(file))
     return config

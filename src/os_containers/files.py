@@ -20,6 +20,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 TEMPORARY_PREFIX = ".os-containers-"
 
+# What open(2) answers for a symlink that is not to be followed, and for what is no file to be read.
+_NOT_PLAIN = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.ENODEV})
+
 # renameat2(2)
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
@@ -27,6 +30,10 @@ _RENAME_EXCHANGE = 2
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 # So long that another name of 255 bytes still makes a path that Linux takes (4096 bytes with the NUL).
 _LONG_PATH = 3800
+
+
+class NotPlainFileError(OSError):
+    """A part of the way is a symlink, or its end no regular file."""
 
 
 def fsync_directory(directory: Path) -> None:
@@ -94,6 +101,21 @@ def is_there(name: str, directory_fd: int) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def find_files(top: Path) -> Iterator[Path]:
+    """Yield all files and symlinks beneath a directory, nothing without one.
+
+    Raises OSError for a directory that cannot be read, which Path.glob passes over as if it were empty.
+    """
+    for directory, inner, names in os.walk(top, onerror=_raise_unless_missing):
+        links = (name for name in inner if Path(directory, name).is_symlink())
+        yield from (Path(directory, name) for name in (*names, *links))
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def temporary_name(path: Path) -> Path:
@@ -190,9 +212,22 @@ def refuse_mounts(tree: Path) -> None:
 def open_beneath(root: Path, relative: str) -> int:
     """Open a regular file for reading beneath root, following no symlink on the way.
 
-    Returns a descriptor. Raises FileNotFoundError, or OSError when a part of the way is a symlink or the
-    end is not a regular file.
+    Returns a descriptor. Raises FileNotFoundError, NotPlainFileError when a part of the way is a symlink or
+    the end is not a regular file, and OSError when the host fails us.
     """
+    try:
+        opened = _open_beneath(root, relative)
+    except OSError as error:
+        if error.errno not in _NOT_PLAIN:
+            raise
+        raise NotPlainFileError(error.errno, os.strerror(error.errno), relative) from error
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise NotPlainFileError(f"{relative} is not a regular file")
+    return opened
+
+
+def _open_beneath(root: Path, relative: str) -> int:
     descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         *directories, name = Path(relative).parts
@@ -202,13 +237,9 @@ def open_beneath(root: Path, relative: str) -> int:
             )
             os.close(descriptor)
             descriptor = inner
-        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor)
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor)
     finally:
         os.close(descriptor)
-    if not stat.S_ISREG(os.fstat(opened).st_mode):
-        os.close(opened)
-        raise OSError(f"{relative} is not a regular file")
-    return opened
 
 
 @contextlib.contextmanager

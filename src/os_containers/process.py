@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from os_containers.errors import ProcessError, SystemFaultError
+from os_containers.faults import is_exhaustion, system_fault
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ def cannot_run(name: str, error: OSError) -> SystemFaultError:
     """Return the error for a program that could not be started."""
     if isinstance(error, FileNotFoundError):
         return missing_program(name)
+    if is_exhaustion(error):
+        return system_fault(error, Path(name))
     return SystemFaultError(f"{name} cannot be executed: {error.strerror}", hint=f"install {name} anew")
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from scarcity import descriptors_left
 
 from os_containers import files
 from os_containers.errors import BusyError
@@ -75,7 +76,7 @@ def test_b60_open_beneath_follows_no_link_and_opens_files_only(tmp_path: Path, w
     (root / "link").symlink_to(tmp_path / "outside")
     (root / "link2").symlink_to(tmp_path / "outside/secret")
     os.mkfifo(root / "pipe")
-    with pytest.raises(OSError):  # noqa: PT011 - which one is the kernel's affair
+    with pytest.raises(files.NotPlainFileError):
         os.close(files.open_beneath(root, way))
 
 
@@ -185,3 +186,23 @@ def test_exchange_names_swaps_two_files_in_one_step(tmp_path: Path) -> None:
             files.exchange_names("a", "missing", here)
     assert str((tmp_path / "a").readlink()) == "nowhere"
     assert (tmp_path / "b").read_text() == "x"
+
+
+def test_b94_a_directory_that_cannot_be_read_is_not_empty(tmp_path: Path) -> None:
+    """Whoever removes what is not needed must see all that needs something."""
+    (tmp_path / "inner/deeper").mkdir(parents=True)
+    (tmp_path / "inner/deeper/file").touch()
+    (tmp_path / "inner/link").symlink_to(tmp_path)
+    found = {str(path.relative_to(tmp_path)) for path in files.find_files(tmp_path)}
+    assert found == {"inner/deeper/file", "inner/link"}
+    assert list(files.find_files(tmp_path / "missing")) == []
+    with descriptors_left(0), pytest.raises(OSError, match="Too many open files"):
+        list(files.find_files(tmp_path))
+
+
+def test_b82_a_file_that_nothing_is_wrong_with_is_a_plain_one(tmp_path: Path) -> None:
+    """That the host has no descriptor for it says nothing about it."""
+    (tmp_path / "file").touch()
+    with descriptors_left(0), pytest.raises(OSError, match="Too many open files") as caught:
+        files.open_beneath(tmp_path, "file")
+    assert not isinstance(caught.value, files.NotPlainFileError)

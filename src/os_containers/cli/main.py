@@ -1,5 +1,6 @@
 """The entry point: from the command line to one command, and from an error to an exit code."""
 
+import errno
 import importlib
 import logging
 import os
@@ -15,6 +16,7 @@ import click
 from os_containers.cli.context import Invocation
 from os_containers.cli.render import plain
 from os_containers.errors import OsContainersError
+from os_containers.faults import system_fault
 from os_containers.version import VERSION
 
 # Where each command is, and what it does in a few words: help must not load them all.
@@ -134,8 +136,9 @@ def _explanation(error: BaseException) -> tuple[str, str | None, int]:
         case click.Abort():
             return "interrupted", None, 128 + signal.SIGINT
         case OSError():
-            where = f"{error.filename}: " if error.filename else ""
-            return f"{where}{error.strerror or error}", "check the disk and its permissions", 8
+            return _explanation(system_fault(error))
+        case MemoryError():
+            return _explanation(system_fault(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))))
         case _:
             return f"internal error: {type(error).__name__}: {error}", "please report it, with --debug", 1
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from os_containers.errors import ImageError
-from os_containers.files import open_beneath
+from os_containers.files import NotPlainFileError, open_beneath
 
 _SIZE_LIMIT = 1 << 20
 _MAX_ID = 2**32 - 2
@@ -64,7 +64,7 @@ def _number(text: str, kind: str, user: str) -> int:
 def _rows(rootfs: Path, relative: str, width: int) -> Iterator[list[str]]:
     try:
         descriptor = open_beneath(rootfs, relative)
-    except OSError:
+    except (FileNotFoundError, NotPlainFileError):
         # a symlink or a pipe here could show us the host's file instead (CVE-2024-9676): the image has none
         return
     with os.fdopen(descriptor, "rb") as file:

@@ -34,6 +34,6 @@ def known_capabilities() -> tuple[str, ...]:
     """Return the names of the capabilities that the running kernel knows."""
     try:
         last = int(_CAP_LAST_CAP.read_text())
-    except (OSError, ValueError):
+    except (FileNotFoundError, PermissionError, ValueError):
         return CAPABILITIES
     return CAPABILITIES[: last + 1]

@@ -9,6 +9,7 @@ is never built again.
 """
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from os_containers.deployment.record import SIZE_LIMIT, Record, dump_record, parse_record
 from os_containers.errors import BrokenError, NotFoundError, UsageError
+from os_containers.faults import is_exhaustion
 from os_containers.files import make_directory, symlink_atomic, unlink_durable, write_atomic
 from os_containers.paths import Paths
 
@@ -86,6 +88,8 @@ def load_deployment(container: str, path: Path) -> Deployment:
         with info.open("rb") as file:
             return Deployment(container, path, parse_record(file.read(SIZE_LIMIT + 1)))
     except OSError as error:
+        if is_exhaustion(error):
+            raise
         raise BrokenError(f"{info} cannot be read: {error.strerror}") from error
     except BrokenError as error:
         raise BrokenError(f"{path}: {error.message}", hint=error.hint) from error
@@ -137,6 +141,8 @@ class Container:
         except FileNotFoundError:
             raise no_container(self.name) from None
         except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
             raise BrokenError(f"{self.link} is not a symlink", hint="move it away") from error
         path = self.state / target
         if path.parent != self.directory or not path.name.isdecimal():

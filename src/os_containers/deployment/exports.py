@@ -21,7 +21,8 @@ import msgspec
 from os_containers.deployment.json_text import AUTHOR, path_of, read_json
 from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
 from os_containers.errors import ImageError
-from os_containers.files import open_beneath
+from os_containers.faults import system_fault
+from os_containers.files import NotPlainFileError, open_beneath
 
 _MANIFEST = "exports/manifest.json"
 # useLinks is the predecessors': hard links into the host would share their files with the repo
@@ -127,16 +128,18 @@ def parse_manifest(raw: bytes, *, limits: DeploymentLimits = DEFAULT_LIMITS) -> 
 def read_export(rootfs: Path, relative: str, *, limit: int) -> bytes | None:
     """Return the content of a file of the image, None without one.
 
-    Raises ImageError for a symlink on the way, for what is no plain file, and for more than limit bytes.
+    Raises ImageError for a symlink on the way, for what is no plain file, and for more than limit bytes;
+    SystemFaultError when the host fails us.
     """
     try:
-        descriptor = open_beneath(rootfs, relative)
+        with os.fdopen(open_beneath(rootfs, relative), "rb") as file:
+            content = file.read(limit + 1)
     except FileNotFoundError:
         return None
-    except OSError as error:
+    except NotPlainFileError as error:
         raise ImageError(f"{relative} is not a plain file in the image", hint=AUTHOR) from error
-    with os.fdopen(descriptor, "rb") as file:
-        content = file.read(limit + 1)
+    except OSError as error:
+        raise system_fault(error, rootfs / relative) from error
     if len(content) > limit:
         raise ImageError(f"{relative} is larger than {limit} bytes", hint=AUTHOR)
     return content

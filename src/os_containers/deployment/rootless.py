@@ -44,7 +44,7 @@ def find_subids(table: Path, uid: int) -> IdRange | None:
     try:
         owners = {str(uid), pwd.getpwuid(uid).pw_name}
         lines = table.read_text().splitlines()
-    except (OSError, KeyError):
+    except (FileNotFoundError, PermissionError, KeyError):
         return None
     rows = [line.split(":") for line in lines if line.count(":") == 2]  # noqa: PLR2004 - owner:start:count
     ranges = [

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from os_containers.errors import ImageError, NotFoundError, UsageError
+from os_containers.faults import is_exhaustion
 from os_containers.image import strict_json
 from os_containers.image.compression import PlainStream
 from os_containers.image.limits import DEFAULT_LIMITS
@@ -101,6 +102,8 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(DEFAULT_LIMITS.json_size + 1)
     except OSError as error:
+        if is_exhaustion(error):
+            raise
         raise NotFoundError(f"{path} cannot be read: {error.strerror}", hint="check the path") from error
 
 
@@ -112,6 +115,8 @@ def _read_member(archive: Path, name: str) -> bytes:
                 if entry.path == name:
                     return _bounded(reader.content(), entry.size)
     except OSError as error:
+        if is_exhaustion(error):
+            raise
         raise NotFoundError(f"{archive} cannot be read: {error.strerror}", hint="check the path") from error
     except ImageError as error:
         raise ImageError(f"{archive} is not an image archive: {error.message}") from error

@@ -11,6 +11,7 @@ end the reply passes. One request at a time is under way; several blobs may flow
 
 import base64
 import contextlib
+import errno
 import functools
 import json
 import os
@@ -27,6 +28,7 @@ import msgspec
 
 from os_containers import process
 from os_containers.errors import ImageError, OsContainersError, RegistryError, SystemFaultError
+from os_containers.faults import system_fault
 from os_containers.image import strict_json
 from os_containers.image.blob_pipe import BlobPipe
 from os_containers.image.failures import OtherPlatformsError, TransientError, failure
@@ -206,7 +208,11 @@ class _Proxy:
     def start_beside(self, ask: Callable[[], None]) -> threading.Thread:
         """Return a thread that asks something, and that hang_up() waits for."""
         thread = threading.Thread(target=ask, daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # python has no number for it: pthread_create(3) answers EAGAIN
+            raise system_fault(OSError(errno.EAGAIN, "no thread can be started")) from error
         self._beside.append(thread)
         return thread
 
@@ -251,7 +257,7 @@ class _Proxy:
         most = self.limits.reply_size
         try:
             self._channel.send(request)
-            data, descriptors, _, _ = socket.recv_fds(self._channel, most + 1, 2, socket.MSG_CMSG_CLOEXEC)
+            data, descriptors, flags, _ = socket.recv_fds(self._channel, most + 1, 2, socket.MSG_CMSG_CLOEXEC)
         except TimeoutError as error:
             raise self.too_slow() from error
         except OSError as error:
@@ -259,6 +265,10 @@ class _Proxy:
         if not data:
             _close(descriptors)
             raise self._ended()
+        if flags & socket.MSG_CTRUNC:
+            # unix(7): there were no free descriptors for what was passed
+            _close(descriptors)
+            raise system_fault(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
         if len(data) > most:
             _close(descriptors)
             raise SystemFaultError(f"skopeo answered with more than {most} bytes", hint="update skopeo")

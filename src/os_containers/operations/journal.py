@@ -5,7 +5,9 @@
 Parsing and dumping are pure.
 """
 
+import contextlib
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import msgspec
 
 from os_containers import files
 from os_containers.errors import BrokenError
+from os_containers.faults import is_exhaustion
 
 VERSION = 1
 SIZE_LIMIT = 16 << 20
@@ -99,6 +102,8 @@ class Journals:
         except FileNotFoundError:
             return None
         except OSError as error:
+            if is_exhaustion(error):
+                raise
             raise BrokenError(f"{path} cannot be read: {error.strerror}") from error
         except BrokenError as error:
             raise BrokenError(f"{path}: {error.message}", hint=error.hint) from error
@@ -116,7 +121,8 @@ class Journals:
             files.fsync_directory(self.directory)
 
     def _files(self) -> Iterator[Path]:
-        return self.directory.glob("[!.]*.json")
+        with contextlib.suppress(FileNotFoundError):
+            yield from (one for one in self.directory.iterdir() if re.fullmatch(r"[^.].*\.json", one.name))
 
 
 def _sum(body: Any) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from os_containers import files
 from os_containers.errors import SystemFaultError
+from os_containers.faults import next_step
 from os_containers.ostree.gi import Gio, OSTree, translate_errors
 from os_containers.paths import Mode
 from os_containers.scratch import locked_directory
@@ -42,7 +43,9 @@ def _create(path: Path, mode: Mode) -> None:
                 _remove_leftovers(path)
                 _create_at_once(path, mode)
     except OSError as error:
-        raise SystemFaultError(f"cannot create the repo {path}: {error.strerror}") from error
+        raise SystemFaultError(
+            f"cannot create the repo {path}: {error.strerror}", hint=next_step(error)
+        ) from error
 
 
 def _create_at_once(path: Path, mode: Mode) -> None:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from os_containers.errors import SystemFaultError
+from os_containers.faults import next_step
 from os_containers.image.compression import ByteStream
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -60,4 +61,4 @@ def write_fault(path: Path, error: OSError) -> SystemFaultError:
         return SystemFaultError(
             message, hint="its file system lacks extended attributes: set OSTREE_REPO to another one"
         )
-    return SystemFaultError(message)
+    return SystemFaultError(message, hint=next_step(error))

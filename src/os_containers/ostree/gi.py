@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from os_containers.errors import BrokenError, BusyError, OsContainersError, SystemFaultError
+from os_containers.faults import next_step_in
 
 try:
     import gi  # noqa: TID251 - this is the door
@@ -41,4 +42,4 @@ def _translated(error: GLib.Error, message: str) -> OsContainersError:
         return BusyError(message, hint="wait for the other command to end")
     if error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.NOT_FOUND):
         return BrokenError(message, hint="pull the image again")
-    return SystemFaultError(message)
+    return SystemFaultError(message, hint=next_step_in(message))

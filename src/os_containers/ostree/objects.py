@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 
 from os_containers.errors import BrokenError
+from os_containers.faults import is_exhaustion
 from os_containers.ostree.tree import Directory
 from os_containers.ostree.variants import decode_dirtree, encode_dirmeta
 
@@ -70,6 +71,8 @@ def _read_dirtree(repo: Path, checksum: str) -> tuple[dict[str, str], dict[str, 
     try:
         data = path.read_bytes()
     except OSError as error:
+        if is_exhaustion(error):
+            raise
         raise BrokenError(f"cannot read {path}: {error.strerror}", hint="pull the image again") from error
     if hashlib.sha256(data).hexdigest() != checksum:
         raise BrokenError(f"{path} is damaged", hint="pull the image again")

@@ -28,7 +28,7 @@ class RefFiles:
 
     def names(self, prefix: str) -> list[str]:
         """Return the refs beneath prefix, sorted."""
-        found = (path for path in (self._heads / prefix).rglob("*") if path.is_file())
+        found = (path for path in files.find_files(self._heads / prefix) if path.is_file())
         return sorted(str(path.relative_to(self._heads)) for path in found)
 
     def read(self, ref: str) -> str | None:

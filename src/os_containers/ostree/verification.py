@@ -3,12 +3,15 @@
 libostree makes hard links of whatever an object has become, by a bad disk or by a write through a rootfs.
 """
 
+import errno
 import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from os_containers import files
+from os_containers.faults import is_exhaustion
 from os_containers.ostree.formats import SYMLINK_MODE, kept_xattrs, user_mode
 from os_containers.ostree.objects import IMPLIED_CHECKSUM, object_path
 from os_containers.ostree.tree import Directory
@@ -21,7 +24,7 @@ _METADATA = frozenset({"commit", "dirmeta", "dirtree"})
 
 def damaged_objects(repo: Path, mode: Mode) -> Iterator[str]:
     """Yield the names of the objects, CHECKSUM.KIND, whose content is another one, or cannot be read."""
-    for path in sorted((repo / "objects").glob("??/*")):
+    for path in sorted(files.find_files(repo / "objects")):
         name = f"{path.parent.name}{path.name}"
         kind = name.partition(".")[2]
         if (kind in _METADATA or kind == "file") and _is_damaged(repo, mode, name):
@@ -47,7 +50,12 @@ def _is_damaged(repo: Path, mode: Mode, name: str) -> bool:
         if kind in _METADATA:
             return _checksum_of_bytes(path) != checksum
         return (_bare_checksum(path) if mode is Mode.SYSTEM else _bare_user_checksum(path)) != checksum
-    except (OSError, ValueError):
+    except OSError as error:
+        # what is damaged gets removed
+        if is_exhaustion(error):
+            raise
+        return True
+    except ValueError:
         return True
 
 
@@ -62,7 +70,9 @@ def _checksum_of_bytes(path: str) -> str:
 def _bare_checksum(path: str) -> str:
     try:
         descriptor = _opened(path)
-    except OSError:
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
         return _bare_symlink_checksum(path)
     try:
         status = os.fstat(descriptor)

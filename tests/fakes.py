@@ -12,7 +12,8 @@ from os_containers.host.systemd import UnitState
 class FakeServices:
     """Keeps states as systemd would.
 
-    A unit whose text has something of `broken` in it does not start; a verb in `failing` fails.
+    A unit whose text has something of `broken` in it does not start, and such a tmpfiles.d fragment is not
+    carried out; a verb in `failing` fails.
     """
 
     units: Path
@@ -77,6 +78,9 @@ class FakeServices:
 
     def create_tmpfiles(self, fragment: Path) -> None:
         self._call(f"create {fragment.name}")
+        if any(text in fragment.read_text() for text in self.broken):
+            # CANTCREAT, says systemd-tmpfiles(8)
+            raise ProcessError(["systemd-tmpfiles", "--create"], 73, "it cannot be made")
 
     def remove_tmpfiles(self, fragment: Path) -> None:
         self._call(f"remove {fragment.name}")

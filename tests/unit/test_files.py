@@ -51,7 +51,7 @@ def test_make_directory_tells_what_it_created(tmp_path: Path) -> None:
     assert (tmp_path / "a/b").stat().st_mode & 0o777 == 0o700
 
 
-def test_remove_tree_removes_what_is_not_writable_and_follows_no_link(tmp_path: Path) -> None:
+def test_cve_2026_34079_remove_tree_removes_what_is_not_writable_and_follows_no_link(tmp_path: Path) -> None:
     """An image may have directories of mode 000; the target of a link stays."""
     victim = tmp_path / "victim"
     victim.mkdir()

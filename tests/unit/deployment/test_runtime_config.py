@@ -39,7 +39,7 @@ def config(**changes: object) -> dict[str, Any]:
         (b'{"a": ' + b"1" * 5000 + b"}", "1:1: not valid JSON"),
     ],
 )
-def test_b56_parse_config_refuses_what_no_runtime_should_get(raw: bytes, place: str) -> None:
+def test_b56_cve_2021_43860_parse_config_refuses_what_no_runtime_should_get(raw: bytes, place: str) -> None:
     """The source, the line and the column are told."""
     with pytest.raises(ImageError) as raised:
         parse_config(raw, source="exports/config.json")

@@ -88,7 +88,7 @@ def test_b70_a_file_in_the_way_is_a_conflict(tmp_path: Path) -> None:
         HostRoot(tmp_path).real_path("/etc/a")
 
 
-def test_b70_a_link_that_comes_after_the_look_up_is_a_conflict(tmp_path: Path) -> None:
+def test_b70_cve_2026_34078_a_link_that_comes_after_the_look_up_is_a_conflict(tmp_path: Path) -> None:
     """Even one of root's: the real path has none."""
     (tmp_path / "etc").mkdir()
     (tmp_path / "victim").mkdir()

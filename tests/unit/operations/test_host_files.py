@@ -1,6 +1,7 @@
 """Host files through the operations: what the admin must allow, what is shared, what a kill leaves."""
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,7 @@ from os_containers.operations.service import Start
 from os_containers.operations.stage import stage
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
+from os_containers.paths import Mode
 
 if TYPE_CHECKING:
     from conftest import Machine
@@ -141,3 +143,15 @@ def test_b70_a_link_of_another_container_is_no_way_for_a_third(machine: "Machine
     with pytest.raises(ConflictError, match="link is a symlink that a container brought"):
         install(machine.system, "example.org/second", settings={})
     assert list(machine.host_file("victim").iterdir()) == []
+
+
+def test_b79_a_user_gets_no_host_files_and_is_told_which(machine: "Machine") -> None:
+    """All else of the image works."""
+    machine = replace(machine, paths=replace(machine.paths, mode=Mode.USER))
+    machine.store("1", exports={machine.exported("one"): "x", machine.exported("inner/two"): "x"})
+    deployment = install(machine.system, "example.org/app", settings={})
+    one, two = machine.host_file("inner/two"), machine.host_file("one")
+    assert f"host files are for root only, not copied: {one}, {two}" in machine.told()
+    assert deployment.record.installed == ()
+    assert list((machine.root / "host").iterdir()) == []
+    assert machine.version() == "1"

@@ -147,7 +147,7 @@ def test_i15_an_install_that_fails_leaves_nothing(machine: "Machine", source: st
 
 
 @pytest.mark.parametrize("verb", ["reload", "enable", "create"])
-def test_b90_an_install_is_undone_when_systemd_fails(machine: "Machine", verb: str) -> None:
+def test_b90_b92_an_install_is_undone_when_systemd_fails(machine: "Machine", verb: str) -> None:
     """Whatever was done by then."""
     machine.store("1", exports={"tmpfiles.template": "d /run/app", "service.template": unit("A=1")})
     machine.services.failing = {verb}
@@ -423,7 +423,7 @@ def test_a_stop_signal_is_the_units(machine: "Machine", signal: str) -> None:
     assert f"\nKillSignal={signal}\n" in (machine.paths.units / "app.service").read_text()
 
 
-def test_a_fragment_that_systemd_refuses_does_not_keep_us_from_going(machine: "Machine") -> None:
+def test_b92_a_fragment_that_systemd_refuses_does_not_keep_us_from_going(machine: "Machine") -> None:
     """It is told, and everything else goes."""
     machine.store("1", exports={"tmpfiles.template": "d /run/app\n", "service.template": unit("A=1")})
     before = machine.snapshot()
@@ -431,3 +431,19 @@ def test_a_fragment_that_systemd_refuses_does_not_keep_us_from_going(machine: "M
     machine.services.failing = {"remove"}
     uninstall(machine.system, "app")
     assert machine.snapshot() == before
+
+
+def test_b92_an_update_is_undone_when_tmpfiles_fails(machine: "Machine") -> None:
+    """The old version runs again, with its own fragment; the error has systemd-tmpfiles' words."""
+    exports = {"tmpfiles.template": "d /run/app", "service.template": unit("A=1")}
+    machine.store("1", exports=exports)
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    before = machine.snapshot()
+    machine.store("2", exports={**exports, "tmpfiles.template": "d /run/app/other"})
+    machine.services.broken = {"/run/app/other"}
+    with pytest.raises(ProcessError, match="exit code 73") as raised:
+        update(machine.system, "app", settings={})
+    assert raised.value.exit_code == 8
+    assert machine.snapshot() == before
+    assert machine.version() == "1"

@@ -3,7 +3,7 @@
 /etc/os-containers/config.toml                  for the host, and for all its users
 $XDG_CONFIG_HOME/os-containers/config.toml      for one user, who may change what the host's says
 
-    [limits]                     of an image; the fields of image/limits.py, with dashes
+    [limits]                     the fields of image/limits.py and deployment/limits.py, with dashes
     layer-size = "100GiB"        bytes, or a text with KiB, MiB, GiB or TiB
     retries = 5
 
@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from os_containers.deployment.limits import DEFAULT_LIMITS as DEPLOYMENT_LIMITS
+from os_containers.deployment.limits import DeploymentLimits
 from os_containers.errors import UsageError
 from os_containers.faults import is_exhaustion
 from os_containers.image.limits import DEFAULT_LIMITS, Limits
@@ -23,7 +25,7 @@ from os_containers.image.limits import DEFAULT_LIMITS, Limits
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_Table = TypeVar("_Table", bound="DataclassInstance")
+_Part = TypeVar("_Part", bound="DataclassInstance")
 
 _SIZE = re.compile(r"([0-9]+) *([KMGT]iB)")
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
@@ -35,6 +37,12 @@ class Config:
     """All that can be set; each table is a value of the stage that it is for."""
 
     limits: Limits = DEFAULT_LIMITS
+    deployment: DeploymentLimits = DEPLOYMENT_LIMITS
+
+
+# Which of these a table of the file is about; a key is that of every one that has such a field.
+_TABLES = {"limits": ("limits", "deployment")}
+_PARTS = tuple(field.name for field in dataclasses.fields(Config))
 
 
 def load_config(files: Iterable[Path]) -> Config:
@@ -62,24 +70,37 @@ def parse_config(text: bytes, base: Config, file: str) -> Config:
         document = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{file} is no TOML: {error}", hint=f"correct {file}") from error
-    tables = {field.name: getattr(base, field.name) for field in dataclasses.fields(Config)}
+    parts = {name: getattr(base, name) for name in _PARTS}
     for name, table in document.items():
-        if name not in tables:
-            raise UsageError(f"{file}: {name!a} is unknown", hint=f"there are: {', '.join(tables)}")
+        if name not in _TABLES:
+            raise UsageError(f"{file}: {name!a} is unknown", hint=f"there are: {', '.join(_TABLES)}")
         if not isinstance(table, dict):
             raise UsageError(f"{file}: {name} must be a table", hint=f"write [{name}]")
-        tables[name] = _changed(tables[name], table, f"{file}: {name}")
-    return Config(**tables)
+        about = {part: parts[part] for part in _TABLES[name]}
+        _check_keys(table, about.values(), f"{file}: {name}")
+        parts |= {part: _changed(value, table, f"{file}: {name}") for part, value in about.items()}
+    return dataclasses.replace(base, **parts)
 
 
-def _changed(table: _Table, document: Mapping[str, object], where: str) -> _Table:
-    known = {field.name.replace("_", "-"): field.name for field in dataclasses.fields(table)}
-    changes: dict[str, int | float] = {}
-    for key, value in document.items():
+def _check_keys(table: Mapping[str, object], parts: "Iterable[DataclassInstance]", where: str) -> None:
+    known = dict.fromkeys(key for part in parts for key in _keys(part))
+    for key in table:
         if key not in known:
             raise UsageError(f"{where}: {key!a} is unknown", hint=f"there are: {', '.join(known)}")
-        changes[known[key]] = _checked(value, getattr(table, known[key]), f"{where}.{key}")
-    return dataclasses.replace(table, **changes)
+
+
+def _keys(part: "DataclassInstance") -> dict[str, str]:
+    """Return what is written in the file for each field."""
+    return {field.name.replace("_", "-"): field.name for field in dataclasses.fields(part)}
+
+
+def _changed(part: _Part, table: Mapping[str, object], where: str) -> _Part:
+    changes = {
+        field: _checked(table[key], getattr(part, field), f"{where}.{key}")
+        for key, field in _keys(part).items()
+        if key in table
+    }
+    return dataclasses.replace(part, **changes)
 
 
 def _checked(value: object, default: object, where: str) -> int | float:

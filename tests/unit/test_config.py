@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from os_containers.config import Config, load_config, parse_config
+from os_containers.deployment.limits import DeploymentLimits
+from os_containers.deployment.record import SIZE_LIMIT
 from os_containers.errors import UsageError
 from os_containers.image.limits import DEFAULT_LIMITS, GiB, KiB, Limits, MiB
 
@@ -39,6 +41,10 @@ def test_the_limits_are_those_of_the_design() -> None:
         retries=3,
         retry_pause=1.0,
     )
+    assert DeploymentLimits() == DeploymentLimits(
+        template=MiB, rendered=16 * MiB, json_depth=100, value=64 * KiB, values=1000, host_files=10_000
+    )
+    assert 16 * MiB == SIZE_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -58,11 +64,17 @@ def test_times_are_seconds(written: str, value: float) -> None:
     )
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Limits), ids=lambda field: field.name)
-def test_every_limit_can_be_set(field: "dataclasses.Field[object]") -> None:
-    """By its own name, in which dashes stand for underscores."""
-    config = parse_config(f"[limits]\n{field.name.replace('_', '-')} = 7".encode(), Config(), FILE)
-    assert config == Config(limits=dataclasses.replace(Limits(), **{field.name: 7}))
+@pytest.mark.parametrize(
+    "name",
+    sorted({field.name for kind in (Limits, DeploymentLimits) for field in dataclasses.fields(kind)}),
+)
+def test_every_limit_can_be_set(name: str) -> None:
+    """By its own name, in which dashes stand for underscores; the depth of JSON is that of all JSON."""
+    config = parse_config(f"[limits]\n{name.replace('_', '-')} = 7".encode(), Config(), FILE)
+    for part, before in ((config.limits, Limits()), (config.deployment, DeploymentLimits())):
+        is_in = name in {field.name for field in dataclasses.fields(part)}
+        assert part == (dataclasses.replace(before, **{name: 7}) if is_in else before)
+    assert config != Config()
 
 
 def test_what_a_user_says_changes_what_the_host_says(tmp_path: Path) -> None:

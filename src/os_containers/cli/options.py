@@ -11,12 +11,13 @@ from os_containers.deployment.values import parse_settings
 from os_containers.host.host_policy import Permission
 from os_containers.image.manifest import Platform
 from os_containers.image.proxy import ProxyOptions
+from os_containers.operations.system import System
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _parse_settings(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    return parse_settings(given)
+    return parse_settings(given, limits=System.find().config.deployment) if given else {}
 
 
 settings = click.option(

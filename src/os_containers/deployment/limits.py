@@ -18,7 +18,6 @@ class DeploymentLimits:
     value: int = 64 * KiB
     values: int = 1000
     host_files: int = 10_000
-    record: int = 16 * MiB
 
 
 DEFAULT_LIMITS = DeploymentLimits()

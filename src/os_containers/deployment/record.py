@@ -11,12 +11,11 @@ from typing import Any
 import msgspec
 
 from os_containers.deployment.exports import FileKind
-from os_containers.deployment.limits import DEFAULT_LIMITS
 from os_containers.deployment.values import Origin, Value, Values
 from os_containers.errors import BrokenError
 
 SCHEMA = 1
-SIZE_LIMIT = DEFAULT_LIMITS.record
+SIZE_LIMIT = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from os_containers.deployment.default_config import default_config, volume_direc
 from os_containers.deployment.exports import Exports, FileKind, load_exports
 from os_containers.deployment.host_tree import write_host_tree
 from os_containers.deployment.json_text import AUTHOR
-from os_containers.deployment.limits import DEFAULT_LIMITS
 from os_containers.deployment.record import Approved, Record
 from os_containers.deployment.rootless import drop_groups, make_rootless
 from os_containers.deployment.runtime_config import RuntimeConfig
@@ -67,7 +66,8 @@ def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> 
         raise ImageError("the image has no layers", hint="there is nothing in it that could run")
     rootfs = directory / "rootfs"
     checkout(repo, blueprint.image.commit, rootfs)
-    draft = _Draft(system, blueprint, rootfs, load_exports(rootfs))
+    limits = system.config.deployment
+    draft = _Draft(system, blueprint, rootfs, load_exports(rootfs, limits=limits))
     draft.tell_unknown_keys()
     config = draft.runtime_config()
     _write(directory / "config.json", runtime_config.dump_config(config))
@@ -75,7 +75,7 @@ def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> 
         _write(directory / f"{blueprint.name}.service", draft.unit.encode(errors="surrogateescape"))
         _write(directory / f"tmpfiles-{blueprint.name}.conf", draft.tmpfiles())
     if system.mode is Mode.SYSTEM:
-        write_host_tree(draft.exports, rootfs, draft.texts, directory / "host")
+        write_host_tree(draft.exports, rootfs, draft.texts, directory / "host", limits=limits)
     else:
         draft.tell_skipped_files()
     return Built(draft.record(), config)
@@ -208,7 +208,9 @@ class _Draft:
 
     def _render(self, text: bytes, name: str, places: structure.Places) -> bytes:
         source = f"exports/{name}"
-        rendered = template.render(text, self.texts, source=source, limit=DEFAULT_LIMITS.rendered)
+        rendered = template.render(
+            text, self.texts, source=source, limit=self.system.config.deployment.rendered
+        )
         for misfit in structure.misfits(text, self.texts, places, source=source):
             raise _misfit_error(misfit, self.values[misfit.variable].origin, source)
         return rendered

@@ -227,3 +227,30 @@ def test_cve_2023_28100_the_container_has_no_terminal_of_ours(machine: "Machine"
     machine.store("1", exports={"config.json": config})
     deployment = install(machine.system, "example.org/app", settings={})
     assert json.loads(deployment.config.read_text())["process"]["terminal"] is False
+
+
+@pytest.mark.parametrize(
+    ("key", "fits", "error"),
+    [
+        pytest.param("template", 37, "larger than 36 bytes", id="b55"),
+        pytest.param("values", 2, "more than 1 values", id="b53 values"),
+        pytest.param("value", 3, "more than 2 bytes", id="b53 value"),
+        pytest.param("host-files", None, r"more than \d+ files", id="b60"),
+    ],
+)
+def test_limits_of_the_configuration_are_those_of_a_deployment(
+    machine: "Machine", key: str, fits: int | None, error: str
+) -> None:
+    """The limit itself fits; one less does not."""
+    manifest = '{"defaultValues":{"A":"1","B":"333"}}'
+    exports = {"manifest.json": manifest, machine.exported("x"): "x"}
+    # each directory on the way is one of the files
+    fits = fits or machine.exported("x").count("/")
+    machine.store("1", exports=exports)
+    config = machine.paths.config_files[-1]
+    config.parent.mkdir(parents=True)
+    config.write_text(f"[limits]\n{key} = {fits - 1}\n")
+    with pytest.raises(ImageError, match=error):
+        install(machine.system, "example.org/app", settings={})
+    config.write_text(f"[limits]\n{key} = {fits}\n")
+    install(machine.system, "example.org/app", settings={})

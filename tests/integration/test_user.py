@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -53,7 +54,9 @@ def test_the_whole_life_as_a_user(
     assert as_user("systemctl --user status hello", check=False).returncode == 4
 
 
-def test_a_user_has_a_store_of_his_own(host: Host, as_user: Callable[..., Result], push_hello: Push) -> None:
+def test_b89_a_user_has_a_store_of_his_own(
+    host: Host, as_user: Callable[..., Result], push_hello: Push
+) -> None:
     """Root does not see it, nor he root's."""
     image = push_hello(HelloImage("1"), "hello:latest")
     as_user(f"os-containers install --insecure --name mine {image}")
@@ -63,6 +66,24 @@ def test_a_user_has_a_store_of_his_own(host: Host, as_user: Callable[..., Result
     ] == ["roots"]
     listed = json.loads(as_user("os-containers containers list --all --json").stdout)
     assert [one["name"] for one in listed] == ["mine"]
+
+
+def test_b89_root_and_a_user_at_once(host: Host, user: str, push_hello: Push) -> None:
+    """Each has a container of that name; root with the user's environment, as sudo leaves it, is root."""
+    image = push_hello(HelloImage("1"), "hello:latest")
+    home = f"/home/{user}"
+    install = f"os-containers install --insecure --name hello {image}"
+    environment = f"env HOME={home} XDG_DATA_HOME={home}/.local/share XDG_CONFIG_HOME={home}/.config"
+    with ThreadPoolExecutor() as pool:
+        commands = [(f"{environment} {install}", None), (install, None), (install, user)]
+        started = [pool.submit(host.run, line, user=who, check=False) for line, who in commands]
+        codes = [one.result().returncode for one in started]
+    assert (sorted(codes[:2]), codes[2]) == ([0, 6], 0)
+    assert host.exists("/etc/systemd/system/hello.service")
+    assert host.exists(f"{home}/.config/systemd/user/hello.service")
+    assert host.run(f"find {home} ! -user {user} -not -path '*/containers/cache/*'").stdout == ""
+    for who in (None, user):
+        assert host.run("os-containers check --json", user=who).stdout.strip() == "[]"
 
 
 def test_run_as_a_user(

@@ -326,7 +326,8 @@ def _running(arguments: Sequence[str], reference: ImageReference, limits: Limits
     # an archive may be large, and /tmp is often memory
     place = os.environ.get("TMPDIR", "/var/tmp")  # noqa: S108 - a private directory is made in it
     scratch = tempfile.TemporaryDirectory(prefix="os-containers-", dir=place)
-    with scratch as directory, tempfile.TemporaryFile() as said, ours:
+    # the directory is removed last: that needs the descriptors of the others when there are no more
+    with scratch as directory, ours, theirs, tempfile.TemporaryFile() as said:
         with theirs:
             child = process.spawn(
                 ["skopeo", f"--tmpdir={directory}", *arguments, f"--sockfd={theirs.fileno()}"],

@@ -3,13 +3,18 @@
 import os
 import re
 import shutil
+import stat
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from images import Directory
 
 from os_containers.deployment.values import Origin, Value
 from os_containers.errors import (
     BrokenError,
+    BusyError,
     ConflictError,
     ImageError,
     NotFoundError,
@@ -447,3 +452,40 @@ def test_b92_an_update_is_undone_when_tmpfiles_fails(machine: "Machine") -> None
     assert raised.value.exit_code == 8
     assert machine.snapshot() == before
     assert machine.version() == "1"
+
+
+@as_root
+def test_b101_an_uninstall_does_not_reach_through_a_mount(machine: "Machine", tmp_path: Path) -> None:
+    """A directory of the host that somebody has mounted in a rootfs stays as it is, and is told."""
+    machine.store("1", more={"/data/": Directory()})
+    install(machine.system, "example.org/app", settings={})
+    victim, inner = tmp_path / "victim", machine.paths.deployments / "app/1/rootfs/data"
+    victim.mkdir()
+    (victim / "data").write_text("precious")
+    subprocess.run(["mount", "--bind", victim, inner], check=True)
+    before = machine.snapshot()
+    try:
+        with pytest.raises(BusyError, match=f"something is mounted at {inner}") as raised:
+            uninstall(machine.system, "app")
+    finally:
+        subprocess.run(["umount", "--lazy", inner], check=True)
+    assert raised.value.hint == f"umount {inner}, then try again"
+    assert (machine.snapshot(), deployed(machine)) == (before, ["1"])
+    uninstall(machine.system, "app")
+    assert (victim / "data").read_text() == "precious"
+    assert deployed(machine) == []
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_b102_the_umask_does_not_decide_who_reads_what(machine: "Machine", mask: int) -> None:
+    """The state is ours alone, systemd's files are for all, and nobody else writes to any."""
+    machine.store("1", exports={"tmpfiles.template": "d /run/app", "service.template": unit("A=1")})
+    before = os.umask(mask)
+    try:
+        install(machine.system, "example.org/app", settings={})
+    finally:
+        os.umask(before)
+    units = machine.paths.units
+    paths = (machine.paths.state, units / "app.service", units / "app.service.d", machine.paths.tmpfiles)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (*paths[:3], paths[3] / "app.conf")]
+    assert modes == [0o700, 0o644, 0o755, 0o644]

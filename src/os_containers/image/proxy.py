@@ -45,6 +45,8 @@ _UNPACK_TIMEOUT = 600.0
 _SHOWN_PLATFORMS = 20
 # It has only temporary files to remove, unless it still waits for a registry that has fallen silent.
 _END_TIMEOUT = 3.0
+# One is passed with an answer; with room for another, a second one shows.
+_MOST_DESCRIPTORS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +259,9 @@ class _Proxy:
         most = self.limits.reply_size
         try:
             self._channel.send(request)
-            data, descriptors, flags, _ = socket.recv_fds(self._channel, most + 1, 2, socket.MSG_CMSG_CLOEXEC)
+            data, descriptors, flags, _ = socket.recv_fds(
+                self._channel, most + 1, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+            )
         except TimeoutError as error:
             raise self.too_slow() from error
         except OSError as error:
@@ -265,8 +269,8 @@ class _Proxy:
         if not data:
             _close(descriptors)
             raise self._ended()
-        if flags & socket.MSG_CTRUNC:
-            # unix(7): there were no free descriptors for what was passed
+        if flags & socket.MSG_CTRUNC and len(descriptors) < _MOST_DESCRIPTORS:
+            # there was room for what was passed, but no free descriptors
             _close(descriptors)
             raise system_fault(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
         if len(data) > most:

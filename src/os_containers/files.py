@@ -268,7 +268,9 @@ def locked(
         held.callback(os.close, descriptor)
         _wait_for_lock(descriptor, lock_file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, timeout, on_wait)
         if not shared:
-            os.pwrite(descriptor, f"{os.getpid():<20}".encode(), 0)
+            # who holds it is only told: a full disk must keep nobody from going back, or from making room
+            with contextlib.suppress(OSError):
+                os.pwrite(descriptor, f"{os.getpid():<20}".encode(), 0)
             held.callback(os.ftruncate, descriptor, 0)
         yield
 

@@ -91,6 +91,28 @@ def test_b82_too_many_open_files_are_no_fault_of_the_image(machine: "Machine", o
 
 
 @as_root
+@pytest.mark.parametrize("operation", ["install", "update"])
+def test_b80_a_full_disk_leaves_the_state_from_before(disk: Disk, machine: "Machine", operation: str) -> None:
+    """With each amount of space that is too small: the error says that it is the space, and where."""
+    run_version_1(machine)
+    repo = machine.system.repo()
+    before, images = machine.snapshot(), repo.images()
+    for pages in range(100):
+        with disk.space_left(pages * PAGE):
+            error = told(lambda: OPERATIONS[operation](machine))
+        if not error:
+            break
+        assert error.exit_code == 8, (pages, error)
+        assert "No space left" in error.message or "no room for" in error.message, error
+        assert "room" in (error.hint or "") or "space" in (error.hint or ""), error
+        assert machine.snapshot() == before
+        assert machine.version() == "1"
+        assert repo.images() == images
+        assert check(machine.system, Depth.CONTENT) == []
+    assert 0 < pages < 99
+
+
+@as_root
 def test_b80_the_reserve_of_the_repo_is_told(disk: Disk, machine: "Machine") -> None:
     """Libostree keeps 3 % of a file system free; what an import needs beyond that is told in bytes."""
     run_version_1(machine)

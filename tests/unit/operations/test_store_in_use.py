@@ -117,7 +117,7 @@ with files.locked(Path(sys.argv[1]), timeout=0):
 """
 
 
-@pytest.mark.parametrize("lock", ["container-app"])
+@pytest.mark.parametrize("lock", ["container-app", "host"])
 def test_b88_who_waits_for_a_stopped_command_is_told_and_gives_up(machine: "Machine", lock: str) -> None:
     """Exit code 7, with the process to look at; when that goes on, so does everybody."""
     store(machine, "1")

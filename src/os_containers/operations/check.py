@@ -13,6 +13,7 @@ from os_containers.deployment.container import Container, Deployment, all_contai
 from os_containers.deployment.exports import FileKind
 from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
+from os_containers.faults import is_exhaustion
 from os_containers.host import unit
 from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit_files import UnitFiles
@@ -103,6 +104,8 @@ def _check_bundle(deployment: Deployment) -> Iterator[Problem]:
     try:
         runtime_config.parse_config(deployment.config.read_bytes(), source="config.json")
     except (OSError, OsContainersError) as error:
+        if isinstance(error, OSError) and is_exhaustion(error):
+            raise
         yield Problem(
             "I1", f"the runtime configuration cannot be used: {error}", str(deployment.config), REPAIR
         )

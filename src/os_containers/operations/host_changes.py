@@ -69,7 +69,10 @@ def change_unit_files(system: System, container: Container, entering: Deployment
 
 
 def install_recovery_unit(system: System) -> None:
-    """Let systemd recover at boot; before the first journal, so that none is ever without it."""
+    """Let systemd recover at boot; before the first journal, so that none is ever without it.
+
+    Raises BusyError when the host lock is not to be had: better now than when the service is stopped.
+    """
     with system.host_locked():
         RecoveryUnit.find(system.paths).install(system.paths, system.environment, system.services)
 

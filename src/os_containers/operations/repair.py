@@ -15,6 +15,7 @@ from os_containers.deployment.container import Container, Deployment, all_contai
 from os_containers.deployment.values import set_by_user
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
+from os_containers.faults import is_exhaustion
 from os_containers.host.runtime import find_runtime
 from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference, split_tag
@@ -121,7 +122,11 @@ def _is_usable(path: Path) -> bool:
         return path.is_dir()
     try:
         runtime_config.parse_config(path.read_bytes(), source=str(path))
-    except (OSError, OsContainersError):
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
+        return False
+    except OsContainersError:
         return False
     return True
 

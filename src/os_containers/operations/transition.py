@@ -81,9 +81,6 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
             host_changes.install_recovery_unit(system)
             system.journals.write(transition.journal())
             prepared = waiting.enter_context(prepare_host_files(plan, transition.container.name))
-            # who holds it may have been stopped: rather found before the service is
-            with system.host_locked():
-                pass
         except BaseException:
             _remove_temporaries(system, transition.container)
             _forget(system, repo, transition)

@@ -5,6 +5,7 @@ with running_registry() as registry:
     registry.faults["blobs"] = cut_off(after=1000)
 """
 
+import base64
 import contextlib
 import json
 import re
@@ -149,6 +150,19 @@ def status(code: int, *, times: int = 1_000_000, headers: dict[str, str] | None 
         body = json.dumps({"errors": [{"code": error, "message": message}]}).encode()
         handler.send(code, body, headers)
         return True
+
+    return answer
+
+
+def login(credentials: str) -> Fault:
+    """Answer only those who have a name and its password, as name:password."""
+    wanted = f"Basic {base64.b64encode(credentials.encode()).decode()}"
+
+    def answer(handler: _Handler, _: Served | None) -> bool:
+        known = handler.headers.get("Authorization") == wanted
+        if not known:
+            handler.send(401, b"{}", {"WWW-Authenticate": 'Basic realm="test"'})
+        return not known
 
     return answer
 

@@ -64,6 +64,7 @@ def run(
     *,
     check: bool = True,
     timeout: float | None = None,
+    passed_fds: Sequence[int] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end and return its output.
 
@@ -81,6 +82,7 @@ def run(
             text=True,
             errors="replace",
             timeout=timeout,
+            pass_fds=passed_fds,
         )
     except OSError as error:
         raise cannot_run(words[0], error) from error

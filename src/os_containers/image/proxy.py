@@ -26,7 +26,7 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from os_containers import process
+from os_containers import files, process
 from os_containers.errors import ImageError, OsContainersError, RegistryError, SystemFaultError
 from os_containers.faults import system_fault
 from os_containers.image import strict_json
@@ -66,12 +66,18 @@ class _Reply(msgspec.Struct):
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """With which options skopeo may talk to a registry, and which descriptors these are about."""
+
+    options: tuple[str, ...] = ()
+    passed_fds: tuple[int, ...] = ()
+
+
 class RemoteImage:
     """An image that skopeo has opened for us."""
 
-    def __init__(
-        self, proxy: "_Proxy", handle: object, reference: ImageReference, access: Sequence[str]
-    ) -> None:
+    def __init__(self, proxy: "_Proxy", handle: object, reference: ImageReference, access: _Access) -> None:
         self._proxy = proxy
         self._handle = handle
         self._reference = reference
@@ -99,10 +105,12 @@ class RemoteImage:
 
     def _platform_hint(self) -> str | None:
         """Return which platforms there are; None when that cannot be found out."""
-        argv = ["skopeo", "inspect", "--raw", *self._access, str(self._reference)]
+        argv = ["skopeo", "inspect", "--raw", *self._access.options, str(self._reference)]
         try:
-            index = process.run(argv, timeout=self._proxy.reply_timeout).stdout.encode()
-            platforms = parse_platforms(index, self._proxy.limits)
+            said = process.run(
+                argv, timeout=self._proxy.reply_timeout, passed_fds=self._access.passed_fds
+            ).stdout
+            platforms = parse_platforms(said.encode(), self._proxy.limits)
         except OsContainersError:
             return None
         shown = ", ".join(ascii(str(one))[1:-1] for one in platforms[:_SHOWN_PLATFORMS])
@@ -146,7 +154,7 @@ def open_image(
     """
     with (
         _access(reference, options) as access,
-        _running(_arguments(options, access), reference, limits) as proxy,
+        _running(_arguments(options, access), access.passed_fds, reference, limits) as proxy,
     ):
         yield _opened(proxy, reference, access)
 
@@ -316,7 +324,7 @@ class _Finish:
             self._failure = error
 
 
-def _opened(proxy: _Proxy, reference: ImageReference, access: Sequence[str]) -> RemoteImage:
+def _opened(proxy: _Proxy, reference: ImageReference, access: _Access) -> RemoteImage:
     version = proxy.call("Initialize").value
     if _version(str(version)) < CHECKED_SINCE:
         require_no_policy(policy_files())
@@ -324,7 +332,9 @@ def _opened(proxy: _Proxy, reference: ImageReference, access: Sequence[str]) -> 
 
 
 @contextlib.contextmanager
-def _running(arguments: Sequence[str], reference: ImageReference, limits: Limits) -> Iterator[_Proxy]:
+def _running(
+    arguments: Sequence[str], passed_fds: Sequence[int], reference: ImageReference, limits: Limits
+) -> Iterator[_Proxy]:
     """Run a proxy; it ends with its socket, and what it unpacked goes with it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     # an archive may be large, and /tmp is often memory
@@ -335,7 +345,7 @@ def _running(arguments: Sequence[str], reference: ImageReference, limits: Limits
         with theirs:
             child = process.spawn(
                 ["skopeo", f"--tmpdir={directory}", *arguments, f"--sockfd={theirs.fileno()}"],
-                passed_fds=[theirs.fileno()],
+                passed_fds=[theirs.fileno(), *passed_fds],
                 stderr=said,
             )
         proxy = _Proxy(ours, cast("BinaryIO", said), reference, limits)
@@ -346,7 +356,7 @@ def _running(arguments: Sequence[str], reference: ImageReference, limits: Limits
             process.end(child, timeout=_END_TIMEOUT)
 
 
-def _arguments(options: ProxyOptions, access: Sequence[str]) -> list[str]:
+def _arguments(options: ProxyOptions, access: _Access) -> list[str]:
     platform = options.platform
     overrides = (
         {
@@ -358,29 +368,24 @@ def _arguments(options: ProxyOptions, access: Sequence[str]) -> list[str]:
         else {}
     )
     arguments = [f"{option}={value}" for option, value in overrides.items() if value]
-    return [*arguments, "experimental-image-proxy", *access]
+    return [*arguments, "experimental-image-proxy", *access.options]
 
 
 @contextlib.contextmanager
-def _access(reference: ImageReference, options: ProxyOptions) -> Iterator[list[str]]:
-    """Yield the options with which skopeo may talk to the registry."""
-    with _authfile(reference, options) as authfile:
-        access = [] if options.tls_verify else ["--tls-verify=false"]
-        yield [*access, f"--authfile={authfile}"] if authfile else access
-
-
-@contextlib.contextmanager
-def _authfile(reference: ImageReference, options: ProxyOptions) -> Iterator[Path | None]:
-    """Yield the authfile to use: the one given, or a private one, since others can read argument lists."""
+def _access(reference: ImageReference, options: ProxyOptions) -> Iterator[_Access]:
+    """Yield how skopeo may talk to the registry."""
+    tls = () if options.tls_verify else ("--tls-verify=false",)
     if not options.credentials:
-        yield options.authfile
+        yield _Access((*tls, f"--authfile={options.authfile}") if options.authfile else tls)
         return
-    secret = base64.b64encode(options.credentials.encode()).decode()
-    with tempfile.TemporaryDirectory(prefix="os-containers-") as directory:
-        authfile = Path(directory) / "auth.json"
-        authfile.touch(mode=0o600)
-        authfile.write_text(json.dumps({"auths": {reference.registry: {"auth": secret}}}))
-        yield authfile
+    # others can read argument lists, and a file would outlive us when we are killed
+    with files.in_memory(_auth_json(reference, options.credentials)) as (authfile, descriptor):
+        yield _Access((*tls, f"--authfile={authfile}"), (descriptor,))
+
+
+def _auth_json(reference: ImageReference, credentials: str) -> bytes:
+    secret = base64.b64encode(credentials.encode()).decode()
+    return json.dumps({"auths": {reference.registry: {"auth": secret}}}).encode()
 
 
 def _close(descriptors: Sequence[int]) -> None:

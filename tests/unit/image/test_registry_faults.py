@@ -15,6 +15,7 @@ from registry import (
     Fault,
     Registry,
     cut_off,
+    login,
     other_content,
     pause,
     redirect_loop,
@@ -26,7 +27,14 @@ from registry import (
 
 from os_containers.errors import ImageError, NotFoundError, OsContainersError, RegistryError
 from os_containers.image.limits import Limits
-from os_containers.image.manifest import Digest, Platform, layers_of, parse_image_config, parse_manifest
+from os_containers.image.manifest import (
+    OCI_MANIFEST,
+    Digest,
+    Platform,
+    layers_of,
+    parse_image_config,
+    parse_manifest,
+)
 from os_containers.image.proxy import ProxyOptions, open_image
 from os_containers.image.reference import ImageReference
 
@@ -35,6 +43,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is no
 LIMITS = Limits(retry_pause=0.0, no_progress=20.0)
 SECRET = "hunter2"  # noqa: S105 - for a registry that lives for a moment
 OPTIONS = ProxyOptions(tls_verify=False, credentials=f"me:{SECRET}")
+INDEX = "application/vnd.oci.image.index.v1+json"
 AT_ONCE = {"Retry-After": "0"}  # else skopeo itself waits for up to a minute
 
 
@@ -243,6 +252,21 @@ def test_b19_a_tag_that_moves_to_what_is_gone_is_refused(registry: Registry, tmp
         registry.serve(build_image(tmp_path / "other", {"/a": "newer"}), "app:latest")
         with pytest.raises(NotFoundError):
             image.config()
+
+
+def test_credentials_open_a_registry_whatever_is_asked(registry: Registry, tmp_path: Path) -> None:
+    """The image, and, when there is none for this platform, for which there are some."""
+    name = serve(registry, tmp_path)
+    manifest = registry.manifests["app", "latest"]
+    described = {"mediaType": OCI_MANIFEST, "digest": Digest.of(manifest), "size": len(manifest)}
+    platform = {"os": "linux", "architecture": "s390x"}
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [{**described, "platform": platform}]}
+    other = registry.serve_manifest(json.dumps(index).encode(), "app:other")
+    for kind in ("ping", "manifests", "blobs"):
+        registry.faults[kind] = login(f"me:{SECRET}")
+    assert "login is needed" in str(failed(name, options=ProxyOptions(tls_verify=False)).hint)
+    assert len(fetch(name)) == 2
+    assert "linux/s390x" in str(failed(other).hint)
 
 
 @pytest.mark.parametrize("forged", [b"{}", b"other"])

@@ -37,6 +37,7 @@ from os_containers.image.manifest import Digest, Platform, parse_manifest, parse
 from os_containers.image.policy import CHECKED_SINCE, policy_files, require_no_policy
 from os_containers.image.reference import ImageReference
 from os_containers.image.retrying import retried
+from os_containers.scratch import Scratch
 
 _CHUNK = 32 << 10
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
@@ -145,16 +146,24 @@ class RemoteImage:
 
 @contextlib.contextmanager
 def open_image(
-    reference: ImageReference, options: ProxyOptions, limits: Limits = DEFAULT_LIMITS
+    reference: ImageReference,
+    options: ProxyOptions,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    scratch: Scratch | None = None,
 ) -> Iterator[RemoteImage]:
-    """Yield an image, opened by a proxy that ends with us.
+    """Yield an image, opened by a proxy that ends with us; an archive is unpacked in scratch.
 
     Raises NotFoundError, RegistryError, PolicyError or ImageError by what skopeo says, SystemFaultError
     without skopeo.
     """
+    # while skopeo lives nobody else takes the directory away: also when we are killed
+    kept = [scratch.descriptor] if scratch else []
     with (
         _access(reference, options) as access,
-        _running(_arguments(options, access), access.passed_fds, reference, limits) as proxy,
+        _running(
+            _arguments(options, access, scratch), [*kept, *access.passed_fds], reference, limits
+        ) as proxy,
     ):
         yield _opened(proxy, reference, access)
 
@@ -335,16 +344,12 @@ def _opened(proxy: _Proxy, reference: ImageReference, access: _Access) -> Remote
 def _running(
     arguments: Sequence[str], passed_fds: Sequence[int], reference: ImageReference, limits: Limits
 ) -> Iterator[_Proxy]:
-    """Run a proxy; it ends with its socket, and what it unpacked goes with it."""
+    """Run a proxy; it ends with its socket."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    # an archive may be large, and /tmp is often memory
-    place = os.environ.get("TMPDIR", "/var/tmp")  # noqa: S108 - a private directory is made in it
-    scratch = tempfile.TemporaryDirectory(prefix="os-containers-", dir=place)
-    # the directory is removed last: that needs the descriptors of the others when there are no more
-    with scratch as directory, ours, theirs, tempfile.TemporaryFile() as said:
+    with ours, theirs, tempfile.TemporaryFile() as said:
         with theirs:
             child = process.spawn(
-                ["skopeo", f"--tmpdir={directory}", *arguments, f"--sockfd={theirs.fileno()}"],
+                ["skopeo", *arguments, f"--sockfd={theirs.fileno()}"],
                 passed_fds=[theirs.fileno(), *passed_fds],
                 stderr=said,
             )
@@ -356,18 +361,15 @@ def _running(
             process.end(child, timeout=_END_TIMEOUT)
 
 
-def _arguments(options: ProxyOptions, access: _Access) -> list[str]:
+def _arguments(options: ProxyOptions, access: _Access, scratch: Scratch | None) -> list[str]:
     platform = options.platform
-    overrides = (
-        {
-            "--override-os": platform.os,
-            "--override-arch": platform.architecture,
-            "--override-variant": platform.variant,
-        }
-        if platform
-        else {}
-    )
-    arguments = [f"{option}={value}" for option, value in overrides.items() if value]
+    settings = {
+        "--tmpdir": scratch and scratch.path,
+        "--override-os": platform and platform.os,
+        "--override-arch": platform and platform.architecture,
+        "--override-variant": platform and platform.variant,
+    }
+    arguments = [f"{option}={value}" for option, value in settings.items() if value]
     return [*arguments, "experimental-image-proxy", *access.options]
 
 

@@ -19,7 +19,11 @@ def pull(
     stored_as = normalize_name(name) if name else store_name(reference)
     limits = system.config.limits
     repo = system.repo()
-    with system.store_in_use(), open_image(reference, options or ProxyOptions(), limits) as remote:
+    with (
+        system.store_in_use(),
+        repo.scratch() as scratch,
+        open_image(reference, options or ProxyOptions(), limits, scratch=scratch) as remote,
+    ):
         digest, manifest = remote.manifest()
         return import_image(
             repo,

@@ -28,7 +28,7 @@ from os_containers.ostree.objects import ORDINARY, object_path
 from os_containers.ostree.tree import Directory
 from os_containers.ostree.variants import encode_dirmeta, encode_dirtree, encode_header
 from os_containers.paths import Mode
-from os_containers.scratch import remove_abandoned, scratch_directory
+from os_containers.scratch import Scratch, remove_abandoned, scratch_directory
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -136,8 +136,13 @@ class ObjectStage:
 @contextlib.contextmanager
 def object_stage(repo: Path, mode: Mode) -> Iterator[ObjectStage]:
     """Give a fresh stage and remove it in the end; what was not published is dropped."""
-    with scratch_directory(repo / "tmp", _PREFIX) as scratch:
+    with repo_scratch(repo) as scratch:
         yield ObjectStage(repo, mode, scratch.path)
+
+
+def repo_scratch(repo: Path) -> contextlib.AbstractContextManager[Scratch]:
+    """Give a directory on the repo's file system, which the next import removes when we are killed."""
+    return scratch_directory(repo / "tmp", _PREFIX)
 
 
 def remove_stale_stages(repo: Path) -> None:

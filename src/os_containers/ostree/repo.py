@@ -17,7 +17,7 @@ from os_containers.ostree import refs
 from os_containers.ostree.creation import open_repo
 from os_containers.ostree.free_space import FreeSpace, write_fault
 from os_containers.ostree.gi import GLib, OSTree, translate_errors
-from os_containers.ostree.object_stage import object_stage, remove_stale_stages
+from os_containers.ostree.object_stage import object_stage, remove_stale_stages, repo_scratch
 from os_containers.ostree.objects import has_tree, read_tree, read_whole_tree
 from os_containers.ostree.ref_files import RefFiles
 from os_containers.ostree.stored_image import (
@@ -32,6 +32,7 @@ from os_containers.ostree.transaction import Transaction, libostree_transaction,
 from os_containers.ostree.tree import Directory
 from os_containers.ostree.verification import damaged_in_tree
 from os_containers.paths import Mode
+from os_containers.scratch import Scratch
 
 logger = logging.getLogger(__name__)
 
@@ -212,6 +213,10 @@ class Repo:
                 self._refs.write(transaction.refs)
         except OSError as error:
             raise write_fault(self.path, error) from error
+
+    def scratch(self) -> contextlib.AbstractContextManager[Scratch]:
+        """Give a directory for what is unpacked on its way into the repo; it goes in the end."""
+        return repo_scratch(self.path)
 
     def free_space(self) -> FreeSpace:
         """Return what watches over the space that the repo's configuration keeps free."""

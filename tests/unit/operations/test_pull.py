@@ -3,9 +3,12 @@
 import json
 import os
 import shutil
-from collections.abc import Collection
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from images import Symlink, add_blob, build_image, build_layer, raw_image, write_index, write_layout
@@ -20,6 +23,8 @@ from os_containers.operations.pull import pull
 if TYPE_CHECKING:
     from conftest import Machine
 
+T = TypeVar("T")
+
 pytestmark = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
 
 
@@ -33,6 +38,15 @@ def snapshot(top: Path, *, but: Collection[Path]) -> dict[str, tuple[object, ...
             fields = (status.st_mode, status.st_uid, status.st_gid, status.st_ino, status.st_ctime_ns)
             found[str(path)] = (*fields, content)
     return found
+
+
+def wait_for(find: Callable[[], T]) -> T:
+    """Return what is found once there is something."""
+    for _ in range(1000):
+        if found := find():
+            return found
+        time.sleep(0.01)
+    raise TimeoutError
 
 
 def hostile(directory: Path, victim: Path, kind: str) -> Path:
@@ -73,6 +87,49 @@ def test_i18_a_pull_changes_nothing_but_the_store(
         assert kind != "good"
         assert machine.system.repo().images() == []
     assert snapshot(tmp_path, but=ours) == before
+    assert os.listdir(scratch) == []  # noqa: PTH208 - names are enough
+
+
+SLOW_SKOPEO = """#!/usr/bin/python3
+import os, pathlib, socket, sys, time
+options = dict(word.partition("=")[::2] for word in sys.argv)
+place = pathlib.Path(options["--tmpdir"])
+(place / "unpacked").write_text(str(os.getpid()))
+while socket.socket(fileno=os.dup(int(options["--sockfd"]))).recv(40000):
+    pass
+while place.exists() and not (place / "end").exists():
+    time.sleep(0.01)
+"""
+
+
+def test_b84_what_a_killed_pull_unpacked_goes_when_skopeo_has_ended(
+    machine: "Machine", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the repo's own directory, nowhere else, and nobody takes it from a skopeo at work."""
+    scratch, programs = tmp_path / "scratch", tmp_path / "programs"
+    for directory in (scratch, programs):
+        directory.mkdir()
+    (programs / "skopeo").write_text(SLOW_SKOPEO)
+    (programs / "skopeo").chmod(0o755)
+    repo = machine.system.repo()
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("OS_CONTAINERS_CHECKOUT_PATH", str(machine.paths.state))
+    monkeypatch.setenv("OSTREE_REPO", str(repo.path))
+    command = [sys.executable, "-c", "from os_containers.cli.main import main; main()", "pull", "etcd"]
+    with subprocess.Popen(command) as ours:
+        try:
+            unpacked = wait_for(lambda: list((repo.path / "tmp").glob("*/unpacked")))[0]
+            skopeo = Path("/proc") / wait_for(unpacked.read_text)
+        finally:
+            ours.kill()
+    repo.prune()
+    assert unpacked.exists()
+    (unpacked.parent / "end").touch()
+    wait_for(lambda: not skopeo.exists())
+    repo.prune()
+    assert not unpacked.parent.exists()
     assert os.listdir(scratch) == []  # noqa: PTH208 - names are enough
 
 

@@ -15,7 +15,7 @@ _HINTS = {
     errno.EMFILE: "allow more open files (ulimit -n), then try again",
     errno.ENFILE: "the host has too many open files: raise sysctl fs.file-max, then try again",
     errno.ENOMEM: "free some memory, then try again",
-    errno.EAGAIN: "allow more processes (ulimit -u), then try again",
+    errno.EAGAIN: "allow more processes and threads (ulimit -u, TasksMax=), then try again",
     errno.EIO: "the disk may be failing: see journalctl --dmesg; os-containers repair fetches what was lost",
 }
 

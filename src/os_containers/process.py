@@ -1,5 +1,6 @@
 """The one door to programs: argument lists only, no shell, errors as ProcessError."""
 
+import errno
 import logging
 import os
 import shlex
@@ -7,6 +8,7 @@ import shutil
 import signal
 import subprocess  # noqa: TID251 - this is the door
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -24,6 +26,7 @@ PACKAGES = {
     "crun": "crun",
     "journalctl": "systemd",
     "runc": "runc",
+    "setpriv": "util-linux",
     "skopeo": "skopeo",
     "systemctl": "systemd",
     "systemd-analyze": "systemd",
@@ -57,6 +60,15 @@ def cannot_run(name: str, error: OSError) -> SystemFaultError:
     if is_exhaustion(error):
         return system_fault(error, Path(name))
     return SystemFaultError(f"{name} cannot be executed: {error.strerror}", hint=f"install {name} anew")
+
+
+def start_thread(thread: threading.Thread) -> None:
+    """Start a thread. Raises SystemFaultError when there are too many."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        # Python keeps the reason to itself: pthread_create(3) answers EAGAIN
+        raise system_fault(OSError(errno.EAGAIN, "a thread cannot be started")) from error
 
 
 def run(
@@ -119,19 +131,27 @@ def run_attached(argv: Sequence[str | Path], *, passed_fds: Sequence[int] = ()) 
 def spawn(
     argv: Sequence[str | Path], *, passed_fds: Sequence[int], stderr: IO[bytes]
 ) -> subprocess.Popen[bytes]:
-    """Start a program that we talk to over inherited descriptors; what it says goes to a file."""
+    """Start a program that we talk to over inherited descriptors; what it says goes to a file.
+
+    It is killed when we are, since it may wait for others and not notice.
+    """
     words = [os.fspath(word) for word in argv]
     logger.debug("+ %s &", shlex.join(words))
+    program = find_program(words[0])
+    if not program:
+        raise missing_program(words[0])
+    # killed before setpriv has asked for it, we have asked for nothing: then its socket ends it
+    bound_to_us = ["setpriv", "--pdeathsig=KILL", os.fspath(program), *words[1:]]
     try:
         return subprocess.Popen(
-            words,
+            bound_to_us,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             pass_fds=passed_fds,
         )
     except OSError as error:
-        raise cannot_run(words[0], error) from error
+        raise cannot_run("setpriv", error) from error
 
 
 def end(child: subprocess.Popen[bytes], *, timeout: float) -> None:

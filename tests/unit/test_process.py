@@ -1,6 +1,7 @@
 """The door to programs."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -65,6 +66,45 @@ def test_ctrl_c_is_for_the_attached_program(tmp_path: Path) -> None:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(ours.pid, signal.SIGKILL)
+
+
+def test_b84_a_program_that_we_talk_to_ends_with_us() -> None:
+    """However we end, and whatever it waits for."""
+    code = """
+import os, sys, time
+from os_containers import process
+child = process.spawn(["sleep", "60"], passed_fds=[], stderr=open(os.devnull, "wb"))
+while open(f"/proc/{child.pid}/comm").read() != "sleep\\n":
+    time.sleep(0.01)
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as ours:
+        assert ours.stdout
+        child = Path(f"/proc/{int(ours.stdout.readline())}")
+        assert child.exists()
+        ours.kill()
+    deadline = time.monotonic() + 10
+    while child.exists() and "Z" not in (child / "stat").read_text().split():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.EAGAIN, "ulimit -u"),
+        (errno.ENOMEM, "free memory"),
+        (errno.EMFILE, "ulimit -n"),
+        (errno.ENOEXEC, "install skopeo anew"),
+    ],
+)
+def test_b82_a_program_that_cannot_start_names_the_limit(number: int, hint: str) -> None:
+    """Not the program, which is none the worse for it."""
+    fault = process.cannot_run("skopeo", OSError(number, os.strerror(number)))
+    assert fault.exit_code == 8
+    assert os.strerror(number) in fault.message
+    assert hint in str(fault.hint)
 
 
 @pytest.mark.parametrize("attached", [False, True])

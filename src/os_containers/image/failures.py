@@ -28,6 +28,12 @@ class OtherPlatformsError(ImageError):
 _DAMAGED = "the image is damaged or of an unknown kind"
 _TRY_AGAIN = "check the network and the registry, then try again"
 _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
+    (r"^setpriv: ", SystemFaultError, "install skopeo anew"),
+    (
+        r"no space left on device|disk quota exceeded|[Rr]ead-only file system",
+        SystemFaultError,
+        "an archive is unpacked on the disk of the store: free space there",
+    ),
     (
         (
             r"unauthorized|authentication required|access to the resource is denied|no basic auth credentials"

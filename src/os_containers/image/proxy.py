@@ -227,11 +227,7 @@ class _Proxy:
     def start_beside(self, ask: Callable[[], None]) -> threading.Thread:
         """Return a thread that asks something, and that hang_up() waits for."""
         thread = threading.Thread(target=ask, daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:
-            # python has no number for it: pthread_create(3) answers EAGAIN
-            raise system_fault(OSError(errno.EAGAIN, "no thread can be started")) from error
+        process.start_thread(thread)
         self._beside.append(thread)
         return thread
 

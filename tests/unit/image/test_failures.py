@@ -8,6 +8,7 @@ from os_containers.errors import (
     OsContainersError,
     PolicyError,
     RegistryError,
+    SystemFaultError,
     UsageError,
 )
 from os_containers.image.failures import OtherPlatformsError, TransientError, failure
@@ -55,6 +56,8 @@ from os_containers.image.failures import OtherPlatformsError, TransientError, fa
         ("corrupted blob, expecting sha256:1", ImageError, "damaged"),
         ("expected 5 bytes in blob, got 4", ImageError, "damaged"),
         ("no image found in manifest list for architecture s390x", OtherPlatformsError, "--platform"),
+        ("setpriv: failed to execute /usr/bin/skopeo: Permission denied", SystemFaultError, "install skopeo"),
+        ("write /srv/tmp/oci1/blob: no space left on device", SystemFaultError, "free space"),
         ("", RegistryError, "try again"),
     ],
 )

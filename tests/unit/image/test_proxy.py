@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -361,6 +362,35 @@ def test_b17_a_broken_skopeo_is_an_error_of_ours(fake_skopeo: Path, body: str) -
     ):
         image.manifest()
     assert caught.value.message.isprintable()
+    assert open_descriptors() == before
+
+
+def test_b17_a_skopeo_that_cannot_be_executed_is_not_the_registrys_fault(fake_skopeo: Path) -> None:
+    """It is found, and then the kernel refuses it."""
+    fake_skopeo.write_text("#!/no/such/interpreter\n")
+    fake_skopeo.chmod(0o755)
+    with pytest.raises(SystemFaultError) as caught, open_image(ImageReference.parse("x"), ProxyOptions()):
+        pass
+    assert "install" in str(caught.value.hint)
+
+
+def test_b82_a_thread_that_cannot_start_names_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error is one of the host's, and no descriptor stays open."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    layout = build_image(tmp_path / "image", {"/a": "1"})
+    before = open_descriptors()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with (
+        pytest.raises(SystemFaultError, match="thread") as caught,
+        open_image(ImageReference.parse(f"oci:{layout}"), ProxyOptions()) as image,
+    ):
+        image.manifest()
+    assert "ulimit -u" in str(caught.value.hint)
     assert open_descriptors() == before
 
 

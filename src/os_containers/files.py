@@ -268,11 +268,22 @@ def locked(
         held.callback(os.close, descriptor)
         _wait_for_lock(descriptor, lock_file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, timeout, on_wait)
         if not shared:
-            # who holds it is only told: a full disk must keep nobody from going back, or from making room
-            with contextlib.suppress(OSError):
-                os.pwrite(descriptor, f"{os.getpid():<20}".encode(), 0)
-            held.callback(os.ftruncate, descriptor, 0)
+            _name_holder(descriptor)
+            held.callback(_name_nobody, descriptor)
         yield
+
+
+# Who holds a lock is said for people only: nothing fails for it, neither before its work nor after it.
+
+
+def _name_holder(descriptor: int) -> None:
+    with contextlib.suppress(OSError):
+        os.pwrite(descriptor, f"{os.getpid():<20}".encode(), 0)
+
+
+def _name_nobody(descriptor: int) -> None:
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
 
 
 def _wait_for_lock(

@@ -1,6 +1,7 @@
 """Files, safely."""
 
 import contextlib
+import errno
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -121,6 +122,21 @@ def test_b46_remove_tree_removes_what_is_deeper_than_a_path_can_say(tmp_path: Pa
         os.close(before)
     files.remove_tree(tree)
     assert not tree.exists()
+
+
+@pytest.mark.parametrize("failing", ["pwrite", "ftruncate"])
+def test_b80_a_full_disk_keeps_nobody_from_a_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """Who holds it is said for people only: the work is done, and another's turn comes."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, failing, refuse)
+    for _ in range(2):
+        with files.locked(tmp_path / "lock", timeout=0):
+            pass
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")

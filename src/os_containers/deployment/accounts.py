@@ -48,12 +48,16 @@ def _group(rootfs: Path, group: str, user: str) -> int:
 
 def _memberships(rootfs: Path, name: str) -> Iterator[int]:
     for row in _rows(rootfs, "etc/group", 4):
-        if name in row[3].split(",") and _NUMBER.fullmatch(row[2]):
+        if name in row[3].split(",") and _is_id(row[2]):
             yield int(row[2])
 
 
+def _is_id(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None and int(text) <= _MAX_ID
+
+
 def _number(text: str, kind: str, user: str) -> int:
-    if _NUMBER.fullmatch(text) and int(text) <= _MAX_ID:
+    if _is_id(text):
         return int(text)
     raise ImageError(
         f"the image has no {kind} {text[:100]!r}, which its user {user[:100]!r} names",

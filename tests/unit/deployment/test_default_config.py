@@ -113,6 +113,14 @@ def test_b42_find_account_refuses_unknown_names_and_numbers_out_of_range(rootfs:
         find_account(rootfs, user)
 
 
+@pytest.mark.parametrize("gid", ["4294967295", "9999999999", "-1", "one"])
+def test_b42_a_group_that_no_kernel_knows_has_no_members(rootfs: Path, gid: str) -> None:
+    """The runtime would refuse the container for it; -1 means "none" to the kernel."""
+    with (rootfs / "etc/group").open("a") as file:
+        file.write(f"odd:x:{gid}:etcd\nlast:x:4294967294:etcd\n")
+    assert find_account(rootfs, "etcd") == Account(100, 101, (101, 102, 4294967294))
+
+
 def test_b60_find_account_never_reads_the_hosts_passwd(tmp_path: Path) -> None:
     """A symlink in place of /etc/passwd is as good as none (CVE-2024-9676)."""
     (tmp_path / "etc").mkdir()

@@ -40,6 +40,7 @@ class Place(Enum):
     ESCAPED = "stands behind a backslash, which takes its first character"
     COMMENT = "does not stay in its line"
     NAME = "stands where a section or a setting has its name"
+    UNCOVERING = "stands before what would begin a section or a comment without it"
     SETTING = "has a control character, a % (write %%), or a backslash at its end"
     LINE_START = "begins a line with # or ;, or has a quote, a ' ; ' or a % (write %%)"
     DOUBLE_QUOTED = "does not stay in its quotes, or has a % (write %%)"
@@ -67,6 +68,7 @@ _FITS = {
     Place.ESCAPED: r"[0-9A-Za-z][^\x00-\x1f\"'%\\]*",
     Place.COMMENT: rf"[^{_CONTROL}]*",
     Place.NAME: "",
+    Place.UNCOVERING: "(?!)",
     Place.SETTING: rf"(?:{_PAIR}|[^%\\{_CONTROL}])*",
     Place.LINE_START: rf"(?![{BLANKS}]*[#;]){_NO_SEPARATOR}(?:{_PAIR}|[^\"'%\\{_CONTROL}])*",
     Place.DOUBLE_QUOTED: _IN_DOUBLE,
@@ -181,7 +183,9 @@ def unit_places(text: str) -> Iterator[tuple[int, Place]]:
             name, equals, value = line.text.partition("=")
             if line.text.lstrip(BLANKS).startswith("["):
                 name, equals, value = line.text, "", ""
-            yield from _all(Line(name, line.start), Place.NAME)
+            # a line that holds nothing but goes on lets the next one begin a section
+            uncovers = _begun(line.text)[1].startswith(("[", "#", ";", "\\"))
+            yield from _all(Line(name, line.start), Place.UNCOVERING if uncovers else Place.NAME)
             words = _Words(name.strip(BLANKS))
             yield from words.places(Line(value, line.start + len(name + equals)))
         else:
@@ -200,12 +204,13 @@ class _Words:
 
     def places(self, line: Line, *, begins: bool = False) -> Iterator[tuple[int, Place]]:
         """Yield the places in a line of the setting; begins for one that goes on from the line before."""
-        first = len(line.text) - len(line.text.lstrip(BLANKS))
+        beginning, rest = _begun(line.text)
+        at_start = Place.UNCOVERING if rest.startswith(("#", ";")) else Place.LINE_START
         for found in _SHELL_LIKE.finditer(line.text):
             start = line.start + found.start()
             if found[0] == PLACEHOLDER:
-                is_first = begins and found.start() == first
-                yield start, Place.LINE_START if is_first else self._place(line.text, found.start())
+                is_first = begins and found.start() < beginning
+                yield start, at_start if is_first else self._place(line.text, found.start())
             elif found[0].startswith("\\") and found[0][1:] == PLACEHOLDER:
                 yield start + 1, Place.ESCAPED
             elif found[0] in {'"', "'"}:
@@ -231,11 +236,12 @@ def tmpfiles_places(text: str) -> Iterator[tuple[int, Place]]:
 
 def _in_fields(line: Line) -> Iterator[tuple[int, Place]]:
     field, quote, started = 0, "", False
-    first = len(line.text) - len(line.text.lstrip(BLANKS))
+    beginning, rest = _begun(line.text)
     for found in re.finditer(rf"\\.?|[{BLANKS}]+|.", line.text, re.DOTALL):
         start = line.start + found.start()
-        if found[0] == PLACEHOLDER and found.start() == first:
-            yield start, Place.NAME  # the type, or the whole line
+        if found[0] == PLACEHOLDER and found.start() < beginning:
+            # the type, or the whole line
+            yield start, Place.UNCOVERING if rest.startswith(("#", ";")) else Place.NAME
         elif found[0] == PLACEHOLDER:
             yield start, _place_in_field(line.text, found.start(), field, quote)
         elif found[0].startswith("\\") and found[0][1:] == PLACEHOLDER:
@@ -256,6 +262,12 @@ def _place_in_field(text: str, at: int, field: int, quote: str) -> Place:
         return Place.DOUBLE_QUOTED if quote == '"' else Place.SINGLE_QUOTED
     beside = _beside(text, at).strip(BLANKS)
     return Place.FIELD_PART if beside.strip(PLACEHOLDER) else Place.FIELD
+
+
+def _begun(text: str) -> tuple[int, str]:
+    """Return how much of a line is blank when its first variables have no value, and the rest."""
+    rest = text.lstrip(BLANKS + PLACEHOLDER)
+    return len(text) - len(rest), rest
 
 
 def _all(line: Line, place: Place) -> Iterator[tuple[int, Place]]:

@@ -169,6 +169,35 @@ def test_b54_a_value_adds_no_line_section_key_word_or_specifier(line: str, value
     assert fits(f"[Service]\nExecStart=/bin/a\n{line}\nType=simple\n", unit_places, value) is fit
 
 
+@pytest.mark.parametrize("value", ["", " ", "x"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "$X[Install]",
+        " $X [Install]",
+        "$X$X[Install]",
+        "$X#Restart=no",
+        "$X ;Restart=no",
+        "$X \\\n[Install]",
+        "ExecStop=/bin/a \\\n$X# --safe",
+        "ExecStop=/bin/a \\\n $X ; --safe",
+    ],
+)
+def test_b54_no_value_uncovers_a_section_or_a_comment(line: str, value: str) -> None:
+    """What stands behind it would be one without it: so even an empty value is refused."""
+    assert not fits(f"[Service]\nExecStart=/bin/a\n{line}\nType=simple\n", unit_places, value)
+
+
+def test_b54_a_value_behind_an_empty_one_may_begin_the_line() -> None:
+    """It is judged as the first."""
+    unit = "[Service]\nExecStart=/bin/a \\\n $X$Y $Z --safe\n"
+    assert found(unit, unit_places, X="", Y="--y", Z="z") == []
+    assert [one.variable for one in found(unit, unit_places, X="", Y="# y", Z="z")] == ["Y"]
+    assert [one.variable for one in found(unit, unit_places, X="", Y="", Z="; z")] == ["Z"]
+    tmpfiles = "$X$Y $Z /x\n"
+    assert [one.variable for one in found(tmpfiles, tmpfiles_places, X="", Y="f+", Z="d")] == ["Y", "Z"]
+
+
 @pytest.mark.parametrize(
     ("line", "value", "fit"),
     [
@@ -191,6 +220,8 @@ def test_b54_a_value_adds_no_line_section_key_word_or_specifier(line: str, value
         ("${X}d /x", "#", False),
         ("w /x - - - - $X", "two words \"and 'more\\", True),
         ("w /x - - - - $X", "%h", False),
+        ("$X# d /x", "", False),
+        (" $X ; d /x", "", False),
         ("# $X", "anything", True),
         ("# $X", "a\nd /x", False),
     ],

@@ -55,7 +55,7 @@ check: install-dev ## formatter, linters, types, layers
 
 .PHONY: unit
 unit: install-dev ## tests without root and without systemd
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit --numprocesses=4
 
 .PHONY: fuzz
 fuzz: install-dev ## look for bytes that break a parser (SECONDS=60 TARGET=tar)

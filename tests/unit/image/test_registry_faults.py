@@ -184,9 +184,10 @@ def test_b16_a_blob_that_breaks_off_is_an_error_that_may_pass(registry: Registry
 
 @pytest.mark.parametrize(("kind", "after"), [("ping", 0), ("manifests", 100), ("blobs", 300)])
 def test_b16_silence_ends_after_the_no_progress_time(
-    registry: Registry, tmp_path: Path, kind: str, after: int
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, after: int
 ) -> None:
     """Before and amid an answer; skopeo ends with us."""
+    monkeypatch.setattr("os_containers.image.proxy._END_TIMEOUT", 0.2)
     name = serve(registry, tmp_path)
     registry.faults[kind] = stall(registry, after=after)
     started = time.monotonic()
@@ -196,10 +197,13 @@ def test_b16_silence_ends_after_the_no_progress_time(
     assert time.monotonic() - started < 8
 
 
-def test_b16_a_pause_that_is_shorter_is_no_failure(registry: Registry, tmp_path: Path) -> None:
+def test_b16_a_pause_that_is_shorter_is_no_failure(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also one in which skopeo is asked what is wrong."""
+    monkeypatch.setattr("os_containers.image.blob_pipe.SILENCE", 0.1)
     name = serve(registry, tmp_path)
-    registry.faults["blobs"] = pause(2.5, after=300)
+    registry.faults["blobs"] = pause(0.4, after=300)
     assert len(fetch(name, Limits(retry_pause=0.0, no_progress=20.0))) == 2
 
 

@@ -7,6 +7,7 @@ libostree writes the same files, but syncs neither them nor their directory, lea
 the refs when it is killed, and lists nothing when one ref is damaged.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -58,6 +59,12 @@ class RefFiles:
         for ref in refs:
             (self._heads / ref).unlink(missing_ok=True)
         self._sync_directories(refs)
+
+    def remove_directory(self, prefix: str) -> None:
+        """Remove the directory of a prefix when it has no refs; only for who alone writes such refs."""
+        # not empty, or not there
+        with contextlib.suppress(OSError):
+            (self._heads / prefix).rmdir()
 
     def remove_leftovers(self) -> None:
         """Remove what killed writers left; only for the one who knows that nobody is writing."""

@@ -117,6 +117,7 @@ class Repo:
     def unpin(self, container: str, serial: int) -> None:
         """Let prune have the commit of a deployment; a pin that is not there is fine."""
         self._refs.remove([refs.pin_ref(container, serial)])
+        self._refs.remove_directory(f"{refs.PINS}/{container}")
 
     def read_ref(self, ref: str) -> str | None:
         """Return the commit that a ref names, None without the ref or when it is damaged."""

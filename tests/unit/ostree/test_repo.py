@@ -271,6 +271,19 @@ def test_b84_a_killed_creation_is_made_up_for(tmp_path: Path, mode: Mode) -> Non
     assert [one.name for one in tmp_path.iterdir()] == ["repo"]
 
 
+def test_i16_the_last_pin_of_a_container_takes_its_directory_along(repo: Repo) -> None:
+    """Others stay with theirs; a pin that is not there is fine."""
+    for container, serial in (("app", 1), ("app", 2), ("other", 1)):
+        repo.pin(container, serial, "a" * 64)
+    pins = repo.path / "refs/heads/os-containers/deploy"
+    repo.unpin("app", 1)
+    assert sorted(one.name for one in pins.iterdir()) == ["app", "other"]
+    for serial in (2, 3):
+        repo.unpin("app", serial)
+    assert [one.name for one in pins.iterdir()] == ["other"]
+    assert repo.pin_names() == [("other", 1)]
+
+
 def test_b84_prune_removes_what_a_killed_writer_of_refs_left(repo: Repo) -> None:
     left = repo.path / "tmp/.os-containers-0123456789abcdef"
     left.touch()

@@ -1,11 +1,13 @@
 """From the command line to an exit code; in a process of its own, as a user calls it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from images import build_image
 
 COMMANDS = ["containers", "images", "install", "pull", "rollback", "run", "uninstall", "update"]
 
@@ -65,6 +67,22 @@ def test_i21_errors_are_lines_with_a_stable_code(words: list[str], code: int, tm
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert "rror" in done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
+def test_an_image_by_its_digest_has_no_tag(tmp_path: Path) -> None:
+    """The list says so as those of others do; --no-truncate gives the name with which to delete it."""
+    layout = build_image(tmp_path / "layout", {"/a": "1"}, name="example.org/app:1")
+    by_digest = f"example.org/app@sha256:{'a' * 64}"
+    for words in (("pull", f"oci:{layout}"), ("images", "tag", "example.org/app:1", by_digest)):
+        assert call(*words, home=tmp_path).returncode == 0
+    rows = call("images", "list", home=tmp_path).stdout.splitlines()[1:]
+    assert sorted(row.split()[:2] for row in rows) == [
+        ["example.org/app", "1"],
+        ["example.org/app", "<none>"],
+    ]
+    rows = call("images", "list", "--no-truncate", home=tmp_path).stdout.splitlines()[1:]
+    assert sorted(row.split()[:2] for row in rows) == [["example.org/app", "1"], [by_digest, "<none>"]]
 
 
 def test_our_errors_are_one_fact_and_one_hint(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """os-containers images."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -33,7 +34,7 @@ def list_(invocation: Invocation, *, every: bool, no_truncate: bool, as_json: bo
         render.as_json([*map(_tree, stored), *map(_layer_tree, layers)])
         return
     shown = str if no_truncate else render.short_id
-    rows = [_row(image, shown(image.digest)) for image in stored]
+    rows = [_row(image, shown) for image in stored]
     rows += [("<layer>", "", shown(layer.digest), "", render.human_size(layer.size)) for layer in layers]
     render.table(("NAME", "TAG", "IMAGE ID", "CREATED", "SIZE"), rows)
 
@@ -71,10 +72,17 @@ def prune(invocation: Invocation, *, as_json: bool) -> None:
     click.echo(f"freed {render.human_size(pruned.bytes)} in {pruned.objects} objects")
 
 
-def _row(image: StoredImage, shown_id: str) -> tuple[str, ...]:
-    name, tag = split_tag(image.name)
+def _row(image: StoredImage, shown: Callable[[str], str]) -> tuple[str, ...]:
     created = render.since_text(image.image_config().created)
-    return name, tag, shown_id, created, render.human_size(image.size)
+    return *_name_and_tag(image, shown), shown(image.digest), created, render.human_size(image.size)
+
+
+def _name_and_tag(image: StoredImage, shown: Callable[[str], str]) -> tuple[str, str]:
+    name, tag = split_tag(image.name)
+    if not tag.startswith("@"):
+        return name, tag
+    # its digest may be that of an index, which the image's own does not tell
+    return (image.name if shown is str else name), "<none>"
 
 
 def _layer_tree(layer: StoredLayer) -> dict[str, Any]:

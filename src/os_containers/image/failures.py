@@ -84,7 +84,7 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
         (
             r"digest did not match|[Cc]orrupt|expected \d+ bytes in blob|does not match|unsupported schema"
             r"|invalid character|unmarshal|unrecognized|unsupported|end of JSON input"
-            r"|exceeded maximum allowed size|ambiguous manifest|image ID \S+ is invalid"
+            r"|exceeded maximum allowed size|ambiguous manifest|archive/tar:|image ID \S+ is invalid"
         ),
         ImageError,
         _DAMAGED,

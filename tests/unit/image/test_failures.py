@@ -58,6 +58,7 @@ from os_containers.image.failures import OtherPlatformsError, TransientError, fa
         ("no image found in manifest list for architecture s390x", OtherPlatformsError, "--platform"),
         ("setpriv: failed to execute /usr/bin/skopeo: Permission denied", SystemFaultError, "install skopeo"),
         ("write /srv/tmp/oci1/blob: no space left on device", SystemFaultError, "free space"),
+        ("loading tar component manifest.json: archive/tar: invalid tar header", ImageError, "damaged"),
         ("", RegistryError, "try again"),
     ],
 )

@@ -91,17 +91,29 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
     ),
 )
 
+# how the Go runtime begins its account, before pages of registers
+_CRASH = re.compile(r"^(?:runtime(?:/cgo)?|fatal error|panic): .*", re.MULTILINE)
 _TRANSIENT = re.compile(
     r"status:? (code )?(from registry )?50[0234]|i/o timeout|handshake timeout|Client.Timeout"
     r"|connection reset|unexpected EOF"
 )
 
 
+def crash(said: str) -> SystemFaultError | None:
+    """Return the error that a crash of skopeo itself is, None for the last words of an orderly end."""
+    found = _CRASH.search(said)
+    if not found:
+        return None
+    lacks = re.search(r"new OS thread|pthread_create|memory", found[0])
+    hint = "raise the limit of threads (ulimit -u, TasksMax=) or of memory" if lacks else "update skopeo"
+    return SystemFaultError(f"skopeo crashed: {_printable(found[0])}", hint=hint)
+
+
 def failure(said: str, reference: str) -> OsContainersError:
     """Return the error that skopeo's words about an image mean."""
     lines = said.strip().splitlines() or ["no reason given"]
     # skopeo repeats what the registry said: a terminal must not obey that
-    text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in lines[-1])
+    text = _printable(lines[-1])
     for pattern, kind, hint in _KINDS:
         if re.search(pattern, text):
             return kind(f"{reference}: {text}", hint=hint)
@@ -111,3 +123,7 @@ def failure(said: str, reference: str) -> OsContainersError:
         # a file that ends too early does so each time
         return ImageError(f"{reference}: {text}", hint=_DAMAGED)
     return TransientError(f"{reference}: {text}", hint=_TRY_AGAIN)
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

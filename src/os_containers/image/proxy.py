@@ -31,7 +31,7 @@ from os_containers.errors import ImageError, OsContainersError, RegistryError, S
 from os_containers.faults import system_fault
 from os_containers.image import strict_json
 from os_containers.image.blob_pipe import BlobPipe
-from os_containers.image.failures import OtherPlatformsError, TransientError, failure
+from os_containers.image.failures import OtherPlatformsError, TransientError, crash, failure
 from os_containers.image.limits import DEFAULT_LIMITS, Limits
 from os_containers.image.manifest import Digest, Platform, parse_manifest, parse_platforms, with_layers
 from os_containers.image.policy import CHECKED_SINCE, policy_files, require_no_policy
@@ -293,7 +293,8 @@ class _Proxy:
 
     def _ended(self) -> OsContainersError:
         self._said.seek(0)
-        error = failure(self._said.read().decode(errors="replace") or "skopeo ended", self._reference)
+        said = self._said.read().decode(errors="replace") or "skopeo ended"
+        error = crash(said) or failure(said, self._reference)
         # whatever its reason was, there is nobody left to ask again
         return RegistryError(error.message, hint=error.hint) if isinstance(error, TransientError) else error
 

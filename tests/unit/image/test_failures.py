@@ -11,7 +11,7 @@ from os_containers.errors import (
     SystemFaultError,
     UsageError,
 )
-from os_containers.image.failures import OtherPlatformsError, TransientError, failure
+from os_containers.image.failures import OtherPlatformsError, TransientError, crash, failure
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,26 @@ def test_b36_words_of_a_registry_do_not_reach_the_terminal_as_they_are() -> None
     """Of many lines the last is kept, its control characters escaped."""
     error = failure("first\nsecond \x1b[2J\n", "docker://h/x")
     assert error.message == r"docker://h/x: second \x1b[2J"
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "hint"),
+    [
+        (
+            "runtime: failed to create new OS thread (have 2 already; errno=11)\nfatal error: x\nrax 0x0",
+            "skopeo crashed: runtime: failed to create new OS thread (have 2 already; errno=11)",
+            "ulimit -u",
+        ),
+        ("runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT", "cgo", "ulimit -u"),
+        ("fatal error: runtime: out of memory\n\ngoroutine 1", "out of memory", "of memory"),
+        ("time=1\npanic: boo\x1b[2J\n\ngoroutine 1 [running]:", "panic: boo\\x1b[2J", "update skopeo"),
+    ],
+)
+def test_b82_a_crash_of_skopeo_is_told_by_its_first_line(said: str, message: str, hint: str) -> None:
+    """What follows are goroutines and registers."""
+    error = crash(said)
+    assert error
+    assert message in error.message
+    assert error.message.isprintable()
+    assert hint in str(error.hint)
+    assert crash('time="12:00" level=fatal msg="unauthorized"') is None

@@ -94,7 +94,7 @@ time.sleep(60)
     ("number", "hint"),
     [
         (errno.EAGAIN, "ulimit -u"),
-        (errno.ENOMEM, "free memory"),
+        (errno.ENOMEM, "free some memory"),
         (errno.EMFILE, "ulimit -n"),
         (errno.ENOEXEC, "install skopeo anew"),
     ],

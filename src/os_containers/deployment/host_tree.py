@@ -38,6 +38,7 @@ class HostFile:
     """A file for the host; rendered is where its content is, checksum as in InstalledFile.
 
     capabilities are those that a program gets when it is run, as capabilities(7) keeps them with the file.
+    The owner is root, unless the admin gave the file that is there to another.
     """
 
     path: str
@@ -46,6 +47,8 @@ class HostFile:
     checksum: str
     rendered: Path
     capabilities: bytes = b""
+    uid: int = 0
+    gid: int = 0
 
 
 def write_host_tree(

@@ -22,13 +22,15 @@ SIZE_LIMIT = 16 << 20
 class InstalledFile:
     """A file that we put on the host; checksum is the SHA-256 of a file's bytes or of a symlink's target.
 
-    Two are the same file when their content is: an admin may change the mode of ours.
+    Two are the same file when their content is: an admin may change mode and owner of ours, which is root's.
     """
 
     path: str
     kind: FileKind
     checksum: str = ""
     mode: int = field(default=0, compare=False)
+    uid: int = field(default=0, compare=False)
+    gid: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,14 +23,14 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def write_file(file: HostFile, name: str, directory_fd: int) -> None:
-    """Write a host file under a new name, durably, as root's own and with its mode.
+    """Write a host file under a new name, durably, with its owner and mode.
 
     Raises SystemFaultError when there is no room for it, BrokenError when it is not what was rendered.
     """
     if file.kind is FileKind.SYMLINK:
         os.symlink(file.rendered.readlink(), name, dir_fd=directory_fd)
         if os.geteuid() == 0:
-            os.chown(name, 0, 0, dir_fd=directory_fd, follow_symlinks=False)
+            os.chown(name, file.uid, file.gid, dir_fd=directory_fd, follow_symlinks=False)
         return
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with (
@@ -56,7 +56,10 @@ def create(old: str, old_fd: int, new: str, new_fd: int, path: str) -> None:
 
 
 def replace(new: str, name: str, directory_fd: int, recorded: InstalledFile) -> bool:
-    """Put a new version in the place of the recorded one; False, and nothing done, if another is there."""
+    """Put a new version in the place of the recorded one; False, and nothing done, if another is there.
+
+    The recorded one has the name of the new one then, where the file system can exchange names.
+    """
     if not files.is_there(name, directory_fd):
         create(new, directory_fd, name, directory_fd, recorded.path)
         return True
@@ -64,22 +67,19 @@ def replace(new: str, name: str, directory_fd: int, recorded: InstalledFile) -> 
         return False
     if not files.exchange_names(new, name, directory_fd):
         os.rename(new, name, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
-    elif _is_recorded(new, directory_fd, recorded):
-        os.unlink(new, dir_fd=directory_fd)
-    else:
+    elif not _is_recorded(new, directory_fd, recorded):
         files.exchange_names(new, name, directory_fd)
         return False
     os.fsync(directory_fd)
     return True
 
 
-def remove(name: str, temporary: str, directory_fd: int, recorded: InstalledFile) -> bool:
-    """Remove the recorded file; False, and nothing done, if another is there."""
+def take_away(name: str, temporary: str, directory_fd: int, recorded: InstalledFile) -> bool:
+    """Give the recorded file a temporary name; False, and nothing done, if another is there."""
     files.rename_to_free_name(name, temporary, old_fd=directory_fd, new_fd=directory_fd)
     if not _is_recorded(temporary, directory_fd, recorded):
         create(temporary, directory_fd, name, directory_fd, recorded.path)
         return False
-    os.unlink(temporary, dir_fd=directory_fd)
     os.fsync(directory_fd)
     return True
 
@@ -137,7 +137,7 @@ def _copy(file: HostFile, write: Callable[[bytes], object]) -> None:
 def _dress(descriptor: int, file: HostFile) -> None:
     # in this order: chown(2) takes setuid away
     if os.geteuid() == 0:
-        os.fchown(descriptor, 0, 0)
+        os.fchown(descriptor, file.uid, file.gid)
     os.fchmod(descriptor, file.mode)
     if file.capabilities:
         os.setxattr(descriptor, CAPABILITIES, file.capabilities)

@@ -91,18 +91,18 @@ def find_at(name: str, directory_fd: int, path: str) -> InstalledFile | None:
     Raises ConflictError for a device, a pipe or a socket.
     """
     try:
-        mode = os.lstat(name, dir_fd=directory_fd).st_mode
+        status = os.lstat(name, dir_fd=directory_fd)
     except FileNotFoundError:
         return None
-    match stat.S_IFMT(mode):
+    attributes = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+    match stat.S_IFMT(status.st_mode):
         case stat.S_IFREG:
-            return InstalledFile(path, FileKind.FILE, _checksum(name, directory_fd), stat.S_IMODE(mode))
+            return InstalledFile(path, FileKind.FILE, _checksum(name, directory_fd), *attributes)
         case stat.S_IFLNK:
             target = os.fsencode(os.readlink(name, dir_fd=directory_fd))
-            checksum = hashlib.sha256(target).hexdigest()
-            return InstalledFile(path, FileKind.SYMLINK, checksum, stat.S_IMODE(mode))
+            return InstalledFile(path, FileKind.SYMLINK, hashlib.sha256(target).hexdigest(), *attributes)
         case stat.S_IFDIR:
-            return InstalledFile(path, FileKind.DIRECTORY, "", stat.S_IMODE(mode))
+            return InstalledFile(path, FileKind.DIRECTORY, "", *attributes)
         case _:
             raise ConflictError(
                 f"{path} is a device, a pipe or a socket", hint=f"move {path} away, then try again"

@@ -150,10 +150,14 @@ class _Planner:
         if present == installed:
             # a mode that only the image has changed arrives; one that the admin has changed stays
             new_mode = file.mode != present.mode and present.mode in modes
-            return Change(Action.REPLACE if new_mode else Action.LEAVE, file.path, present, file, installed)
+            version = replace(file, uid=present.uid, gid=present.gid)
+            return Change(
+                Action.REPLACE if new_mode else Action.LEAVE, file.path, present, version, installed
+            )
         if present in ours:
-            kept = present.mode not in modes and present.kind is file.kind
-            version = replace(file, mode=present.mode) if kept else file
+            version = replace(file, uid=present.uid, gid=present.gid)
+            if present.mode not in modes and present.kind is file.kind:
+                version = replace(version, mode=present.mode)
             return Change(Action.REPLACE, file.path, present, version, installed)
         return Change(Action.KEEP_CHANGED, file.path, present, file, ours[0])
 
@@ -191,6 +195,10 @@ class _Planner:
             present = self.root.find(file.path)
             if present not in {None, *base, InstalledFile(file.path, file.kind, file.checksum)}:
                 yield replace(file, path=file.path + NEW_SUFFIX)
+
+
+def _with_owner(file: HostFile, present: InstalledFile) -> HostFile:
+    return replace(file, uid=present.uid, gid=present.gid)
 
 
 def _in_the_way(present: InstalledFile) -> ConflictError:

@@ -1,6 +1,7 @@
 """Host files put in place, in two steps: all new versions are written beside their places, then only renamed.
 
 So a full or read-only disk shows before the service is stopped, and a reader sees a whole file, old or new.
+Old versions stay beside their places until the change is over: the way back only renames, too.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from os_containers import files
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import HostFile
 from os_containers.deployment.record import InstalledFile
@@ -25,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def prepare_host_files(plan: HostPlan, container: str) -> Iterator["PreparedFiles"]:
-    """Write the new versions of a plan beside their places; what was not applied at the end is removed.
+    """Write the new versions of a plan beside their places; what is there at the end is removed.
 
     Raises SystemFaultError when the host has no room for them; nothing has changed then.
     """
@@ -58,20 +60,21 @@ def apply_host_files(plan: HostPlan, prepared: "PreparedFiles", on_event: OnEven
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A new version of a file, and the directory and name where it waits."""
+    """A version of a file, and the directory and name where it waits."""
 
-    file: HostFile
+    file: HostFile | InstalledFile
     directory: str
     name: str
 
 
 class PreparedFiles:
-    """New versions of host files that wait beside their places."""
+    """New versions of host files that wait beside their places, and old ones that have retired there."""
 
     def __init__(self, container: str, root: HostRoot) -> None:
         self._container = container
         self._root = root
         self._waiting: dict[str, _Waiting] = {}
+        self._retired: dict[str, _Waiting] = {}
         self._known: set[Version] = set()
 
     def add(self, change: Change) -> None:
@@ -102,16 +105,21 @@ class PreparedFiles:
             case _:
                 pass
 
-    def discard(self) -> None:
-        """Remove what still waits; what cannot be removed is told, and left to the next command."""
-        for path in list(self._waiting):
-            try:
-                self._discard(path)
-            except OSError as error:
-                logger.warning("warning: %s; the next command tries again to tidy up", error)
+    def names(self) -> set[str]:
+        """Return the names of what waits and of what has retired."""
+        return {one.name for one in (*self._waiting.values(), *self._retired.values())}
 
-    def _discard(self, path: str) -> None:
-        waiting = self._waiting.pop(path)
+    def discard(self) -> None:
+        """Remove what waits or has retired; what cannot be removed is told, and left to the next command."""
+        for place in (self._waiting, self._retired):
+            for path in list(place):
+                try:
+                    self._discard(path, place)
+                except OSError as error:
+                    logger.warning("warning: %s; the next command tries again to tidy up", error)
+
+    def _discard(self, path: str, place: dict[str, _Waiting]) -> None:
+        waiting = place.pop(path)
         # who takes the directory away takes along what waits in it
         with (
             contextlib.suppress(ConflictError, FileNotFoundError),
@@ -133,11 +141,7 @@ class PreparedFiles:
     def _put(self, change: Change, file: HostFile) -> bool:
         """Say whether the new version is in place; if not, somebody has changed the old one."""
         parent, name = _split(change.path)
-        waiting = self._waiting.get(change.path)
-        if waiting and (waiting.file != file or (change.present and waiting.directory != parent)):
-            self._discard(change.path)
-            waiting = None
-        waiting = waiting or self._write(change, file)
+        waiting = self._usable(change, file, parent) or self._write(change, file)
         with (
             self._root.directory(waiting.directory) as waiting_fd,
             self._root.directory(parent) as directory_fd,
@@ -146,8 +150,31 @@ class PreparedFiles:
                 file_steps.create(waiting.name, waiting_fd, name, directory_fd, change.path)
             elif not file_steps.replace(waiting.name, name, directory_fd, change.present):
                 return False
-        del self._waiting[change.path]
+            del self._waiting[change.path]
+            if change.present and files.is_there(waiting.name, waiting_fd):
+                self._retire(change.present, parent, waiting.name)
         return True
+
+    def _usable(self, change: Change, file: HostFile, parent: str) -> _Waiting | None:
+        """Return what waits to be put in place, or has retired and comes back."""
+        path = change.path
+        retired = self._retired.get(path)
+        if retired and retired.directory == parent and Version.of(retired.file) == Version.of(file):
+            if path in self._waiting:
+                self._discard(path, self._waiting)
+            self._waiting[path] = self._retired.pop(path)
+            return self._waiting[path]
+        waiting = self._waiting.get(path)
+        if waiting and (waiting.file != file or (change.present and waiting.directory != parent)):
+            self._discard(path, self._waiting)
+            return None
+        return waiting
+
+    def _retire(self, present: InstalledFile, directory: str, name: str) -> None:
+        if present.path in self._retired:
+            self._discard(present.path, self._retired)
+        self._known.add(Version.of(present))
+        self._retired[present.path] = _Waiting(present, directory, name)
 
     def _put_directory(self, file: HostFile, present: InstalledFile | None) -> None:
         parent, name = _split(file.path)
@@ -163,11 +190,16 @@ class PreparedFiles:
         temporary = temporary_for(self._container, present.path)
         try:
             with self._root.directory(parent) as directory_fd:
-                return file_steps.remove(name, temporary, directory_fd, present)
+                if not file_steps.take_away(name, temporary, directory_fd, present):
+                    return False
         except FileNotFoundError:
             return True
+        self._retire(present, parent, temporary)
+        return True
 
     def _remove_directory(self, path: str) -> None:
+        for retired in [one for one, waiting in self._retired.items() if waiting.directory == path]:
+            self._discard(retired, self._retired)
         parent, name = _split(path)
         with contextlib.suppress(FileNotFoundError), self._root.directory(parent) as directory_fd:
             file_steps.remove_directory(name, directory_fd)

@@ -45,17 +45,23 @@ def temporary_for(container: str, path: str) -> str:
 
 
 def remove_temporaries(
-    container: str, installed: Iterable[HostFile | InstalledFile], *, root: HostRoot | None = None
+    container: str,
+    installed: Iterable[HostFile | InstalledFile],
+    *,
+    needed: Collection[str] = (),
+    root: HostRoot | None = None,
 ) -> list[str]:
     """Remove what a killed command left beside the host files of a container; return what had to stay.
 
-    installed are all files that the command may have put in place or taken away, of both deployments. What
-    somebody else wrote, and we had just taken away to look at it, is put back.
+    installed are all files that the command may have put in place or taken away, of both deployments; needed
+    are names that stay. What somebody else wrote, and we had just taken away to look at it, is put back.
     """
     root, installed = root or HostRoot(), list(installed)
     places, known = _places(installed, root), {Version.of(file) for file in installed}
     stayed = []
     for directory, name, path_hash in _found(container, places.values(), root):
+        if name in needed:
+            continue
         with root.directory(directory) as directory_fd:
             if not settle(name, directory_fd, places.get(path_hash), directory, known):
                 stayed.append(str(PurePosixPath(directory, name)))

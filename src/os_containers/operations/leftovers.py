@@ -1,6 +1,6 @@
 """What a killed command leaves: names that only a journal or deployments tell of, and temporary names."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,12 +30,12 @@ def find_temporaries(system: System, container: Container) -> list[Path]:
     ]
 
 
-def remove_temporaries(system: System, container: Container) -> None:
-    """Remove the temporary names of a container; its lock is held, so nobody is writing them.
+def remove_temporaries(system: System, container: Container, *, needed: Collection[str] = ()) -> None:
+    """Remove the temporary names of a container, but those needed; its lock is held, so nobody writes them.
 
     What somebody has written into a host file at the last moment is put back.
     """
-    for stayed in temporaries.remove_temporaries(container.name, _host_files(container)):
+    for stayed in temporaries.remove_temporaries(container.name, _host_files(container), needed=needed):
         system.on_event(Warned(f"{stayed} is what somebody wrote into a file of {container.name}: see to it"))
     for path in _written_files(system, container):
         for temporary in files.leftover_temporaries(path):

@@ -8,7 +8,7 @@ off at any point is ended by taking the same steps again, and undone by taking t
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -85,7 +85,7 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
             _remove_temporaries(system, transition.container)
             _forget(system, repo, transition)
             raise
-        _go_or_go_back(system, repo, transition, Start.WATCHED, prepared)
+        _Attempt(system, repo, transition, Start.WATCHED, prepared).go_or_go_back()
 
 
 def switch_deployment(
@@ -108,68 +108,114 @@ def switch_deployment(
 def complete(system: System, repo: Repo, transition: Transition, how: Start) -> None:
     """End a transition that was broken off behind its commit point; undo it when that does not work."""
     with nothing_prepared(transition.container.name) as prepared:
-        _go_or_go_back(system, repo, transition, how, prepared)
+        _Attempt(system, repo, transition, how, prepared).go_or_go_back()
 
 
 def go_back(system: System, repo: Repo, transition: Transition, how: Start) -> None:
-    """Bring back the state from before a transition, however far that has come."""
-    container, leaving = transition.container, transition.leaving
-    with _undisturbed():
-        # a full disk must not keep us from going back; without this a second crash costs a second try
-        with contextlib.suppress(OSError):
-            system.journals.write(msgspec.structs.replace(transition.journal(), is_undone=True))
+    """Bring back the state from before a transition that was broken off, however far it had come."""
+    with nothing_prepared(transition.container.name) as prepared:
+        _Attempt(system, repo, transition, how, prepared).go_back()
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A transition under way, forward or back, with the host files that wait for it."""
+
+    system: System
+    repo: Repo
+    transition: Transition
+    how: Start
+    prepared: PreparedFiles
+
+    def go_or_go_back(self) -> None:
+        try:
+            self._go()
+        except BaseException as error:
+            self._go_back_because(error)
+            raise
+        with _undisturbed(), _told_only(self.system):
+            self.prepared.discard()
+            _retain(self.system, self.repo, self.transition)
+            _close(self.system, self.transition)
+
+    def go_back(self) -> None:
+        system, container, leaving = self.system, self.transition.container, self.transition.leaving
+        with _undisturbed():
+            # a full disk must not keep us from going back; without this a second crash costs a second try
+            with contextlib.suppress(OSError):
+                system.journals.write(msgspec.structs.replace(self.transition.journal(), is_undone=True))
+            service.stop(system, container)
+            with system.host_locked():
+                # what somebody wrote into a host file, and a failed step took away, is put back
+                _remove_temporaries(system, container, needed=self.prepared.names())
+                self._restore()
+            if leaving and leaving.record.has_service and self.transition.before.running:
+                service.start(system, container, self.how)
+            self.prepared.discard()
+            _forget(system, self.repo, self.transition)
+
+    def _go(self) -> None:
+        system, container, entering = self.system, self.transition.container, self.transition.entering
+        # a service may take its time to stop and to start: other containers do not wait for that
         service.stop(system, container)
         with system.host_locked():
-            # what somebody wrote into a host file, and a failed step took away, is put back
-            _remove_temporaries(system, container)
-            _restore(system, transition)
-        if leaving and leaving.record.has_service and transition.before.running:
-            service.start(system, container, how)
-        _forget(system, repo, transition)
+            self._switch()
+        if entering and entering.record.has_service and self.transition.after.running:
+            service.start(system, container, self.how)
+        # before an older deployment goes: from here on no boot may take the change back
+        system.journals.write(msgspec.structs.replace(self.transition.journal(), is_proven=True))
 
+    def _switch(self) -> None:
+        system, container = self.system, self.transition.container
+        leaving, entering = self.transition.leaving, self.transition.entering
+        # only now: a daemon may save its configuration when it is stopped
+        plan = _plan(system, self.transition)
+        if not entering or not entering.record.has_service:
+            service.disable(system, container)
+        if entering:
+            save_record(entering.path, host_changes.activated_record(leaving, entering, plan))
+            container.switch(entering)
+        else:
+            container.forget()
+        apply_host_files(plan, self.prepared, system.on_event)
+        host_changes.change_unit_files(system, container, entering)
+        if entering and entering.record.has_service and self.transition.after.enabled:
+            service.enable(system, container, entering, instead_of=leaving)
+        if leaving and not entering:
+            host_changes.remove_directories(system, leaving, leaving.record.directories)
 
-def _go_or_go_back(
-    system: System, repo: Repo, transition: Transition, how: Start, prepared: PreparedFiles
-) -> None:
-    try:
-        _go(system, transition, how, prepared)
-    except BaseException as error:
-        _go_back_because(error, system, repo, transition, how)
-        raise
-    with _undisturbed(), _told_only(system):
-        _retain(system, repo, transition)
-        _close(system, transition)
+    def _restore(self) -> None:
+        """Take the steps of _switch the other way; the record of the leaving deployment is as it was."""
+        system, transition, container = self.system, self.transition, self.transition.container
+        leaving, entering = transition.leaving, _reloaded(transition.entering)
+        missing = frozenset(transition.missing)
+        plan = host_changes.plan(system, container, leaving, ours=[leaving, entering], left_out=missing)
+        if not leaving or not leaving.record.has_service or not transition.before.enabled:
+            service.disable(system, container)
+        if leaving:
+            container.switch(leaving)
+        else:
+            container.forget()
+        apply_host_files(plan, self.prepared, system.on_event)
+        host_changes.change_unit_files(system, container, leaving)
+        if leaving and leaving.record.has_service and transition.before.enabled:
+            service.enable(system, container, leaving, instead_of=entering)
+        if entering:
+            kept = leaving.record.directories if leaving else ()
+            made = set(entering.record.directories) - set(kept)
+            host_changes.remove_directories(system, entering, made)
 
-
-def _go(system: System, transition: Transition, how: Start, prepared: PreparedFiles) -> None:
-    container, entering = transition.container, transition.entering
-    # a service may take its time to stop and to start: other containers do not wait for that
-    service.stop(system, container)
-    with system.host_locked():
-        _switch(system, transition, prepared)
-    if entering and entering.record.has_service and transition.after.running:
-        service.start(system, container, how)
-    # before an older deployment goes: from here on no boot may take the change back
-    system.journals.write(msgspec.structs.replace(transition.journal(), is_proven=True))
-
-
-def _switch(system: System, transition: Transition, prepared: PreparedFiles) -> None:
-    container, leaving, entering = transition.container, transition.leaving, transition.entering
-    # only now: a daemon may save its configuration when it is stopped
-    plan = _plan(system, transition)
-    if not entering or not entering.record.has_service:
-        service.disable(system, container)
-    if entering:
-        save_record(entering.path, host_changes.activated_record(leaving, entering, plan))
-        container.switch(entering)
-    else:
-        container.forget()
-    apply_host_files(plan, prepared, system.on_event)
-    host_changes.change_unit_files(system, container, entering)
-    if entering and entering.record.has_service and transition.after.enabled:
-        service.enable(system, container, entering, instead_of=leaving)
-    if leaving and not entering:
-        host_changes.remove_directories(system, leaving, leaving.record.directories)
+    def _go_back_because(self, cause: BaseException) -> None:
+        name = self.transition.container.name
+        said = str(cause).rstrip(".") or "interrupted"
+        self.system.on_event(Warned(f"{said}; going back to the state from before"))
+        try:
+            self.go_back()
+        except (OsContainersError, OSError) as error:
+            raise BrokenError(
+                f"{name}: {said}; and the way back failed: {error}",
+                hint=f"mend what is named here, then: os-containers recover {name}",
+            ) from error
 
 
 def _plan(system: System, transition: Transition) -> HostPlan:
@@ -178,46 +224,9 @@ def _plan(system: System, transition: Transition) -> HostPlan:
     return host_changes.plan(system, transition.container, transition.entering, ours=ours)
 
 
-def _restore(system: System, transition: Transition) -> None:
-    """Take the steps of _switch the other way; the record of the leaving deployment is as it was."""
-    container, leaving, entering = transition.container, transition.leaving, _reloaded(transition.entering)
-    missing = frozenset(transition.missing)
-    plan = host_changes.plan(system, container, leaving, ours=[leaving, entering], left_out=missing)
-    if not leaving or not leaving.record.has_service or not transition.before.enabled:
-        service.disable(system, container)
-    if leaving:
-        container.switch(leaving)
-    else:
-        container.forget()
-    with nothing_prepared(container.name) as prepared:
-        apply_host_files(plan, prepared, system.on_event)
-    host_changes.change_unit_files(system, container, leaving)
-    if leaving and leaving.record.has_service and transition.before.enabled:
-        service.enable(system, container, leaving, instead_of=entering)
-    if entering:
-        kept = leaving.record.directories if leaving else ()
-        made = set(entering.record.directories) - set(kept)
-        host_changes.remove_directories(system, entering, made)
-
-
-def _go_back_because(
-    cause: BaseException, system: System, repo: Repo, transition: Transition, how: Start
-) -> None:
-    name = transition.container.name
-    said = str(cause).rstrip(".") or "interrupted"
-    system.on_event(Warned(f"{said}; going back to the state from before"))
-    try:
-        go_back(system, repo, transition, how)
-    except (OsContainersError, OSError) as error:
-        raise BrokenError(
-            f"{name}: {said}; and the way back failed: {error}",
-            hint=f"mend what is named here, then: os-containers recover {name}",
-        ) from error
-
-
-def _remove_temporaries(system: System, container: Container) -> None:
+def _remove_temporaries(system: System, container: Container, *, needed: Collection[str] = ()) -> None:
     with _told_only(system):
-        remove_temporaries(system, container)
+        remove_temporaries(system, container, needed=needed)
 
 
 def _forget(system: System, repo: Repo, transition: Transition) -> None:

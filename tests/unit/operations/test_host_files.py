@@ -1,11 +1,16 @@
 """Host files through the operations: what the admin must allow, what is shared, what a kill leaves."""
 
+import contextlib
 import os
+import stat
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from fingerprints import fingerprints
 from images import File, Symlink
+from scarcity import small_disk
 
 from os_containers.deployment.record import Approved, Record
 from os_containers.errors import ConflictError, PolicyError, ServiceError
@@ -17,6 +22,7 @@ from os_containers.operations.find_image import stored_image
 from os_containers.operations.install import install
 from os_containers.operations.leftovers import find_temporaries
 from os_containers.operations.recover import recover_named
+from os_containers.operations.rollback import rollback
 from os_containers.operations.service import Start
 from os_containers.operations.stage import stage
 from os_containers.operations.uninstall import uninstall
@@ -131,6 +137,57 @@ def test_b83_the_way_back_takes_what_a_failed_step_left_beside_host_files(machin
         update(machine.system, "app", settings={})
     assert (conf.read_text(), tool.read_text()) == ("1", "edited")
     assert sorted(path.name for path in conf.parent.iterdir()) == ["conf", "tool"]
+
+
+@as_root
+def test_b80_the_way_back_needs_no_room(machine: "Machine") -> None:
+    """The old versions have stayed beside their places, as the admin had made them."""
+    top = machine.host_file("etc")
+    top.mkdir()
+    with small_disk(top, "1m") as disk, contextlib.ExitStack() as filled:
+        first = {machine.exported(f"etc/{name}"): "1" * 100_000 for name in ("both", "old")}
+        machine.store("1", exports=first)
+        install(machine.system, "example.org/app", settings={})
+        machine.services.start("app.service")
+        for path in top.iterdir():
+            os.chown(path, 7, 8)
+            path.chmod(0o640)
+        before = fingerprints(top)
+
+        def fill() -> None:
+            machine.services.on_stop = bool
+            filled.enter_context(disk.space_left(0))
+
+        machine.services.on_stop = fill
+        machine.services.broken = {"V=2"}
+        second = {machine.exported(f"etc/{name}"): "2" * 100_000 for name in ("both", "new")}
+        service = "[Service]\nExecStart=$EXEC_START\nEnvironment=V=2\n"
+        machine.store("2", exports={"service.template": service, **second})
+        with pytest.raises(ServiceError):
+            update(machine.system, "app", settings={})
+        filled.close()
+        assert fingerprints(top) == before
+
+
+@as_root
+def test_b76_the_owner_and_mode_that_an_admin_gave_stay(machine: "Machine") -> None:
+    """With a newer version, and after a rollback."""
+    conf = machine.host_file("conf")
+    for version in ("1", "2"):
+        machine.store(version, exports={machine.exported("conf"): version})
+        if version == "1":
+            install(machine.system, "example.org/app", settings={})
+            os.chown(conf, 7, 8)
+            conf.chmod(0o640)
+    update(machine.system, "app", settings={})
+    assert (conf.read_text(), owner_and_mode(conf)) == ("2", (7, 8, 0o640))
+    rollback(machine.system, "app")
+    assert (conf.read_text(), owner_and_mode(conf)) == ("1", (7, 8, 0o640))
+
+
+def owner_and_mode(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)
 
 
 @as_root

@@ -49,7 +49,7 @@ check: install-dev ## formatter, linters, types, layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/mypy testhost torture
+	$(BIN)/mypy testhost torture bench
 	$(BIN)/lint-imports
 	shellcheck --exclude=SC1091 $(SCRIPTS)
 
@@ -72,6 +72,14 @@ integration-%: install-dev
 powercut: ## cut the power of a virtual machine at work, check what it finds (ROUNDS=25 FS=ext4|xfs SEED=...)
 	@tools/setup powercut
 	@$(TESTHOST) powercut --rounds=$(or $(ROUNDS),25) --file-system=$(FS) --seed=$(SEED)
+
+ROWS ?=
+
+.PHONY: bench
+bench: ## how fast we are, beside podman and the machine's limit; not a test (ROWS=pull-big,start ROUNDS=5)
+	@tools/setup bench
+	@$(AS_ROOT) unshare --mount --pid --fork --kill-child --mount-proc \
+	    /usr/bin/python3 -m bench --rows=$(ROWS) --rounds=$(or $(ROUNDS),5)
 
 .PHONY: clean
 clean: ## remove what make made in this tree

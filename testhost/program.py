@@ -26,7 +26,7 @@ RECIPE = "1"
 def root_for_program(pool: Path, suite: str) -> Path:
     """Return a cached root with all that the program needs, but without the program."""
     base = debian_root(pool, suite)
-    key = key_of(RECIPE, base.name, *_dependencies())
+    key = key_of(RECIPE, base.name, *dependencies())
     return cached_tree(
         pool / "roots", f"{suite}-dependencies-{key}", lambda tree: _add_dependencies(base, tree)
     )
@@ -35,7 +35,7 @@ def root_for_program(pool: Path, suite: str) -> Path:
 def install_program(tree: Path) -> None:
     """Install the program as it stands in the source tree now."""
     with tempfile.TemporaryDirectory(dir=tree / "var/tmp") as scratch:
-        wheel = _build_wheel(Path(scratch))
+        wheel = build_wheel(Path(scratch))
         _pip(tree, "install", "--no-deps", f"/{wheel.relative_to(tree)}")
     for command in COMMANDS:
         (tree / "usr/bin" / command).symlink_to(f"/{ENVIRONMENT}/bin/{command}")
@@ -45,17 +45,17 @@ def _add_dependencies(base: Path, tree: Path) -> None:
     copy_tree(base, tree)
     run(["chroot", tree, "python3", "-m", "venv", "--system-site-packages", f"/{ENVIRONMENT}"])
     with tempfile.TemporaryDirectory(dir=tree / "var/tmp") as scratch:
-        wheels = _wheels(_python_version(tree))
+        wheels = wheels_for(_python_version(tree))
         shutil.copytree(wheels, Path(scratch) / "wheels")
         inside = f"/{Path(scratch).relative_to(tree)}/wheels"
-        _pip(tree, "install", "--find-links", inside, *_dependencies())
+        _pip(tree, "install", "--find-links", inside, *dependencies())
 
 
-def _wheels(python_version: str) -> Path:
+def wheels_for(python_version: str) -> Path:
     """Return a cached directory of the dependencies for a version of Python, downloaded now if need be."""
     directory = cache_directory() / "wheels"
     directory.mkdir(exist_ok=True)
-    name = f"{python_version}-{key_of(*_dependencies())}"
+    name = f"{python_version}-{key_of(*dependencies())}"
     return cached_tree(directory, name, lambda target: _download(python_version, target))
 
 
@@ -63,11 +63,12 @@ def _download(python_version: str, target: Path) -> None:
     print(f"testhost: downloading the dependencies for Python {python_version}", flush=True)
     run([
         DEVELOPMENT_PYTHON, "-m", "pip", "download", "--quiet", "--only-binary=:all:",
-        f"--python-version={python_version}", f"--dest={target}", *_dependencies(),
+        f"--python-version={python_version}", f"--dest={target}", *dependencies(),
     ])  # fmt: skip
 
 
-def _dependencies() -> list[str]:
+def dependencies() -> list[str]:
+    """Return what the program needs of others."""
     project = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]
     return sorted(project["dependencies"])
 
@@ -76,7 +77,8 @@ def _python_version(tree: Path) -> str:
     return (tree / "usr/bin/python3").readlink().name.removeprefix("python")
 
 
-def _build_wheel(scratch: Path) -> Path:
+def build_wheel(scratch: Path) -> Path:
+    """Return a wheel of the source tree as it stands now, made in a scratch directory."""
     # in a copy: setuptools writes into the tree that it builds
     copy = scratch / "source"
     copy.mkdir()

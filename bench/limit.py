@@ -1,0 +1,37 @@
+"""What the machine can do at all: the tools that do nothing but the work, as programs to be measured."""
+
+from pathlib import Path
+
+from bench.big_image import Image
+from bench.disk import Disk
+from bench.measure import Command
+
+# every layer at the same time, each in a directory of its own, then the disk
+_UNPACK = """\
+set -o pipefail
+directory=$1; shift; jobs=()
+for blob; do
+    mkdir "$directory/${blob##*/}"
+    (igzip -dc "$blob" | tar --extract --directory="$directory/${blob##*/}") & jobs+=($!)
+done
+for job in "${jobs[@]}"; do wait "$job" || exit; done
+sync --file-system "$directory"
+"""
+
+
+def unpack(image: Image, disk: Disk) -> Command:
+    """Return what unpacks the layers of an image and makes them durable."""
+    return ["bash", "-c", _UNPACK, "bash", disk.directory, *image.blobs]
+
+
+def copy_links(source: Path, target: Path) -> Command:
+    """Return what makes a tree of hard links."""
+    return ["cp", "-al", source, target]
+
+
+def read_ahead(image: Image) -> None:
+    """Bring the layers of an image into memory, so that nobody waits for the disk that they come from."""
+    for blob in image.blobs:
+        with blob.open("rb", buffering=0) as file:
+            while file.read(1 << 20):
+                pass

@@ -1,0 +1,117 @@
+"""Rows about what is in the store: an image built anew, and the checkout of one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from bench import limit, podman
+from bench.big_image import Image, big_image, rebuilt_image
+from bench.disk import Disk, copied_disk, fresh_disk, prepared_disk
+from bench.measure import Command, Usage, by_turns, measure, middle
+from bench.program import Program, check_store
+from bench.result import OURS, Figure, Result, compared
+from bench.setting import Setting
+
+GROWTH_TO_CHANGED = 1.1
+CHECKOUT_TO_COPY = 1.3
+PODMAN = "podman"
+COPY = "cp -al"
+LIBOSTREE = "libostree"
+_NAME = "big"
+
+
+def pull_rebuilt(setting: Setting) -> Result:
+    """Pull a rebuilt image beside the one before, and see by how much the disk grows."""
+    first, second = big_image(), rebuilt_image()
+
+    def ours() -> Usage:
+        with fresh_disk() as disk:
+            variables = setting.program.environment(disk)
+            measure(setting.program.call("pull", first.reference), environment=variables)
+            command = setting.program.call("pull", second.reference)
+            usage = _grown(disk, second, lambda: measure(command, environment=variables))
+            check_store(disk)
+            return usage
+
+    def peer() -> Usage:
+        with fresh_disk() as disk:
+            variables = podman.environment(disk)
+            measure(podman.call(disk, "pull", first.reference), environment=variables)
+            command = podman.call(disk, "pull", second.reference)
+            return _grown(disk, second, lambda: measure(command, environment=variables))
+
+    runs = by_turns(setting.rounds, {OURS: ours, PODMAN: peer})
+    grown = {name: middle(usages, lambda usage: usage.growth) / 1e6 for name, usages in runs.items()}
+    changed = second.changed_bytes / 1e6
+    figures = [
+        Figure("growth to the changed files", "MB", grown[OURS], "changed", changed, GROWTH_TO_CHANGED),
+        Figure("growth to podman", "MB", grown[OURS], PODMAN, grown[PODMAN]),
+        compared("time to podman", runs, PODMAN, None),
+    ]
+    title = (
+        f"pull of a rebuilt image: all layers new, {second.changed_files} of {second.files:,} files changed"
+    )
+    return Result("pull-rebuilt", title, figures, runs)
+
+
+def checkout(setting: Setting) -> Result:
+    """Make a tree of hard links of all files of the image."""
+    image, program = big_image(), setting.program
+
+    def prepare(disk: Disk) -> None:
+        measure(
+            program.call("pull", image.reference, f"--name-image={_NAME}"),
+            environment=program.environment(disk),
+        )
+        _check_out(program, disk, disk.directory / "os-containers/first")
+
+    with prepared_disk("checkout", prepare) as template:
+
+        def ours() -> Usage:
+            with copied_disk(template) as disk:
+                return _check_out(program, disk, disk.directory / "os-containers/second")
+
+        contestants: dict[str, Callable[[], Usage]] = {
+            OURS: ours,
+            COPY: lambda: _in_copy(template, lambda disk: limit.copy_links(*_trees(disk))),
+            LIBOSTREE: lambda: _in_copy(template, lambda disk: _libostree(program, disk)),
+        }
+        runs = by_turns(setting.rounds, contestants)
+    figures = [
+        compared("time to cp -al", runs, COPY, CHECKOUT_TO_COPY),
+        compared("time to ostree checkout", runs, LIBOSTREE, None),
+        compared("ostree checkout to cp -al", runs, COPY, None, ours=LIBOSTREE),
+    ]
+    return Result("checkout", f"checkout of {image.files:,} files, every object verified", figures, runs)
+
+
+def _grown(disk: Disk, image: Image, run: Callable[[], Usage]) -> Usage:
+    limit.read_ahead(image)
+    before = disk.used()
+    usage = run()
+    return replace(usage, growth=disk.used() - before)
+
+
+def _check_out(program: Program, disk: Disk, target: Path) -> Usage:
+    usage = measure(program.driver(_NAME, target), environment=program.environment(disk))
+    # from inside: how long the program takes to start is another row
+    return replace(usage, wall=float(usage.said), said="")
+
+
+def _in_copy(template: Path, command: Callable[[Disk], Command]) -> Usage:
+    with copied_disk(template) as disk:
+        return measure(command(disk))
+
+
+def _trees(disk: Disk) -> tuple[Path, Path]:
+    return disk.directory / "os-containers/first", disk.directory / "os-containers/second"
+
+
+def _libostree(program: Program, disk: Disk) -> Command:
+    refs = list((program.repo(disk) / "refs/heads").rglob("*"))
+    image = next(ref for ref in refs if ref.is_file() and _NAME in ref.name)
+    _, target = _trees(disk)
+    return [
+        "ostree", f"--repo={program.repo(disk)}", "checkout", "--require-hardlinks", "--fsync=no",
+        image.read_text().strip(), target,
+    ]  # fmt: skip

@@ -41,15 +41,18 @@ def fresh_disk() -> Iterator[Disk]:
     if not image.exists():
         run(["truncate", f"--size={SIZE}", image])
     run([*_FORMAT, image])
+    run(["sync"])
+    _forget(image)
     with _mounted(image) as disk:
         yield disk
 
 
 @contextlib.contextmanager
 def copied_disk(template: Path) -> Iterator[Disk]:
-    """Give a copy of a prepared file system, with nothing of it in memory."""
+    """Give a copy of a prepared file system; its blocks are in memory, as they are after a pull."""
     image = bench_directory() / "copy.img"
     run(["cp", "--sparse=always", template, image])
+    run(["sync"])
     with _mounted(image) as disk:
         yield disk
     image.unlink()
@@ -72,8 +75,6 @@ def prepared_disk(name: str, prepare: Callable[[Disk], None]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _mounted(image: Path) -> Iterator[Disk]:
-    run(["sync"])
-    _forget(image)
     with tempfile.TemporaryDirectory(prefix="os-containers-bench-") as directory:
         run(["mount", "-o", "loop", image, directory])
         try:

@@ -13,6 +13,7 @@ from statistics import median
 from testhost.commands import CommandError
 
 Command = Sequence[str | Path]
+_FIRST_LOOK = 0.01
 _SECONDS_BETWEEN_LOOKS = 0.1
 _SAID = 200
 
@@ -47,7 +48,7 @@ def measure(command: Command, *, environment: Mapping[str, str] | None = None) -
         child.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
         text = said.read().decode(errors="replace")
-        memory = peaks.end(least=used.ru_maxrss * 1024)
+        memory = peaks.end()
     if child.returncode != 0:
         raise CommandError(f"{command}: exit code {child.returncode}\n{text}")
     return Usage(wall, used.ru_utime + used.ru_stime, memory, said=text[:_SAID])
@@ -74,9 +75,10 @@ def middle(usages: Sequence[Usage], read: Callable[[Usage], float] = lambda usag
 
 
 class _Peaks:
-    """Watches the memory of a session's processes, for what wait4 tells is that of the largest alone.
+    """Watches the memory of all processes of a session.
 
-    The kernel keeps the peak of each process, so that looking now and then is enough for what lives longer.
+    wait4 tells that of the largest alone, and counts what was ours before the program began. The kernel
+    keeps the peak of each process, so that looking now and then is enough for what lives longer.
     """
 
     def __init__(self, session: int) -> None:
@@ -86,18 +88,20 @@ class _Peaks:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def end(self, *, least: int) -> int:
+    def end(self) -> int:
         """Return the sum of the peaks."""
         self._over.set()
         self._thread.join()
-        return max(sum(self._peaks.values()), least)
+        return sum(self._peaks.values())
 
     def _watch(self) -> None:
-        while not self._over.wait(_SECONDS_BETWEEN_LOOKS):
+        pause = _FIRST_LOOK
+        while not self._over.wait(pause):
             for process in self._processes():
                 peak = _peak_of(process)
                 if peak:
                     self._peaks[process] = peak
+            pause = min(2 * pause, _SECONDS_BETWEEN_LOOKS)
 
     def _processes(self) -> list[int]:
         found = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - often

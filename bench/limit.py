@@ -32,6 +32,23 @@ def copy_links(source: Path, target: Path) -> Command:
 def read_ahead(image: Image) -> None:
     """Bring the layers of an image into memory, so that nobody waits for the disk that they come from."""
     for blob in image.blobs:
-        with blob.open("rb", buffering=0) as file:
-            while file.read(1 << 20):
-                pass
+        _read(blob)
+
+
+def read_ahead_tree(tree: Path) -> None:
+    """Bring the files of a tree into memory, as they are soon after a pull."""
+    for path in tree.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            _read(path)
+
+
+def hash_tree(tree: Path) -> Command:
+    """Return what makes the digest of every file of a tree, on all processors."""
+    script = 'find "$0" -type f -print0 | xargs -0 --max-args=500 --max-procs=$(nproc) sha256sum'
+    return ["sh", "-c", script, tree]
+
+
+def _read(path: Path) -> None:
+    with path.open("rb", buffering=0) as file:
+        while file.read(1 << 20):
+            pass

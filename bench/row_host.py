@@ -1,5 +1,6 @@
 """Rows that need a booted host: the list of many containers, and the update of a running service."""
 
+import itertools
 import json
 import shutil
 import tempfile
@@ -13,8 +14,10 @@ from testhost.hello import HelloImage, start_hello
 from testhost.machine import SHARED, Host
 
 SUITE = "trixie"
-CONTAINERS = 100
+# How many there are, step by step; the last is what the goals are about.
+CONTAINERS = (25, 50, 100)
 RUNNING = 20
+LINEAR = 1.1
 LIST_TO_QUESTION = 2.0
 LONGER_THAN_RESTART = 150.0
 QUESTION = "python + systemctl"
@@ -28,7 +31,7 @@ _INSTALL_SECONDS = 900
 def containers_list(setting: Setting) -> Result:
     """List a hundred containers, and ask systemd the same question without us."""
     with Host.boot(SUITE) as host:
-        _install_many(host)
+        grown = _measure_growing(host, setting.rounds)
         questions = _systemctl_calls(host)
         asked = f"/usr/bin/python3 -c pass && exec {questions[0]}"
         contestants: dict[str, Callable[[], Usage]] = {
@@ -37,14 +40,20 @@ def containers_list(setting: Setting) -> Result:
         }
         runs = by_turns(setting.rounds, contestants)
         imported = host.run(f"{_PROGRAM} -X importtime /usr/bin/{' '.join(_LIST)} 2>&1").stdout
+    small, large = (middle(grown[str(number)]) for number in (CONTAINERS[0], CONTAINERS[-1]))
+    factor = CONTAINERS[-1] // CONTAINERS[0]
     gi = sum(line.rpartition("|")[2].strip() == "gi" for line in imported.splitlines())
     figures = [
         compared("time to start of Python + the question", runs, QUESTION, LIST_TO_QUESTION),
+        Figure(
+            f"time of {CONTAINERS[-1]}", "s", large, f"{factor} x {CONTAINERS[0]}", factor * small, LINEAR
+        ),
         Figure("calls of systemctl", "", len(questions), goal=1),
         Figure("imports of gi", "", gi, goal=0),
     ]
-    title = f"list of {CONTAINERS} containers, {RUNNING} of them running"
-    return Result("containers-list", title, figures, runs)
+    title = f"list of {CONTAINERS[-1]} containers, {RUNNING} of them running"
+    times = {str(number / CONTAINERS[0]): middle(grown[str(number)]) for number in CONTAINERS}
+    return Result("containers-list", title, figures, runs | grown, {"time": times})
 
 
 def update(setting: Setting) -> Result:
@@ -68,13 +77,24 @@ def update(setting: Setting) -> Result:
     return Result("update", "update of a running service, from stop to active again", figures, runs)
 
 
-def _install_many(host: Host) -> None:
-    print(f"  installing {CONTAINERS} containers", flush=True)
+def _measure_growing(host: Host, rounds: int) -> dict[str, list[Usage]]:
+    """Install containers in steps and list them after each."""
+    print(f"  installing {CONTAINERS[-1]} containers", flush=True)
     _push(host, "1")
-    names = [f"hello{number}" for number in range(CONTAINERS)]
+    taken: dict[str, list[Usage]] = {}
+    for before, number in itertools.pairwise((0, *CONTAINERS)):
+        _install(host, range(before, number))
+        taken |= by_turns(rounds, {str(number): lambda: _measure(host, *_LIST)})
+    return taken
+
+
+def _install(host: Host, numbers: range) -> None:
+    names = [f"hello{number}" for number in numbers]
     install = f"for name in {' '.join(names)}; do os-containers install --name=$name hello:1 || exit; done"
     host.run(install, timeout=_INSTALL_SECONDS)
-    host.run(f"systemctl start {' '.join(names[:RUNNING])}", timeout=_INSTALL_SECONDS)
+    running = [name for name, number in zip(names, numbers, strict=True) if number < RUNNING]
+    if running:
+        host.run(f"systemctl start {' '.join(running)}", timeout=_INSTALL_SECONDS)
 
 
 def _push(host: Host, version: str) -> None:

@@ -9,15 +9,15 @@ from bench.table import number
 _WIDTH = 860
 _LEFT = 330
 _BAR = 380
-_OURS, _THEIRS, _MISSED = "#2563a8", "#b8bec6", "#c2410c"
-_COLOURS = ("#2563a8", "#0f766e", "#9333ea", "#b45309")
+_OURS, _THEIRS, _MISSED, _GOAL = "#2563a8", "#b8bec6", "#c2410c", "#111827"
+_COLOURS = ("#2563a8", "#0f766e", "#9333ea", "#b45309", "#db2777", "#65a30d")
 _CHART = 180
 
 
 def draw(results: Sequence[Result]) -> str:
     """Return the picture."""
-    parts: list[str] = []
-    y = 30
+    parts = list(_legend())
+    y = 60
     for result in results:
         parts.append(_text(10, y, result.title, weight="bold"))
         y += 8
@@ -35,12 +35,24 @@ def draw(results: Sequence[Result]) -> str:
     return "\n".join([head, f'<rect width="{_WIDTH}" height="{y}" fill="#ffffff"/>', *parts, "</svg>", ""])
 
 
+def _legend() -> Iterator[str]:
+    keys = ((_OURS, "ours"), (_MISSED, "ours, goal missed"), (_THEIRS, "what we are measured against"))
+    for index, (colour, text) in enumerate(keys):
+        yield f'<rect x="{10 + 180 * index}" y="12" width="12" height="12" fill="{colour}"/>'
+        yield _text(28 + 180 * index, 23, text)
+    yield _text(600, 23, "| the goal")
+
+
 def _bars(figure: Figure, y: int) -> Iterator[str]:
     most = max(figure.ours, figure.other or figure.goal or 0) or 1
     yield _text(20, y + 15, figure.what)
     yield _text(_WIDTH - 10, y + 15, _verdict(figure), anchor="end")
     colour = _MISSED if figure.met is False else _OURS
     yield from _bar(y + 4, figure.ours / most, colour, number(figure.ours, figure.unit))
+    limit = figure.goal * (figure.other or 1) / most if figure.goal is not None else 0
+    if 0 < limit <= 1:
+        x = _LEFT + round(limit * (_BAR - 130))
+        yield f'<rect x="{x - 1}" y="{y + 1}" width="2" height="20" fill="{_GOAL}"/>'
     if figure.other is not None:
         theirs = f"{number(figure.other, figure.unit)} {figure.against}"
         yield from _bar(y + 20, figure.other / most, _THEIRS, theirs)
@@ -69,6 +81,8 @@ def _chart(lines: Mapping[str, Mapping[str, float]], y: int) -> Iterator[str]:
     bottom = y + _CHART
     for mark in sorted({x for of in points.values() for x in of}):
         x = _LEFT + round(mark / right * 300)
+        if mark <= top:
+            yield _text(_LEFT - 8, bottom - round(mark / top * _CHART) + 4, f"{mark:g}x", anchor="end")
         yield f'<line x1="{x}" y1="{y}" x2="{x}" y2="{bottom}" stroke="#e5e7eb"/>'
         yield _text(x, bottom + 16, f"{mark:g}x", anchor="middle")
         level = bottom - round(mark / top * _CHART) if mark <= top else None

@@ -17,7 +17,7 @@ CHECKOUT_TO_COPY = 1.3
 PODMAN = "podman"
 COPY = "cp -al"
 LIBOSTREE = "libostree"
-DIGESTS = "sha256sum"
+DIGESTS = "openssl dgst"
 _NAME = "big"
 
 

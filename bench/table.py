@@ -17,7 +17,9 @@ def table(results: Sequence[Result]) -> str:
 
 
 def number(value: float, unit: str) -> str:
-    """Return a value with as many digits as tell something."""
+    """Return a value with as many digits as tell something; a count has no unit."""
+    if not unit:
+        return f"{value:g}"
     digits = 0 if value >= 100 else 1 if value >= 10 else 3 if value < 1 else 2  # noqa: PLR2004 - digits
     return f"{value:.{digits}f} {unit}"
 

@@ -1,5 +1,6 @@
 """Results for people and for machines; on stdout."""
 
+import json
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -78,11 +79,12 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def as_json(value: Any) -> None:
-    """Print a value as JSON."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    """Print a value as JSON, all of it ASCII: an image may have chosen what a terminal would obey."""
+    click.echo(json.dumps(msgspec.to_builtins(value), indent=2))
 
 
 def problems(found: "Sequence[Problem]") -> None:
     """Print what check found, nothing when there is nothing."""
     for problem in found:
-        click.echo(f"{problem.where}: {problem.what} ({problem.invariant})\n    {problem.hint}")
+        where, what, hint = (plain(text) for text in (problem.where, problem.what, problem.hint))
+        click.echo(f"{where}: {what} ({problem.invariant})\n    {hint}")

@@ -1,10 +1,13 @@
 """Results for people."""
 
+import json
+
 import pytest
 
 from os_containers.cli.progress import reporter
-from os_containers.cli.render import age, human_size, since_text, table
+from os_containers.cli.render import age, as_json, human_size, problems, since_text, table
 from os_containers.events import Step, Warned
+from os_containers.operations.check import Problem
 
 
 @pytest.mark.parametrize(
@@ -58,3 +61,16 @@ def test_b36_cve_2023_28101_what_an_image_chose_does_not_reach_the_terminal_as_i
     listed, told = capsys.readouterr()
     assert told == f"copied /etc/{SHOWN}\nwarning: {SHOWN}\n"
     assert listed == f"NAME\n{SHOWN}\n"
+
+
+def test_b36_what_check_finds_is_shown_in_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """A path of the host may have a name that an image chose."""
+    found = [Problem("I5", HOSTILE, f"/etc/{HOSTILE}", HOSTILE)]
+    problems(found)
+    assert capsys.readouterr().out == f"/etc/{SHOWN}: {SHOWN} (I5)\n    {SHOWN}\n"
+    as_json(found)
+    shown = capsys.readouterr().out
+    assert shown.replace("\n", "").isprintable()
+    assert shown.isascii()
+    (read,) = json.loads(shown)
+    assert read == {"invariant": "I5", "what": HOSTILE, "where": f"/etc/{HOSTILE}", "hint": HOSTILE}

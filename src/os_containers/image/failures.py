@@ -49,6 +49,11 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
         RegistryError,
         "the registry limits how often it is asked: try again later, or log in",
     ),
+    (
+        r"legacy manifest|distribution\.manifest\.v1\+",
+        ImageError,
+        "Docker's schema 1 is not supported: have the image pushed again by a tool of after 2017",
+    ),
     (r"unknown method|unknown command|flag provided but not defined", SystemFaultError, "update skopeo"),
     (r"invalid reference format", UsageError, "for example docker://quay.io/coreos/etcd:v3.5"),
     (

@@ -123,15 +123,16 @@ def test_b16_a_registry_that_recovers_is_no_failure(
     assert len(fetch(name)) == 2
 
 
-@pytest.mark.parametrize(
-    ("kind", "error"), [("ping", RegistryError), ("manifests", RegistryError), ("blobs", RegistryError)]
-)
+@pytest.mark.parametrize("kind", ["ping", "manifests", "blobs"])
 def test_b16_a_connection_that_is_always_reset_is_a_registry_error(
-    registry: Registry, tmp_path: Path, kind: str, error: type[OsContainersError]
+    registry: Registry, tmp_path: Path, kind: str
 ) -> None:
+    """It is tried three times more."""
     name = serve(registry, tmp_path)
     registry.faults[kind] = reset()
-    assert type(failed(name)) is error
+    assert type(failed(name)) is RegistryError
+    asked = registry.requests.count("/v2/") if kind == "ping" else registry.asked(kind)
+    assert asked == 4
 
 
 @pytest.mark.parametrize("kind", ["manifests", "blobs"])
@@ -167,12 +168,15 @@ def test_b16_content_that_is_not_what_was_named_is_refused(
     assert isinstance(failed(name), ImageError)
 
 
-@pytest.mark.parametrize("length", ["10", "2000000000"])
-def test_b16_a_wrong_content_length_is_refused(registry: Registry, tmp_path: Path, length: str) -> None:
-    """Shorter or longer than what follows."""
+@pytest.mark.parametrize("kind", ["manifests", "blobs"])
+@pytest.mark.parametrize(("length", "error"), [("10", ImageError), ("2000000000", RegistryError)])
+def test_b16_a_wrong_content_length_is_refused(
+    registry: Registry, tmp_path: Path, kind: str, length: str, error: type[OsContainersError]
+) -> None:
+    """Shorter than what follows is damage; longer looks like a connection that broke off."""
     name = serve(registry, tmp_path)
-    registry.faults["blobs"] = other_content(lambda data: data, **{"Content-Length": length})
-    failed(name)
+    registry.faults[kind] = other_content(lambda data: data, **{"Content-Length": length})
+    assert type(failed(name)) is error
 
 
 def test_b16_a_blob_that_breaks_off_is_an_error_that_may_pass(registry: Registry, tmp_path: Path) -> None:
@@ -314,6 +318,27 @@ def test_b9_an_index_without_our_platform_lists_those_it_has(registry: Registry,
     assert caught.hint == "choose one with --platform: linux/arm64, linux/riscv64"
 
 
+@pytest.mark.parametrize(("wanted", "is_there"), [("v7", True), ("v6", False)])
+def test_b9_an_index_has_variants(
+    registry: Registry,
+    tmp_path: Path,
+    wanted: str,
+    is_there: bool,  # noqa: FBT001
+) -> None:
+    """One that is not there is refused as another platform is, and the list has the others."""
+    serve(registry, tmp_path)
+    index = json.loads(index_of((registry.manifests["app", "latest"], "arm")))
+    index["manifests"][0]["platform"]["variant"] = "v7"
+    name = registry.serve_manifest(json.dumps(index).encode(), "app:variants")
+    options = ProxyOptions(tls_verify=False, platform=Platform("linux", "arm", wanted))
+    if is_there:
+        assert len(fetch(name, options=options)) == 2
+    else:
+        caught = failed(name, options=options)
+        assert isinstance(caught, ImageError)
+        assert caught.hint == "choose one with --platform: linux/arm/v7"
+
+
 def test_b9_an_index_in_an_index_is_refused(registry: Registry, tmp_path: Path) -> None:
     serve(registry, tmp_path)
     inner = index_of((registry.manifests["app", "latest"], "amd64"))
@@ -348,7 +373,22 @@ def test_b7_b8_a_schema_1_manifest_is_never_half_read(registry: Registry) -> Non
     }
     for changes in ({}, {"layers": [], "manifests": []}):
         name = registry.serve_manifest(json.dumps({**schema1, **changes}).encode(), "app:old")
-        assert isinstance(failed(name), ImageError)
+        caught = failed(name)
+        assert isinstance(caught, ImageError)
+        assert changes or "schema 1 is not supported" in str(caught.hint)
+    assert registry.asked("blobs") == 0
+
+
+@pytest.mark.parametrize("media_type", [OCI_MANIFEST, INDEX, None])
+@pytest.mark.parametrize("other", ["manifests", "fsLayers"])
+def test_b8_cve_2021_41190_a_document_that_is_two_things_is_neither(
+    registry: Registry, tmp_path: Path, media_type: str | None, other: str
+) -> None:
+    """Whatever it calls itself."""
+    serve(registry, tmp_path)
+    two = {**json.loads(registry.manifests["app", "latest"]), other: [], "mediaType": media_type}
+    written = json.dumps({key: value for key, value in two.items() if value is not None}).encode()
+    assert isinstance(failed(registry.serve_manifest(written, "app:two")), ImageError)
     assert registry.asked("blobs") == 0
 
 

@@ -83,9 +83,10 @@ class ServiceManager(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Systemctl:
-    """The service manager of the host, or of one user."""
+    """The service manager of the host, or of one user; no call but start and stop may take longer."""
 
     mode: Mode
+    timeout: float = TIMEOUT
 
     def version(self) -> int:
         """Return systemd's major version."""
@@ -104,13 +105,13 @@ class Systemctl:
 
     def unit_paths(self) -> list[Path]:
         """Return the directories where systemd looks for units, the first ones first."""
-        shown = process.run(self._analyze("unit-paths"), timeout=TIMEOUT).stdout
+        shown = process.run(self._analyze("unit-paths"), timeout=self.timeout).stdout
         return [Path(line) for line in shown.splitlines()]
 
     def verify_unit(self, path: Path) -> None:
         """Raise ImageError for a unit of which systemd does not understand every line."""
         command = self._analyze("verify", "--recursive-errors=yes", "--man=no", "--", path)
-        shown = process.run(command, check=False, timeout=TIMEOUT)
+        shown = process.run(command, check=False, timeout=self.timeout)
         faults = unit_faults(shown.stderr, path) if shown.returncode else []
         if faults:
             raise ImageError(f"the unit of the image is refused: {'; '.join(faults)}", hint=_AUTHOR)
@@ -137,7 +138,9 @@ class Systemctl:
     def stop(self, unit: str) -> None:
         """Stop a unit and forget that it failed."""
         self._systemctl("stop", "--", unit, timeout=START_TIMEOUT)
-        process.run(["systemctl", *self._user(), "reset-failed", "--", unit], check=False, timeout=TIMEOUT)
+        process.run(
+            ["systemctl", *self._user(), "reset-failed", "--", unit], check=False, timeout=self.timeout
+        )
 
     def create_tmpfiles(self, fragment: Path) -> None:
         self._tmpfiles("--create", fragment)
@@ -171,7 +174,7 @@ class Systemctl:
                 "--quiet",
             ],
             check=False,
-            timeout=TIMEOUT,
+            timeout=self.timeout,
         )
         return shown.stdout.strip()
 
@@ -179,9 +182,10 @@ class Systemctl:
         """Return the command with which a person reads the journal of a unit."""
         return f"journalctl {'--user ' if self.mode is Mode.USER else ''}--unit {unit}"
 
-    def _systemctl(self, *words: str, timeout: float = TIMEOUT) -> str:
+    def _systemctl(self, *words: str, timeout: float | None = None) -> str:
         try:
-            return process.run(["systemctl", *self._user(), *words], timeout=timeout).stdout
+            command = ["systemctl", *self._user(), *words]
+            return process.run(command, timeout=timeout or self.timeout).stdout
         except ProcessError as error:
             raise self._offline(error) if _OFFLINE.match(error.stderr) else error from error
 
@@ -191,7 +195,7 @@ class Systemctl:
         return ["env", *quiet, "systemd-analyze", *self._user(), *words]
 
     def _tmpfiles(self, verb: str, fragment: Path) -> None:
-        process.run(["systemd-tmpfiles", *self._user(), verb, fragment], timeout=TIMEOUT)
+        process.run(["systemd-tmpfiles", *self._user(), verb, fragment], timeout=self.timeout)
 
     def _offline(self, error: ProcessError) -> SystemFaultError:
         said = error.stderr.strip().splitlines()[0]

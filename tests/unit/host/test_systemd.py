@@ -1,13 +1,15 @@
 """What systemctl says, read; and how it fails, told."""
 
 import shlex
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from os_containers.errors import ImageError, ProcessError, SystemFaultError
 from os_containers.host.runtime import find_runtime, known_faults
-from os_containers.host.systemd import Systemctl, UnitState, parse_states, unit_faults
+from os_containers.host.systemd import TIMEOUT, Systemctl, UnitState, parse_states, unit_faults
 from os_containers.paths import Mode
 
 SHOWN = """\
@@ -89,6 +91,29 @@ def test_b90_a_failing_systemctl_is_told_with_its_last_words(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(ProcessError, match=r"systemctl start -- a\.service: exit code 1: Unit is masked\."):
         Systemctl(Mode.SYSTEM).start("a.service")
+
+
+@pytest.mark.parametrize(
+    ("program", "call"),
+    [
+        ("systemctl", Systemctl.reload),
+        ("systemd-analyze", Systemctl.unit_paths),
+        ("systemd-tmpfiles", lambda services: services.create_tmpfiles(Path("/run/a.conf"))),
+    ],
+)
+def test_b90_a_systemd_that_hangs_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, call: Callable[[Systemctl], object]
+) -> None:
+    """90 seconds are enough for any answer; one that comes within the time is taken."""
+    assert Systemctl(Mode.SYSTEM).timeout == TIMEOUT == 90
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    shim(tmp_path, program, "sleep 0.1")
+    call(Systemctl(Mode.SYSTEM, timeout=10))
+    shim(tmp_path, program, "exec sleep 60")
+    before = time.monotonic()
+    with pytest.raises(SystemFaultError, match=r"did not end within 0\.2 seconds"):
+        call(Systemctl(Mode.SYSTEM, timeout=0.2))
+    assert time.monotonic() - before < 10
 
 
 def test_b91_the_runtime_asked_for_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,7 +171,8 @@ def test_b26_devices_and_fifos_are_counted_and_skipped(typeflag: bytes) -> None:
 
 def test_b28_attributes_of_the_host_are_left_out() -> None:
     """security.capability and user.* are the image's; labels and trusted.* are not. Values are bytes."""
-    names = [b"user.z", b"user.a", b"security.capability", b"security.selinux", b"trusted.overlay.opaque"]
+    names = [b"user.z", b"user.a", b"security.capability", b"security.selinux", b"security.ima"]
+    names += [b"trusted.overlay.opaque", b"system.posix_acl_access"]
     records = pax(*[(b"SCHILY.xattr." + name, b"\0\n=\xff") for name in names])
     kept = tuple((name, b"\0\n=\xff") for name in (b"security.capability", b"user.a", b"user.z"))
     archive = records + header() + records + header(typeflag=b"2", link=b"x") + END
@@ -199,7 +200,9 @@ def test_b28_names_of_extended_attributes_are_those_that_linux_takes() -> None:
             entries(pax((name.encode(), b"v")) + header())
 
 
-@pytest.mark.parametrize("name", ["a\nb", "\t", "\x1b[2J", "$(x)", "'\"", "-rf", "ü", "a b", "\\"])
+@pytest.mark.parametrize(
+    "name", ["a\nb", "\t", "\x1b[2J", "$(x)", "'\"", "-rf", "ü", "a b", "\\", "\x7f", "\x9b"]
+)
 def test_b36_odd_names_are_names(name: str) -> None:
     """What a file system allows, an image may use."""
     assert entries(header(name.encode()))[0].path == name
@@ -248,6 +251,11 @@ def test_b39_the_root_is_a_directory(name: bytes) -> None:
         pytest.param(pax((b"size", b"1_0")) + header(), "size", id="underscore"),
         pytest.param(pax((b"size", b"9" * 5000)) + header(), "size", id="thousands of digits"),
         pytest.param(pax((b"size", b"6000")) + header() + bytes(512), "truncated", id="size beyond the data"),
+        pytest.param(
+            pax((b"size", b"3")) + header(size=b"1750") + b"x" * 1000 + bytes(24),
+            "checksum",
+            id="size of less than the data",
+        ),
         pytest.param(pax((b"GNU.sparse.major", b"1")) + header(), "sparse", id="pax sparse"),
         pytest.param(header(typeflag=b"S"), "sparse", id="GNU sparse"),
         pytest.param(header(typeflag=b"M"), "unknown tar type", id="second volume"),
@@ -340,8 +348,18 @@ def test_b28_the_bounds_of_attributes_can_be_set() -> None:
 @pytest.mark.parametrize("uid", [b"4294967295", b"-1", b"1.5", b"99999999999999999999"])
 def test_b42_owners_are_owners(uid: bytes) -> None:
     """2^32-1 means "unchanged" to chown(2), so that it cannot be an owner."""
+    for what in (b"uid", b"gid"):
+        with pytest.raises(ImageError, match=what.decode()):
+            entries(pax((what, uid)) + header())
+
+
+@pytest.mark.parametrize(
+    "uid", [b"\x80" + (2**40).to_bytes(7, "big"), b"\xff" * 8, b"\x80\0\0\0" + b"\xff" * 4]
+)
+def test_b42_owners_in_base_256_are_owners_too(uid: bytes) -> None:
+    """2^40 is not cut off to 0, nor is a negative one taken for a large one."""
     with pytest.raises(ImageError, match="uid"):
-        entries(pax((b"uid", uid)) + header())
+        entries(header(uid=uid))
 
 
 @pytest.mark.parametrize("mtime", [b"-1", b"9223372036854775808", b"nonsense"])

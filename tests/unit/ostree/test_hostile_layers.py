@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from tars import END, gnu_long, header, padded, pax
 from os_containers import files
 from os_containers.errors import ConflictError, ImageError, SystemFaultError
 from os_containers.events import Event, Warned
-from os_containers.image.limits import Limits, MiB
+from os_containers.image.limits import KiB, Limits, MiB
 from os_containers.ostree.checkout import checkout
 from os_containers.ostree.importer import import_image
 from os_containers.ostree.repo import Repo
@@ -134,6 +135,18 @@ LONG = "d" * 247
 # Each resolves to a path that is longer than realpath(3) follows.
 CHAIN = directory("/".join([LONG] * 15)) + symlink("a", "/".join([LONG] * 15))
 
+
+def _whiteout_beside(name: str, order: str) -> Make:
+    """Return a layer that hides a name and brings it, in either order, above one that has it."""
+    hides, brings = file(f".wh.{name}", b""), file(name, b"2")
+    upper = hides + brings if order == "first" else brings + hides
+    return lambda _: [file(name, b"1"), upper]
+
+
+def _kept(name: str, _: str) -> dict[str, str]:
+    return {name: "2"}
+
+
 REFUSED: dict[str, tuple[Make, str]] = {
     "b22-cve_2007_4559-up": (lambda _: [file(f"{UP}/evil")], "leaves the layer"),
     "b22-cve_2007_4559-down-and-up": (lambda _: [file(f"a/../../{UP}/evil")], "leaves the layer"),
@@ -157,6 +170,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
         lambda _: [CHAIN + symlink("escape", f"a/{'../' * 16}{UP}") + hard_link("x", "escape/hello")],
         "no file of its layer",
     ),
+    "b14-data-behind-the-end": (lambda _: [file("a") + END + file("evil")], "after the end"),
     "b25-absolute": (lambda v: [hard_link("h", f"{v}/hello")], "absolute"),
     "b25-cve_2014_9356-up": (lambda _: [hard_link("h", f"{UP}/hello")], "leaves the layer"),
     "b25-cve_2026_50163-working-directory": (lambda _: [hard_link("h", "hello")], "no file of its layer"),
@@ -167,7 +181,12 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "b25-directory": (lambda _: [directory("d") + hard_link("h", "d")], "no file of its layer"),
     "b25-lower-layer": (lambda _: [file("a"), hard_link("h", "a")], "no file of its layer"),
     "b25-itself": (lambda _: [hard_link("h", "h")], "no file of its layer"),
+    "b25-missing": (lambda _: [file("a") + hard_link("h", "b")], "no file of its layer"),
     "b25-circle": (lambda _: [hard_link("a", "b") + hard_link("b", "a")], "no file of its layer"),
+    "b28-large-value": (
+        lambda _: [pax((b"SCHILY.xattr.user.a", bytes(64 * KiB + 1))) + file("a")],
+        "larger than 65536 bytes",
+    ),
     "b31-parent": (lambda _: [file("d/.wh...")], "whiteout"),
     "b31-itself": (lambda _: [file("d/.wh..")], "whiteout"),
     "b31-nothing": (lambda _: [file("d/.wh.")], "whiteout"),
@@ -187,6 +206,16 @@ REFUSED: dict[str, tuple[Make, str]] = {
     ),
     "b39-root-as-a-hard-link": (lambda _: [file("a") + hard_link("./", "a")], "root of the layer"),
     "b39-root-as-a-file": (lambda _: [header(b".")], "root of the layer"),
+    "b40-large-pax-header": (lambda _: [pax((b"comment", bytes(MiB))) + file("a")], "extended tar header"),
+    "b40-nul-in-a-name": (lambda _: [pax((b"path", b"a\0b")) + header()], "not a file name"),
+    "b40-size-beyond-the-data": (lambda _: [pax((b"size", b"6000")) + header()], "truncated"),
+    "b40-size-within-the-data": (lambda _: [pax((b"size", b"3")) + file("a", b"x" * 1000)], "checksum"),
+    "b40-cve_2025_8194-negative-size": (lambda _: [header(size=b"\xff" * 12)], "negative"),
+    "b42-owner": (lambda _: [pax((b"uid", b"4294967295")) + file("a")], "uid"),
+    "b42-group": (lambda _: [pax((b"gid", b"-1")) + file("a")], "gid"),
+    "b42-negative-owner": (lambda _: [header(uid=b"\xff" * 8)], "negative"),
+    "b45-truncated-data": (lambda _: [header(size=b"10000") + b"x"], "truncated"),
+    "b45-wrong-checksum": (lambda _: [header().replace(b"ustar", b"ustAr")], "checksum"),
     "cve_2025_4435-one-bad-among-good": (
         lambda _: [file("a") + file("../evil") + file("b")],
         "leaves the layer",
@@ -235,6 +264,15 @@ TAKEN: dict[str, tuple[Make, Callable[[str], dict[str, str]]]] = {
         lambda _: [b"".join(_named("dev/n", typeflag=flag) for flag in (b"3", b"4", b"6")) + file("a", b"1")],
         lambda _: {"a": "1"},
     ),
+    "b26-character-device-0-0-hides-nothing": (
+        lambda _: [file("n", b"1"), _named("n", typeflag=b"3")],
+        lambda _: {"n": "1"},
+    ),
+    **{
+        f"b29-{name}-{order}": (_whiteout_beside(name, order), partial(_kept, name))
+        for name in ("f", "-f", "+f", " f", "#f")
+        for order in ("first", "last")
+    },
     "b29-names-that-sort-before": (
         lambda _: [
             file("f"),
@@ -254,6 +292,13 @@ TAKEN: dict[str, tuple[Make, Callable[[str], dict[str, str]]]] = {
         lambda _: [file("old"), file("new", b"2") + file(".wh..wh..opq")],
         lambda _: {"new": "2"},
     ),
+    "b30-opaque-nested": (
+        lambda _: [
+            file("d/e/old") + file("d/kept", b"1"),
+            file("d/e/new", b"2") + file("d/e/.wh..wh..opq") + file("d/e/newer", b"2"),
+        ],
+        lambda _: {"d/kept": "1", "d/e/new": "2", "d/e/newer": "2"},
+    ),
     "b30-opaque-over-a-symlink": (lambda v: [symlink("d", v), file("d/.wh..wh..opq")], lambda _: {}),
     "b32-with-content": (lambda _: [file("old"), file(".wh.old", b"content")], lambda _: {}),
     "b32-nothing-to-hide": (lambda _: [file("a", b"1"), file(".wh.b")], lambda _: {"a": "1"}),
@@ -272,7 +317,13 @@ TAKEN: dict[str, tuple[Make, Callable[[str], dict[str, str]]]] = {
         lambda _: dict.fromkeys(ODD_NAMES, "1"),
     ),
     "b38-255-bytes": (lambda _: [file("n" * 255, b"1")], lambda _: {"n" * 255: "1"}),
+    "b40-size-in-pax": (
+        lambda _: [pax((b"size", b"3")) + header(size=b"777") + padded(b"abc")],
+        lambda _: {"a": "abc"},
+    ),
     "b41-twice": (lambda _: [file("a", b"1") + file("./a", b"2")], lambda _: {"a": "2"}),
+    "b44-time-before-1970": (lambda _: [pax((b"mtime", b"-1")) + file("a", b"1")], lambda _: {"a": "1"}),
+    "b44-time-of-2^63": (lambda _: [pax((b"mtime", b"%d" % 2**63)) + file("a", b"1")], lambda _: {"a": "1"}),
 }
 ODD_NAMES = ("a\nb", "\t", "\x1b[2J", "$(x)", "'\"", "-rf", "%i")
 
@@ -353,6 +404,39 @@ def test_b27_setuid_is_kept_for_the_system_and_dropped_for_a_user(
     checkout(repo, image.commit, tmp_path / "rootfs")
     mode = stat.S_IMODE((tmp_path / "rootfs/su").stat().st_mode)
     assert mode == (root if repo.mode is Mode.SYSTEM else user)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give capabilities")
+def test_b28_a_checkout_has_the_images_attributes_and_none_of_the_hosts(tmp_path: Path) -> None:
+    """A program keeps its capabilities; labels, measurements and what overlayfs reads are not the image's."""
+    repo = Repo.open(tmp_path / "repo", Mode.SYSTEM)
+    capability = bytes.fromhex("0100000200200000000000000000000000000000")
+    attributes = pax(
+        (b"SCHILY.xattr.security.capability", capability),
+        (b"SCHILY.xattr.user.a", b"1"),
+        *((b"SCHILY.xattr." + name, b"x") for name in (b"security.ima", b"trusted.overlay.opaque")),
+        (b"SCHILY.xattr.security.selinux", b"system_u:object_r:evil_t:s0"),
+    )
+    image = import_raw(repo, raw_image(attributes + file("ping") + END))
+    checkout(repo, image.commit, tmp_path / "rootfs")
+    ping = tmp_path / "rootfs/ping"
+    found = {name: os.getxattr(ping, name) for name in os.listxattr(ping)}
+    found.pop("security.selinux", None)  # the host's own
+    assert found == {"security.capability": capability, "user.a": b"1"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+def test_b35_attributes_of_a_directory_are_those_of_the_highest_layer_that_names_it(tmp_path: Path) -> None:
+    """Mode, owner and extended attributes; a layer that has only a file in it says nothing of them."""
+    repo = Repo.open(tmp_path / "repo", Mode.SYSTEM)
+    lower = pax((b"SCHILY.xattr.user.a", b"1")) + header(b"d", typeflag=b"5", mode=b"0755", uid=b"1")
+    upper = pax((b"SCHILY.xattr.user.b", b"2")) + header(b"d", typeflag=b"5", mode=b"0700", uid=b"7")
+    image = import_raw(repo, raw_image(lower + END, upper + END, file("d/f") + END))
+    checkout(repo, image.commit, tmp_path / "rootfs")
+    directory = tmp_path / "rootfs/d"
+    status = directory.stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o700, 7)
+    assert {name for name in os.listxattr(directory) if name.startswith("user.")} == {"user.b"}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")

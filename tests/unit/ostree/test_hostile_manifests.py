@@ -3,6 +3,7 @@
 Each change is made to an image that would be fine without it.
 """
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -78,6 +79,17 @@ def layer(**fields: object) -> Callable[[RawImage], RawImage]:
     return manifest(lambda one: one["layers"][0].update(fields))
 
 
+def blob(change: Callable[[bytes], bytes]) -> Callable[[RawImage], RawImage]:
+    """Return what changes the bytes of a layer, and tells the truth about them in the manifest."""
+
+    def changed(image: RawImage) -> RawImage:
+        ((_, data),) = image.source.blobs.items()
+        digest, size = Digest.of(change(data)), len(change(data))
+        return layer(digest=digest, size=size)(replace(image, source=FakeSource({digest: change(data)})))
+
+    return changed
+
+
 HOSTILE: dict[str, tuple[Callable[[RawImage], RawImage], str]] = {
     "b1-empty": (raw(b""), "the manifest is malformed"),
     "b1-not-json": (raw(b"hello"), "the manifest is malformed"),
@@ -144,6 +156,10 @@ HOSTILE: dict[str, tuple[Callable[[RawImage], RawImage], str]] = {
         manifest(lambda one: one["config"].update(mediaType="application/vnd.oci.empty.v1+json")),
         "an artifact, not an image",
     ),
+    "b14-junk-behind-gzip": (blob(lambda data: data + b"junk"), "gzip stream"),
+    "b14-junk-behind-zeros": (blob(lambda data: data + bytes(100) + b"junk"), "gzip stream"),
+    "b14-half-a-member": (blob(lambda data: data + gzip.compress(b"")[:-1]), "gzip stream is truncated"),
+    "b14-another-member": (blob(lambda data: data + data), "after the end of the tar archive"),
     "b12-501-layers": (
         manifest(lambda one: one.update(layers=one["layers"] * 501)),
         "has 501 layers, more than 500",
@@ -206,6 +222,16 @@ def test_b12_limits_that_were_set_hold_for_an_import(repo: Repo, limits: str, be
 def test_b11_every_compression_that_is_known_is_read(repo: Repo, compression: str) -> None:
     """Under its own media type."""
     assert import_raw(repo, raw_image(build_layer({"/a": "12345"}), compression=compression)).size == 5
+
+
+@pytest.mark.parametrize("change", [lambda data: data + bytes(100), lambda data: data + gzip.compress(b"")])
+def test_b14_trailing_zeros_and_empty_members_belong_to_the_layer(
+    repo: Repo, change: Callable[[bytes], bytes]
+) -> None:
+    """The digest is over all of the blob."""
+    image = raw_image(build_layer({"/a": "12345"}))
+    (stored,) = import_raw(repo, blob(change)(image)).layers()
+    assert stored.digest == Digest.of(change(next(iter(image.source.blobs.values()))))
 
 
 def test_b15_layers_of_nothing_are_layers(repo: Repo) -> None:

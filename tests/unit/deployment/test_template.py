@@ -37,12 +37,15 @@ def test_b48_render_names_every_missing_variable_with_its_line() -> None:
         render(b"$X\n$A\n$Y", VALUES, source="unit")
 
 
-@pytest.mark.parametrize("template", [b"${", b"a $ b", b"${}", b"${a-b}", b"cost: 5$", b"$1"])
-def test_b50_render_refuses_a_dollar_that_starts_no_variable(template: bytes) -> None:
+@pytest.mark.parametrize(
+    ("template", "column"),
+    [(b"${", 1), (b"a $ b", 3), (b"${}", 1), (b"${a-b}", 1), (b"cost: 5$", 8), (b"$1", 1), (b"$A${A", 3)],
+)
+def test_b50_render_refuses_a_dollar_that_starts_no_variable(template: bytes, column: int) -> None:
     """A lone dollar is told with its position, and how it is written."""
     with pytest.raises(ImageError, match="starts no variable") as raised:
         render(b"first\n" + template, VALUES, source="unit")
-    assert raised.value.message.startswith("unit:2:")
+    assert raised.value.message.startswith(f"unit:2:{column}: ")
     assert raised.value.hint is not None
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from images import File, Symlink
+from images import Content, Directory, File, Symlink
 
 from os_containers.errors import ConflictError, ImageError, OsContainersError, PolicyError, UsageError
+from os_containers.image.limits import MiB
 from os_containers.operations.install import install
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
@@ -92,6 +93,106 @@ def refused(machine: "Machine", error: type[OsContainersError], match: str, **se
     assert (deployed(machine), list(machine.paths.staging.iterdir())) == ([], [])
     assert machine.system.repo().pins() == {}
     return raised.value.message
+
+
+SMALL = '{"process": {"args": ["x"]}, "root": {"path": "rootfs"}, "linux": {}}'
+REFUSED: dict[str, tuple[str, Content, str]] = {
+    "b48-undefined": ("service.template", unit("A=$A\nEnvironment=B=$B"), r"A \(.*:3\), B \(.*:4\)"),
+    "b50-unterminated": ("service.template", unit("A=${"), r"service\.template:3:15: '\$' starts no"),
+    "b50-lone": ("tmpfiles.template", "d /run/a$", r"tmpfiles\.template:1:9: '\$' starts no"),
+    "b50-empty": ("config.json.template", "${}", r"config\.json\.template:1:1: '\$' starts no"),
+    "b50-minus": ("service.template", unit("A=${a-b}"), r"service\.template:3:15: '\$' starts no"),
+    "b55-large": ("service.template", unit("A=1") + "#" * MiB, "larger than 1048576 bytes"),
+    "b56-invalid": ("config.json", '{"process": }', "config.json:1:13: not valid JSON"),
+    "b56-rendered": (
+        "config.json.template",
+        '{"process": {},\n "$NAME"}',
+        r"config\.json\S*:2:\d+: not valid",
+    ),
+    "b56-doubled-key": ("config.json", SMALL[:-1] + ', "linux": {}}', r"config\.json:1:\d+: the key 'linux'"),
+    "b56-no-process": ("config.json", SMALL.replace("process", "x"), "config.json:1:1: no object 'process'"),
+    "b56-no-root": ("config.json", SMALL.replace("root", "x", 1), "config.json:1:1: no object 'root'"),
+    "b56-no-linux": ("config.json", SMALL.replace("linux", "x"), "config.json:1:1: no object 'linux'"),
+    "b56-other-root": ("config.json", SMALL.replace("rootfs", "/"), r"config\.json:1:\d+: root\.path is '/'"),
+    "b56-version": (
+        "config.json",
+        SMALL[:-1] + ', "ociVersion": "9"}',
+        r"config\.json:1:\d+: ociVersion '9'",
+    ),
+    "b57-no-service": ("service.template", "[Unit]\nDescription=$NAME\n", "Service"),
+    "b57-no-exec": ("service.template", "[Service]\nType=simple\n", "ExecStart="),
+    "b57-alias": ("service.template", unit("A=1") + "Alias=sshd.service\n", "act on other units"),
+    "b57-also": ("service.template", unit("A=1") + "Also=sshd.service\n", "act on other units"),
+    "b58-json": ("manifest.json", "{", r"manifest\.json:1:2: not valid JSON"),
+    "b58-types": ("manifest.json", '{"renameFiles": []}', r"manifest\.json:1:2: Expected"),
+    "b60-dangling": ("tmpfiles.template", Symlink("nowhere"), "not a plain file"),
+    "b60-directory": ("service.template", Directory(), "not a plain file"),
+    "b60-huge": ("config.json", "{}" + " " * MiB, "larger than 1048576 bytes"),
+}
+
+
+@pytest.mark.parametrize("row", REFUSED)
+def test_an_image_that_makes_no_deployment_changes_nothing(machine: "Machine", row: str) -> None:
+    """On install, and on update while the old service runs; one line says what is wrong, and where."""
+    name, content, match = REFUSED[row]
+    machine.store("1", exports={name: content})
+    said = refused(machine, ImageError, match)
+    assert said.isprintable()
+    machine.store("2")
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    before, calls = machine.snapshot(), len(machine.services.calls)
+    machine.store("3", exports={name: content})
+    with pytest.raises(ImageError, match=match) as raised:
+        update(machine.system, "app", settings={})
+    assert raised.value.exit_code == 4
+    assert machine.snapshot() == before
+    assert (machine.version(), deployed(machine)) == ("2", ["1"])
+    assert machine.services.calls[calls:] == []
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("row", "target"),
+    [
+        ("b62-relative", "etc/a"),
+        ("b62-up", "/etc/../../a"),
+        ("b62-nul", "/etc/a\0b"),
+        ("b62-undefined", "/etc/$MISSING"),
+        ("b62-two-for-one", "HOST/b"),
+    ],
+)
+def test_b62_a_rename_to_nowhere_changes_nothing(machine: "Machine", row: str, target: str) -> None:
+    """Nothing of the image's other host files is there either."""
+    assert row
+    renames = {f"{machine.host_file('a')}": target.replace("HOST", str(machine.root / "host"))}
+    exports = {machine.exported(name): name for name in ("a", "b", "c")}
+    machine.store("1", exports={"manifest.json": json.dumps({"renameFiles": renames}), **exports})
+    refused(machine, ImageError, r"exports/(manifest\.json|hostfs has two files)|no value for MISSING")
+
+
+@as_root
+def test_b60_a_symlink_among_the_templates_for_the_host_is_not_read(machine: "Machine") -> None:
+    """It is a symlink on the host as well, whatever it points to."""
+    secret = machine.root / "secret"
+    secret.write_text("$NAME")
+    manifest = {"installedFilesTemplate": [str(machine.host_file("a"))]}
+    exports = {"manifest.json": json.dumps(manifest), machine.exported("a"): Symlink(str(secret))}
+    machine.store("1", exports=exports)
+    install(machine.system, "example.org/app", settings={})
+    assert machine.host_file("a").readlink() == secret
+    assert secret.read_text() == "$NAME"
+
+
+@pytest.mark.parametrize("suffix", [".service", ".socket"])
+def test_b63_a_name_that_comes_from_the_image_is_looked_at_too(machine: "Machine", suffix: str) -> None:
+    """The container would have the unit app.service.service; a name can be given."""
+    machine.store("1", name=f"example.org/app{suffix}:latest")
+    before = machine.snapshot()
+    with pytest.raises(UsageError, match="ends like a systemd unit"):
+        install(machine.system, f"example.org/app{suffix}", settings={})
+    assert machine.snapshot() == before
+    install(machine.system, f"example.org/app{suffix}", name="app", settings={})
 
 
 INJECTIONS = [

@@ -21,6 +21,7 @@ from os_containers.image.manifest import (
     layers_of,
     parse_image_config,
     parse_manifest,
+    parse_platforms,
     with_layers,
 )
 
@@ -88,6 +89,16 @@ def test_b1_the_limits_themselves_are_allowed() -> None:
     deep = json.loads("[" * 99 + "]" * 99)
     raw = manifest(annotations={"a": "[" * 200}, deep=deep)
     assert parse_manifest(raw + b" " * ((4 << 20) - len(raw))).config_digest == A
+
+
+def test_b1_an_index_is_bounded_as_well() -> None:
+    """By the limit of a manifest, which itself is allowed."""
+    raw = json.dumps({"manifests": [{"platform": {"os": "linux", "architecture": "arm"}}]}).encode()
+    largest = raw.ljust(4 << 20)
+    assert parse_platforms(largest) == (Platform("linux", "arm"),)
+    for other in (largest + b" ", b"[" * 100_000, b"null", b""):
+        with pytest.raises(ImageError, match="the index is"):
+            parse_platforms(other)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ def test_b1_the_index_of_an_archive_is_bounded(tmp_path: Path) -> None:
     archive.write_bytes(build_layer({"index.json": " " * 5_000_000}))
     with pytest.raises(ImageError, match="larger than 4194304 bytes"):
         name_of(f"oci-archive:{archive}")
+    archive.write_bytes(build_layer({"index.json": '{"manifests": []}'.ljust(4 << 20)}))
+    assert name_of(f"oci-archive:{archive}") == "localhost/x:latest"
 
 
 @pytest.mark.parametrize(

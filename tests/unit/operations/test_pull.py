@@ -12,10 +12,22 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from images import Symlink, add_blob, build_image, build_layer, raw_image, write_index, write_layout
+from registry import (
+    Fault,
+    Registry,
+    cut_off,
+    other_content,
+    redirect_loop,
+    reset,
+    running_registry,
+    stall,
+    status,
+)
 from tars import END, header
 
 from os_containers.errors import ImageError, OsContainersError, UsageError
 from os_containers.image.manifest import Digest
+from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference
 from os_containers.operations.install import install
 from os_containers.operations.pull import pull
@@ -211,3 +223,47 @@ def test_cve_2014_9358_no_name_of_an_image_becomes_a_path(machine: "Machine", tm
     with pytest.raises(OsContainersError):
         pull(machine.system, ImageReference.parse(f"oci:{layout}"))
     assert machine.system.repo().images() == []
+
+
+FAULTS: dict[str, tuple[str, Callable[[Registry], Fault], int]] = {
+    **{
+        f"b16-{kind}-{code}": (kind, lambda _, code=code: status(code, headers={"Retry-After": "0"}), error)
+        for kind in ("manifests", "blobs")
+        for code, error in ((401, 11), (403, 11), (404, 3), (429, 11), (500, 11), (502, 11), (503, 11))
+    },
+    "b16-reset": ("blobs", lambda _: reset(), 11),
+    "b16-reset-amid-a-layer": ("blobs", lambda _: cut_off(after=100_000), 11),
+    "b16-silence": ("manifests", stall, 11),
+    "b16-silence-amid-a-layer": ("blobs", lambda registry: stall(registry, after=1000), 11),
+    "b16-redirect-loop": ("blobs", lambda _: redirect_loop, 11),
+    "b16-content-length": ("blobs", lambda _: other_content(bytes, **{"Content-Length": "10"}), 4),
+    "b1-null": ("manifests", lambda _: other_content(lambda _: b"null"), 4),
+    "b4-corrupt": ("blobs", lambda _: other_content(lambda data: data[:-1] + b"x"), 4),
+    "b4-truncated": ("blobs", lambda _: other_content(lambda data: data[:-100]), 4),
+    "b4-longer": ("blobs", lambda _: other_content(lambda data: data + bytes(100_000)), 4),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_b16_a_registry_that_fails_leaves_the_image_before_it(
+    machine: "Machine", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """And each failure has the exit code of its kind, one line that can be shown, and a next step."""
+    monkeypatch.setattr("os_containers.image.proxy._END_TIMEOUT", 0.2)
+    kind, make, code = FAULTS[fault]
+    config = machine.paths.config_files[-1]
+    config.parent.mkdir(parents=True)
+    with running_registry() as registry:
+        name = registry.serve(build_image(tmp_path / "old", {"/version": "1"}), "app:latest")
+        reference, options = ImageReference.parse(f"docker://{name}"), ProxyOptions(tls_verify=False)
+        former = pull(machine.system, reference, options=options)
+        config.write_text("[limits]\nretry-pause = 0\nno-progress = 0.5\n")
+        large = {"/version": os.urandom(1 << 20)}
+        registry.serve(build_image(tmp_path / "new", large, compression="none"), "app:latest")
+        registry.faults[kind] = make(registry)
+        with pytest.raises(OsContainersError) as caught:
+            pull(machine.system, reference, options=options)
+    assert caught.value.exit_code == code, caught.value
+    assert caught.value.message.isprintable()
+    assert machine.system.repo().images() == [former]
+    assert list((machine.paths.repo / "tmp").glob("os-containers-*")) == []

@@ -12,7 +12,7 @@ import msgspec
 
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.values import Origin, Value, Values
-from os_containers.errors import BrokenError
+from os_containers.errors import BrokenError, ImageError
 
 SCHEMA = 1
 SIZE_LIMIT = 16 << 20
@@ -130,7 +130,7 @@ def parse_record(raw: bytes) -> Record:
 
 
 def dump_record(record: Record) -> bytes:
-    """Return the info file of a record."""
+    """Return the info file of a record. Raises ImageError for one that nobody would read again."""
     info = _Info(
         image=record.image,
         revision=record.digest,
@@ -154,7 +154,13 @@ def dump_record(record: Record) -> bytes:
         was_active=record.was_active,
     )
     tree = {**record.unknown, **msgspec.to_builtins(info)}
-    return msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"
+    raw = msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"
+    if len(raw) > SIZE_LIMIT:
+        raise ImageError(
+            f"the record of the deployment has {len(raw)} bytes, more than {SIZE_LIMIT}",
+            hint="the image needs fewer host files, shorter paths, or shorter values",
+        )
+    return raw
 
 
 def _values(info: _Info) -> dict[str, Value]:

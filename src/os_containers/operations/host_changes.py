@@ -8,7 +8,7 @@ from pathlib import Path
 from os_containers.deployment.container import Container, Deployment, all_containers
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import load_host_tree
-from os_containers.deployment.record import InstalledFile, Record
+from os_containers.deployment.record import InstalledFile, Record, dump_record
 from os_containers.errors import OsContainersError
 from os_containers.host.hostfiles import HostPlan, plan_host_files
 from os_containers.host.recovery_unit import RecoveryUnit
@@ -52,6 +52,12 @@ def activated_record(leaving: Deployment | None, entering: Deployment, plan: Hos
     made = (one for one in directories_of(entering.tmpfiles_text()) if not os.path.lexists(one))
     directories = dict.fromkeys((*entering.record.directories, *kept, *made))
     return entering.record.activated(plan.installed, tuple(directories))
+
+
+def check_record(leaving: Deployment | None, entering: Deployment | None, plan: HostPlan) -> None:
+    """Raise ImageError when the record of a deployment could not be written once it is active."""
+    if entering:
+        dump_record(activated_record(leaving, entering, plan))
 
 
 def change_unit_files(system: System, container: Container, entering: Deployment | None) -> None:

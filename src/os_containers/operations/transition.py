@@ -69,8 +69,8 @@ class Transition:
 def carry_out(system: System, repo: Repo, transition: Transition) -> None:
     """Make the entering deployment the active one, or change nothing.
 
-    Raises ConflictError before anything was changed, ServiceError when the service did not start and the
-    state from before is back, BrokenError when the way back failed too.
+    Raises ConflictError or ImageError before anything was changed, ServiceError when the service did not
+    start and the state from before is back, BrokenError when the way back failed too.
     """
     transition = replace(transition, missing=host_changes.missing_files(transition.leaving))
     with contextlib.ExitStack() as waiting:
@@ -78,6 +78,7 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
             # a conflict, a read-only and a full disk show before the service is stopped
             plan = _plan(system, transition)
             check_writable(plan)
+            host_changes.check_record(transition.leaving, transition.entering, plan)
             host_changes.install_recovery_unit(system)
             system.journals.write(transition.journal())
             prepared = waiting.enter_context(prepare_host_files(plan, transition.container.name))

@@ -1,13 +1,14 @@
 """The info file: ours and the predecessors'."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from os_containers.deployment.exports import FileKind
-from os_containers.deployment.record import InstalledFile, Record, dump_record, parse_record
+from os_containers.deployment.record import SIZE_LIMIT, InstalledFile, Record, dump_record, parse_record
 from os_containers.deployment.values import Origin, Value
-from os_containers.errors import BrokenError
+from os_containers.errors import BrokenError, ImageError
 
 RECORD = Record(
     serial=17,
@@ -52,6 +53,16 @@ def test_a_record_of_the_go_tool_is_read() -> None:
     assert record.digest == "sha256:" + "d" * 64
     assert record.installed == (InstalledFile("/a", FileKind.FILE, "e"),)
     assert record.values == {"A": Value("1", Origin.DEFAULT)}
+
+
+def test_b97_a_record_that_nobody_would_read_is_not_written() -> None:
+    """The largest that is written is read again."""
+    room = SIZE_LIMIT - len(dump_record(replace(RECORD, runtime="")))
+    largest = replace(RECORD, runtime="x" * room)
+    assert len(dump_record(largest)) == SIZE_LIMIT
+    assert parse_record(dump_record(largest)) == largest
+    with pytest.raises(ImageError, match="has 16777217 bytes, more than 16777216"):
+        dump_record(replace(RECORD, runtime="x" * (room + 1)))
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,21 @@ def test_b60_a_symlink_among_the_templates_for_the_host_is_not_read(machine: "Ma
     assert secret.read_text() == "$NAME"
 
 
+@pytest.mark.parametrize(
+    "files", [pytest.param(0, id="values alone"), pytest.param(100, id="with host files", marks=as_root)]
+)
+def test_b97_an_image_that_fills_the_record_changes_nothing(machine: "Machine", files: int) -> None:
+    """What could be installed and never be read again is refused before the host changes."""
+    machine.store("1", exports={machine.exported(f"{number:0200}"): "x" for number in range(files)})
+    values = {f"V{number}": "x" * 65_500 for number in range(255 if files else 257)}
+    before = machine.snapshot()
+    with pytest.raises(ImageError, match="the record of the deployment has"):
+        install(machine.system, "example.org/app", settings=values)
+    assert machine.snapshot() == before
+    assert (deployed(machine), machine.system.journals.names()) == ([], [])
+    assert machine.services.calls == []
+
+
 @pytest.mark.parametrize("suffix", [".service", ".socket"])
 def test_b63_a_name_that_comes_from_the_image_is_looked_at_too(machine: "Machine", suffix: str) -> None:
     """The container would have the unit app.service.service; a name can be given."""

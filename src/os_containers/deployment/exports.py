@@ -30,7 +30,7 @@ _KEYS = {
     *("version", "defaultValues", "renameFiles", "installedFilesTemplate", "noContainerService", "useLinks")
 }
 # lines are the image's own affair where a template has room for them; the rest is no text
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class ExportManifest(msgspec.Struct, frozen=True, rename="camel"):

@@ -30,7 +30,7 @@ _FILE_MODE = 0o6755
 _DIRECTORY_MODE = 0o755
 CAPABILITIES = "security.capability"
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ FORCED = frozenset(
 )
 _DIRECTORIES = frozenset({"CONF_DIRECTORY", "RUN_DIRECTORY", "STATE_DIRECTORY"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Origin(StrEnum):

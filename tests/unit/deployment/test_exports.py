@@ -103,7 +103,7 @@ def test_b59_unknown_keys_are_found(tmp_path: Path) -> None:
     assert load_exports(tmp_path).unknown_keys == ("\x1b", "defaultvalues")
 
 
-@pytest.mark.parametrize("value", ["a\0b", "a\rb", "\x1b[31m", "\x7f", "\x0b"])
+@pytest.mark.parametrize("value", ["a\0b", "a\rb", "\x1b[31m", "\x7f", "\x0b", "\x9bm"])
 def test_b53_a_default_is_text(value: str) -> None:
     """Lines and tabs are left to the template that they are for."""
     raw = json.dumps({"defaultValues": {"GOOD": "two\nlines\tand a tab", "A": value}}).encode()

@@ -54,7 +54,19 @@ def test_files_and_directories_are_renamed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["relative", "", "/../x", "/etc/../../x", "/a/..", "$MISSING/x", "/x$", "/x\\u0000", "/x\\n", "/x$UP"],
+    [
+        "relative",
+        "",
+        "/../x",
+        "/etc/../../x",
+        "/a/..",
+        "$MISSING/x",
+        "/x$",
+        "/x\\u0000",
+        "/x\\n",
+        "/x\\u009b",
+        "/x$UP",
+    ],
 )
 def test_b62_a_rename_to_nowhere_is_refused(tmp_path: Path, target: str) -> None:
     """Relative, with '..' (of a value too), with a control character, with a variable without a value."""

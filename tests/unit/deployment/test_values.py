@@ -20,7 +20,19 @@ def test_parse_settings_splits_at_the_first_equals_sign() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [["A"], ["=x"], ["1A=x"], ["A-B=x"], ["A=1", "A=2"], ["A=x\ny"], ["A=\0"], ["A=\x1b[m"], ["A=\udcff"]]
+    [
+        ["A"],
+        ["=x"],
+        ["1A=x"],
+        ["A-B=x"],
+        ["A=1", "A=2"],
+        ["A=x\ny"],
+        ["A=\0"],
+        ["A=\x1b[m"],
+        ["A=\x7f"],
+        ["A=\x9bm"],
+        ["A=\udcff"],
+    ]
     + [[f"{name}=x"] for name in sorted(FORCED)],
 )
 def test_b53_b61_parse_settings_refuses_what_cannot_be_set(settings: list[str]) -> None:

@@ -92,3 +92,20 @@ def test_our_errors_are_one_fact_and_one_hint(tmp_path: Path) -> None:
     assert error.startswith("error: ")
     assert hint.startswith("hint: ")
     assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["check"], 10), (["check", "--json"], 10), (["update", "app"], 10), (["rollback", "app"], 10)],
+)
+def test_b36_no_name_of_a_file_reaches_the_terminal_as_it_is(
+    words: list[str], code: int, tmp_path: Path
+) -> None:
+    """Neither what a terminal would obey, nor what is no text, nor a second line."""
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "app").symlink_to(os.fsdecode(b".deploy/\x1b[2J\xff\n\xc2\x9b1m"))
+    done = call(*words, home=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert (done.stdout + done.stderr).replace("\n", "").isprintable()
+    assert "[2J" in done.stdout + done.stderr

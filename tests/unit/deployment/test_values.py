@@ -50,8 +50,10 @@ def test_b53_settings_have_limits() -> None:
     with pytest.raises(UsageError, match="more than 2 values"):
         parse_settings(["A=1", "B=2", "C=3"], limits=limits)
     assert len(parse_settings([f"A{one}={'x' * 65536}" for one in range(1000)])) == 1000
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="larger than 65536 bytes"):
         parse_settings([f"A={'x' * 65537}"])
+    with pytest.raises(UsageError, match="more than 1000 values"):
+        parse_settings([f"A{one}=" for one in range(1001)])
 
 
 def test_decide_prefers_set_to_default_to_generated() -> None:

@@ -122,6 +122,14 @@ def test_b13_a_bomb_stops_at_the_ratio(compression: str) -> None:
     assert len(read(source, layer, Limits(ratio=1, ratio_from=8 * MiB))) == 8 * MiB
 
 
+def test_b13_the_ratio_counts_from_64_mib() -> None:
+    """So many zeros are a layer, however few bytes they come in; one more must have come in more."""
+    source, layer = one_layer(bytes(64 * MiB), "zstd")
+    assert len(read(source, layer)) == 64 * MiB > 2000 * layer.size
+    with pytest.raises(ImageError, match="more than 2000 times its size"):
+        read(*one_layer(bytes(64 * MiB + 1), "zstd"))
+
+
 def test_b13_a_layer_has_a_largest_size() -> None:
     """The limit itself is allowed."""
     source, layer = one_layer(TAR)

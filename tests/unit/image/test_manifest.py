@@ -123,14 +123,17 @@ def test_a_digest_is_that_of_its_bytes() -> None:
 @pytest.mark.parametrize("size", [-1, 1.0, 1.5, "9", None, 2**63, 2**64, 10**30, True])
 def test_b5_a_size_is_a_number_of_bytes(size: object) -> None:
     """A negative, fractional or enormous size is refused, and so is another type."""
-    with pytest.raises(ImageError):
-        parse_manifest(layer(size=size))
+    for raw in (layer(size=size), manifest(config={"mediaType": OCI_CONFIG, "digest": A, "size": size})):
+        with pytest.raises(ImageError):
+            parse_manifest(raw)
 
 
 def test_b5_a_size_must_be_there() -> None:
     """Without a size there is no limit for the blob."""
     with pytest.raises(ImageError, match="size"):
         parse_manifest(manifest(config={"mediaType": OCI_CONFIG, "digest": A}))
+    with pytest.raises(ImageError, match="size"):
+        parse_manifest(manifest(layers=[{"mediaType": LAYER, "digest": B}]))
 
 
 def test_b6_each_layer_needs_its_diff_id() -> None:

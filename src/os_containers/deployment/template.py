@@ -23,19 +23,27 @@ def render(
     Raises ImageError naming source and line for a `$` that starts no variable, one that lists all
     variables without a value, and one for a result of more than limit bytes.
     """
-    missing = [
-        f"{name} ({source}:{line})" for name, line in _variables(template, source) if name not in values
-    ]
-    if missing:
-        raise ImageError(
-            f"no value for {', '.join(dict.fromkeys(missing))}", hint="give it with --set NAME=VALUE"
-        )
+    require_values({source: template}, values)
     used = Counter(name for name, _ in _variables(template, source))
     if len(template) + sum(count * len(values[name].encode()) for name, count in used.items()) > limit:
         raise ImageError(
             f"{source} is larger than {limit} bytes with its values", hint="use the long value less often"
         )
     return _VARIABLE.sub(lambda match: _replacement(match, values), template)
+
+
+def require_values(templates: Mapping[str, bytes], values: Mapping[str, str]) -> None:
+    """Raise ImageError that lists all variables without a value, of templates by what they are called."""
+    missing = [
+        f"{name} ({source}:{line})"
+        for source, template in templates.items()
+        for name, line in _variables(template, source)
+        if name not in values
+    ]
+    if missing:
+        raise ImageError(
+            f"no value for {', '.join(dict.fromkeys(missing))}", hint="give it with --set NAME=VALUE"
+        )
 
 
 def with_placeholders(template: bytes, *, source: str) -> tuple[str, list[str]]:

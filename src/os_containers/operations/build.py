@@ -69,6 +69,7 @@ def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> 
     limits = system.config.deployment
     draft = _Draft(system, blueprint, rootfs, load_exports(rootfs, limits=limits))
     draft.tell_unknown_keys()
+    draft.check_values()
     config = draft.runtime_config()
     _write(directory / "config.json", runtime_config.dump_config(config))
     if draft.has_service:
@@ -181,6 +182,16 @@ class _Draft:
         if self.exports.config is not None or self.exports.config_template is not None:
             return b""
         return unit.render_tmpfiles(self._volume_directories()).encode()
+
+    def check_values(self) -> None:
+        """Raise ImageError that lists the variables without a value, of all templates at once."""
+        exports = self.exports
+        templates = {"config.json.template": exports.config_template} if exports.config is None else {}
+        if self.has_service:
+            templates["service.template"] = exports.service_template
+            templates["tmpfiles.template"] = exports.tmpfiles_template
+        given = {f"exports/{name}": text for name, text in templates.items() if text is not None}
+        template.require_values(given, self.texts)
 
     def tell_unknown_keys(self) -> None:
         """Warn about what the export manifest says and we do not understand."""

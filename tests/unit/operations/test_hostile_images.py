@@ -151,6 +151,21 @@ def test_an_image_that_makes_no_deployment_changes_nothing(machine: "Machine", r
     assert machine.services.calls[calls:] == []
 
 
+def test_b48_the_missing_values_of_all_templates_are_listed_at_once(machine: "Machine") -> None:
+    """Each with its file and line, so that one command can set them all."""
+    templates = {
+        "config.json.template": SMALL.replace('"x"', '"$A"'),
+        "service.template": unit("A=$A\nEnvironment=$B"),
+        "tmpfiles.template": "d /run/$NAME\nd /run/${C}\n",
+    }
+    machine.store("1", exports=templates)
+    said = refused(machine, ImageError, "no value for")
+    listed = ["A (exports/config.json.template:1)", "A (exports/service.template:3)"]
+    listed += ["B (exports/service.template:4)", "C (exports/tmpfiles.template:2)"]
+    assert said == f"no value for {', '.join(listed)}"
+    install(machine.system, "example.org/app", settings={"A": "1", "B": "2", "C": "3"})
+
+
 @as_root
 @pytest.mark.parametrize(
     ("row", "target"),

@@ -234,6 +234,24 @@ def test_b9_a_platform_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "--platform" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("nested", [0, 1, 2])
+def test_b9_an_index_in_a_layout_holds_images_and_not_more_indexes(tmp_path: Path, nested: int) -> None:
+    """The layout's own index may name one that is for platforms; one within that is refused."""
+    layout = build_image(tmp_path / "image", {"/a": "1"})
+    for _ in range(nested):
+        (described,) = json.loads((layout / "index.json").read_text())["manifests"]
+        manifests = [{**described, "platform": {"os": "linux", "architecture": "amd64"}}]
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+        write_index(layout, [add_blob(layout, json.dumps(index).encode(), INDEX)])
+    options = ProxyOptions(platform=Platform("linux", "amd64"))
+    refused = pytest.raises(ImageError, match="unsupported manifest")
+    with (
+        refused if nested > 1 else contextlib.nullcontext(),
+        open_image(ImageReference.parse(f"oci:{layout}"), options) as image,
+    ):
+        assert len(layers(image)) == 1
+
+
 @needs_registry
 @pytest.mark.parametrize("name", ["missing", "missing:tag", f"missing@sha256:{'a' * 64}"])
 def test_b16_what_the_registry_has_not_is_not_found(registry: Registry, name: str) -> None:

@@ -96,6 +96,9 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
     ),
 )
 
+# Of what a registry says, in a message of one line; a proxy's reply may be of 32 KiB.
+_MOST_SHOWN = 500
+
 # how the Go runtime begins its account, before pages of registers
 _CRASH = re.compile(r"^(?:runtime(?:/cgo)?|fatal error|panic): .*", re.MULTILINE)
 _TRANSIENT = re.compile(
@@ -111,24 +114,27 @@ def crash(said: str) -> SystemFaultError | None:
         return None
     lacks = re.search(r"new OS thread|pthread_create|memory", found[0])
     hint = "raise the limit of threads (ulimit -u, TasksMax=) or of memory" if lacks else "update skopeo"
-    return SystemFaultError(f"skopeo crashed: {_printable(found[0])}", hint=hint)
+    return SystemFaultError(f"skopeo crashed: {_shown(found[0])}", hint=hint)
 
 
 def failure(said: str, reference: str) -> OsContainersError:
     """Return the error that skopeo's words about an image mean."""
     lines = said.strip().splitlines() or ["no reason given"]
-    # skopeo repeats what the registry said: a terminal must not obey that
-    text = _printable(lines[-1])
+    text = lines[-1]
+    # skopeo repeats what the registry said: a terminal must not obey that, nor be full of it
+    message = f"{reference}: {_shown(text)}"
     for pattern, kind, hint in _KINDS:
         if re.search(pattern, text):
-            return kind(f"{reference}: {text}", hint=hint)
+            return kind(message, hint=hint)
     if not _TRANSIENT.search(text):
-        return RegistryError(f"{reference}: {text}", hint=_TRY_AGAIN)
+        return RegistryError(message, hint=_TRY_AGAIN)
     if not reference.startswith(f"{DOCKER}:"):
         # a file that ends too early does so each time
-        return ImageError(f"{reference}: {text}", hint=_DAMAGED)
-    return TransientError(f"{reference}: {text}", hint=_TRY_AGAIN)
+        return ImageError(message, hint=_DAMAGED)
+    return TransientError(message, hint=_TRY_AGAIN)
 
 
-def _printable(text: str) -> str:
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+def _shown(text: str) -> str:
+    """Return a text as it stands in a message."""
+    cut = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)

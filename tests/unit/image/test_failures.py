@@ -95,6 +95,13 @@ def test_b36_words_of_a_registry_do_not_reach_the_terminal_as_they_are() -> None
     assert error.message == r"docker://h/x: second \x1b[2J"
 
 
+def test_b16_words_of_a_registry_do_not_fill_the_terminal() -> None:
+    """Those at their end decide as well."""
+    error = failure(f"{'x' * 30_000}: connection reset by peer", "docker://h/x")
+    assert error.message == f"docker://h/x: {'x' * 500}..."
+    assert type(error) is TransientError
+
+
 @pytest.mark.parametrize(
     ("said", "message", "hint"),
     [

@@ -8,6 +8,7 @@ go on reading: that ends either the wait or the transfer.
 import io
 import os
 import select
+import threading
 from collections.abc import Callable
 
 from os_containers.errors import RegistryError, SystemFaultError
@@ -37,13 +38,29 @@ class BlobPipe(io.RawIOBase):
         self._on_early_end = on_early_end
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
+        # by which close() ends a read() that waits in another thread
+        self._closing = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._poll.register(self._closing, select.POLLIN)
+        self._reading = threading.Lock()
 
     def readable(self) -> bool:
         return True
 
     def read(self, n: int = -1, /) -> bytes:
         """Return what has arrived, up to n bytes; nothing at the end. Raises RegistryError when it stalls."""
-        wanted = self._left if n < 0 else min(n, self._left)
+        with self._reading:
+            return self._read_some(self._left if n < 0 else min(n, self._left))
+
+    def close(self) -> None:
+        """Close our end; whoever still writes learns it, and a read() in another thread ends."""
+        if not self.closed:
+            os.eventfd_write(self._closing, 1)
+            with self._reading:
+                os.close(self._descriptor)
+                os.close(self._closing)
+                super().close()
+
+    def _read_some(self, wanted: int) -> bytes:
         if not wanted:
             return b""
         self._wait()
@@ -53,12 +70,6 @@ class BlobPipe(io.RawIOBase):
         self._left = self._left - len(piece) if piece else 0
         return piece
 
-    def close(self) -> None:
-        """Close our end; whoever still writes learns it."""
-        if not self.closed:
-            os.close(self._descriptor)
-        super().close()
-
     def _read(self, wanted: int) -> bytes:
         try:
             return os.read(self._descriptor, wanted)
@@ -66,11 +77,24 @@ class BlobPipe(io.RawIOBase):
             raise SystemFaultError(f"{self._image}: skopeo passed no pipe: {error.strerror}") from error
 
     def _wait(self) -> None:
+        """Wait for something to read."""
         silence = min(SILENCE, self._stalled_after)
-        if self._poll.poll(silence * 1000):
+        if self._has_come(silence):
             return
         self._on_silence()
-        if not self._poll.poll((self._stalled_after - silence) * 1000):
+        if not self._has_come(self._stalled_after - silence):
             raise RegistryError(
                 f"{self._image}: nothing arrived for {self._stalled_after:g} seconds", hint="try again later"
             )
+
+    def _has_come(self, timeout: float) -> bool:
+        if self.closed:
+            raise _closed(self._image)
+        ready = {descriptor for descriptor, _ in self._poll.poll(timeout * 1000)}
+        if self._closing in ready:
+            raise _closed(self._image)
+        return bool(ready)
+
+
+def _closed(image: str) -> SystemFaultError:
+    return SystemFaultError(f"{image}: nobody reads it any more")

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, Protocol
 
 from os_containers.errors import ImageError
+from os_containers.image.ahead import taken_ahead
 from os_containers.image.compression import CHUNK, SNIFFED, decompress, sniff
 from os_containers.image.limits import Limits
 from os_containers.image.manifest import LAYER_COMPRESSIONS, Digest, Layer
@@ -59,10 +60,10 @@ def open_layer(
     """
     with source.blob(layer.digest, layer.size) as file:
         blob = _Blob(file, layer)
-        pieces = _verified(blob, layer, limits)
-        yield LayerStream(pieces, blob, on_received)
-        for _ in pieces:
-            pass  # what is left counts for the digests, too
+        with taken_ahead(_verified(blob, layer, limits), stop=file.close) as pieces:
+            yield LayerStream(pieces, blob, on_received)
+            for _ in pieces:
+                pass  # what is left counts for the digests, too
 
 
 class _Blob:

@@ -3,11 +3,12 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from os_containers.cli.progress import reporter
-from os_containers.operations.system import System
+if TYPE_CHECKING:
+    from os_containers.operations.system import System
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,12 @@ class Invocation:
     lock_timeout: float
 
     @contextlib.contextmanager
-    def system(self) -> Iterator[System]:
+    def system(self) -> Iterator["System"]:
         """Yield the system; what its operations tell is shown on stderr meanwhile."""
+        # not at the top: --help and --version want none of it
+        from os_containers.cli.progress import reporter  # noqa: PLC0415
+        from os_containers.operations.system import System  # noqa: PLC0415
+
         with reporter() as on_event:
             yield System.find(on_event=on_event, lock_timeout=self.lock_timeout)
 

@@ -2,19 +2,17 @@
 
 import errno
 import importlib
-import logging
 import os
 import signal
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 
 from os_containers.cli.context import Invocation
-from os_containers.cli.render import plain
+from os_containers.cli.plain import plain
 from os_containers.errors import OsContainersError
 from os_containers.faults import system_fault
 from os_containers.version import VERSION
@@ -82,6 +80,8 @@ class LazyGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, runtime: str | None, lock_timeout: float, *, verbose: bool, debug: bool) -> None:
     """Run host services as OCI containers, with systemd and an OCI runtime."""
+    import logging  # noqa: PLC0415 - --help and --version want none of it
+
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
     if verbose:
         logging.getLogger("os_containers.process").setLevel(logging.DEBUG)
@@ -109,7 +109,7 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             # the lowest free descriptor is the one that was closed
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
 def _run() -> int:
@@ -120,10 +120,16 @@ def _run() -> int:
         return error.exit_code
     except BrokenPipeError:
         return 0
-    except (Exception, Signalled) as error:  # no traceback reaches the user
-        logging.getLogger(__name__).debug("failed", exc_info=error)
+    except (Exception, Signalled) as error:  # noqa: BLE001 - no traceback reaches the user
+        _trace(error)
         return _fail(*_explanation(error))
     return result if isinstance(result, int) else 0
+
+
+def _trace(error: BaseException) -> None:
+    import logging  # noqa: PLC0415 - as above
+
+    logging.getLogger(__name__).debug("failed", exc_info=error)
 
 
 def _explanation(error: BaseException) -> tuple[str, str | None, int]:

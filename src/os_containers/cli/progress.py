@@ -5,7 +5,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
-from os_containers.cli.render import human_size, plain
+from os_containers.cli.plain import plain
+from os_containers.cli.render import human_size
 from os_containers.events import (
     BlobFinished,
     BlobPresent,

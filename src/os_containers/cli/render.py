@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from os_containers.cli.plain import plain
+
 if TYPE_CHECKING:
     # it would bring gi, which listing containers has no time for
     from os_containers.operations.check import Problem
@@ -60,13 +62,6 @@ def since_text(timestamp: str | None) -> str:
 def short_id(digest: str) -> str:
     """Return the first characters of a digest, enough to tell images apart."""
     return digest.removeprefix("sha256:")[:_SHORT_ID]
-
-
-def plain(text: str) -> str:
-    """Return a text in one line, with control characters escaped: an image may have chosen them."""
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text.strip()
-    )
 
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -7,6 +7,7 @@ import click
 from os_containers.cli import options as shared
 from os_containers.cli import render
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.cli.plain import plain
 from os_containers.operations.containers import RUNNING, ListedContainer, list_containers
 
 
@@ -29,7 +30,7 @@ def list_(invocation: Invocation, *, every: bool, as_json: bool) -> None:
     render.table(("NAME", "IMAGE", "CREATED", "STATE", "RUNTIME"), [_row(one) for one in listed])
     for one in listed:
         if one.problem:
-            click.echo(f"warning: {one.name}: {render.plain(one.problem)}", err=True)
+            click.echo(f"warning: {one.name}: {plain(one.problem)}", err=True)
 
 
 def _row(container: ListedContainer) -> tuple[str, ...]:

@@ -1,0 +1,8 @@
+"""Text of others, made harmless for a terminal."""
+
+
+def plain(text: str) -> str:
+    """Return a text in one line, with control characters escaped: an image may have chosen them."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text.strip()
+    )

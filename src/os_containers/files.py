@@ -7,7 +7,6 @@ import fcntl
 import glob
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -120,7 +119,7 @@ def _raise_unless_missing(error: OSError) -> None:
 
 def temporary_name(path: Path) -> Path:
     """Return an unused name beside path, on the same file system; it tells for which path it is."""
-    return path.with_name(f"{TEMPORARY_PREFIX}{path.name}@{secrets.token_hex(8)}")
+    return path.with_name(f"{TEMPORARY_PREFIX}{path.name}@{os.urandom(8).hex()}")
 
 
 def leftover_temporaries(path: Path) -> list[Path]:

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import re
-import secrets
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ class Version:
 
 def temporary_for(container: str, path: str) -> str:
     """Return a new name for what belongs to a real path, to stand beside it."""
-    return f"{files.TEMPORARY_PREFIX}{container}@{_hash(path)}{secrets.token_hex(4)}"
+    return f"{files.TEMPORARY_PREFIX}{container}@{_hash(path)}{os.urandom(4).hex()}"
 
 
 def remove_temporaries(

@@ -2,8 +2,7 @@
 
 import click
 
-from os_containers.cli import options as shared
-from os_containers.cli import render
+from os_containers.cli import options, render
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.errors import BrokenError
 from os_containers.operations.check import Depth
@@ -12,7 +11,7 @@ from os_containers.operations.check import check as check_all
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Do not compute the checksums of all objects.")
-@shared.as_json
+@options.as_json
 @pass_invocation
 def check(invocation: Invocation, *, quick: bool, as_json: bool) -> int:
     """Say what is damaged, left over or half done: containers, host files, images; changes nothing.

@@ -4,8 +4,7 @@ from typing import Any
 
 import click
 
-from os_containers.cli import options as shared
-from os_containers.cli import render
+from os_containers.cli import options, render
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.cli.plain import plain
 from os_containers.operations.containers import RUNNING, ListedContainer, list_containers
@@ -18,7 +17,7 @@ def containers() -> None:
 
 @containers.command("list")
 @click.option("-a", "--all", "every", is_flag=True, help="Not only those that run.")
-@shared.as_json
+@options.as_json
 @pass_invocation
 def list_(invocation: Invocation, *, every: bool, as_json: bool) -> None:
     """List the containers that run."""

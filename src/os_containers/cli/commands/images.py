@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from os_containers.cli import options as shared
-from os_containers.cli import render
+from os_containers.cli import options, render
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.reference import split_tag
 from os_containers.operations.images import delete_image, list_images, list_layers, tag_image
@@ -23,7 +22,7 @@ def images() -> None:
 @images.command("list")
 @click.option("-a", "--all", "every", is_flag=True, help="Layers too.")
 @click.option("--no-truncate", is_flag=True, help="Whole digests.")
-@shared.as_json
+@options.as_json
 @pass_invocation
 def list_(invocation: Invocation, *, every: bool, no_truncate: bool, as_json: bool) -> None:
     """List the images in the store."""
@@ -60,7 +59,7 @@ def tag(invocation: Invocation, source: str, target: str) -> None:
 
 
 @images.command()
-@shared.as_json
+@options.as_json
 @pass_invocation
 def prune(invocation: Invocation, *, as_json: bool) -> None:
     """Free what no image and no container needs."""

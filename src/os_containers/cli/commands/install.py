@@ -2,7 +2,7 @@
 
 import click
 
-from os_containers.cli import options as shared
+from os_containers.cli import image_options, options
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.host.host_policy import Permission
 from os_containers.image.proxy import ProxyOptions
@@ -12,10 +12,10 @@ from os_containers.operations.install import install as install_container
 @click.command()
 @click.argument("image")
 @click.option("--name", help="The container's name; by default the image's last part, with its tag.")
-@shared.settings
-@shared.runtime
-@shared.registry
-@shared.host_files
+@image_options.settings
+@options.runtime
+@image_options.registry
+@image_options.host_files
 @pass_invocation
 def install(
     invocation: Invocation,

@@ -2,7 +2,7 @@
 
 import click
 
-from os_containers.cli import options as shared
+from os_containers.cli import image_options
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference
@@ -12,7 +12,7 @@ from os_containers.operations.pull import pull as pull_image
 @click.command()
 @click.argument("image")
 @click.option("--name-image", metavar="NAME", help="The image's name in the store.")
-@shared.registry
+@image_options.registry
 @pass_invocation
 def pull(invocation: Invocation, image: str, name_image: str | None, options: ProxyOptions) -> None:
     """Bring an image into the store.

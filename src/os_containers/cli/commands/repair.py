@@ -2,8 +2,7 @@
 
 import click
 
-from os_containers.cli import options as shared
-from os_containers.cli import render
+from os_containers.cli import image_options, options, render
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.errors import BrokenError
 from os_containers.image.proxy import ProxyOptions
@@ -11,8 +10,8 @@ from os_containers.operations.repair import repair as repair_all
 
 
 @click.command()
-@shared.registry
-@shared.as_json
+@image_options.registry
+@options.as_json
 @pass_invocation
 def repair(invocation: Invocation, *, options: ProxyOptions, as_json: bool) -> int:
     """Mend what check finds: fetch damaged objects again, restore pins and unit files, remove leftovers.

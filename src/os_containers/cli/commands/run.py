@@ -2,7 +2,7 @@
 
 import click
 
-from os_containers.cli import options as shared
+from os_containers.cli import image_options, options
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.proxy import ProxyOptions
 from os_containers.operations.run import run as run_command
@@ -11,9 +11,9 @@ from os_containers.operations.run import run as run_command
 @click.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False})
 @click.argument("name_or_image", metavar="NAME|IMAGE")
 @click.argument("command", metavar="[--] CMD...", nargs=-1, type=click.UNPROCESSED)
-@shared.settings
-@shared.runtime
-@shared.registry
+@image_options.settings
+@options.runtime
+@image_options.registry
 @pass_invocation
 def run(
     invocation: Invocation,

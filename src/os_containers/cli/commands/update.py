@@ -2,7 +2,7 @@
 
 import click
 
-from os_containers.cli import options as shared
+from os_containers.cli import image_options, options
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.host.host_policy import Permission
 from os_containers.image.proxy import ProxyOptions
@@ -14,10 +14,10 @@ from os_containers.operations.update import update as update_container
 @click.argument("name")
 @click.option("--rebase", metavar="IMAGE", help="Go over to another image.")
 @click.option("--pull", is_flag=True, help="Ask the registry for a newer image first.")
-@shared.settings
-@shared.runtime
-@shared.registry
-@shared.host_files
+@image_options.settings
+@options.runtime
+@image_options.registry
+@image_options.host_files
 @pass_invocation
 def update(
     invocation: Invocation,

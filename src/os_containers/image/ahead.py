@@ -8,6 +8,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from os_containers.process import start_thread
+
 # pieces that wait: enough to hide a pause of either side, a few MiB
 _MOST = 8
 
@@ -20,7 +22,7 @@ def taken_ahead(pieces: Iterator[bytes], *, stop: Callable[[], object]) -> Itera
     """
     queue = _Queue()
     thread = threading.Thread(target=queue.fill, args=(pieces,), daemon=True)
-    thread.start()
+    start_thread(thread)
     try:
         yield queue.taken()
     finally:

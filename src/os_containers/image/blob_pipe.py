@@ -5,6 +5,8 @@ and a transfer that broke off is told only then. So when a pipe stays silent, it
 go on reading: that ends either the wait or the transfer.
 """
 
+import contextlib
+import fcntl
 import io
 import os
 import select
@@ -15,6 +17,7 @@ from os_containers.errors import RegistryError, SystemFaultError
 
 # Seconds of silence before the proxy is asked what is wrong.
 SILENCE = 2.0
+_PIPE_SIZE = 1 << 20
 
 
 class BlobPipe(io.RawIOBase):
@@ -31,6 +34,9 @@ class BlobPipe(io.RawIOBase):
         on_early_end: Callable[[], None],
     ) -> None:
         self._descriptor = descriptor
+        # fewer and larger pieces; what is no pipe, or not allowed to a user, stays as it is
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
         self._left = size
         self._image = image
         self._stalled_after = stalled_after

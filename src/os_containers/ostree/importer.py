@@ -47,14 +47,16 @@ def import_image(
     The name means the former image, or none, until all of the new one is there.
     """
     image = _Image.parse(manifest_digest, manifest_raw, config_raw, limits)
+    same = _find_same(repo, image)
+    if same:
+        for layer in image.layers:
+            on_event(BlobPresent(layer.digest, "layer"))
+        repo.set_image(name, same.commit)
+        return replace(same, name=name)
     trees = _present_trees(repo, image.layers)
     for digest in trees:
         on_event(BlobPresent(digest, "layer"))
     missing = {layer.digest: layer for layer in image.layers if layer.digest not in trees}
-    same = None if missing else _find_same(repo, image)
-    if same:
-        repo.set_image(name, same.commit)
-        return replace(same, name=name)
     # One after the other: two at once were not faster (10,000 files, two cores), since each file takes the
     # interpreter's lock several times; and the image proxy downloads in a process of its own.
     for layer in missing.values():
@@ -102,7 +104,8 @@ def _present_trees(repo: Repo, layers: Sequence[Layer]) -> dict[Digest, Director
 
 
 def _find_same(repo: Repo, image: _Image) -> StoredImage | None:
-    if not repo.has_blob(image.config_digest):
+    blobs = (image.config_digest, *(layer.digest for layer in image.layers))
+    if not all(repo.has_blob(digest) for digest in blobs):
         return None
     for stored in repo.images():
         same = (stored.digest, stored.manifest, stored.config) == (image.digest, image.manifest, image.config)

@@ -16,6 +16,7 @@ from os_containers.ostree.formats import SYMLINK_MODE, kept_xattrs, user_mode
 from os_containers.ostree.objects import IMPLIED_CHECKSUM, object_path
 from os_containers.ostree.tree import Directory
 from os_containers.ostree.variants import encode_header, header_of
+from os_containers.parallel import filtered
 from os_containers.paths import Mode
 
 _CHUNK = 1 << 20
@@ -33,7 +34,8 @@ def damaged_objects(repo: Path, mode: Mode) -> Iterator[str]:
 
 def damaged_in_tree(repo: Path, mode: Mode, root: Directory) -> list[str]:
     """Return the files and dirmetas of a tree that are damaged or missing, as CHECKSUM.KIND, each once."""
-    return [name for name in dict.fromkeys(_names(root)) if _is_damaged(repo, mode, name)]
+    names = dict.fromkeys(_names(root))
+    return filtered(lambda name: _is_damaged(repo, mode, name), list(names))
 
 
 def _names(root: Directory) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
     PARENT/PREFIX-XXXXXXXX/    its flock says that somebody works in it
 
-The lock is on the directory itself, and the kernel frees it however we end. Why not files.locked: that needs
+The lock is on the directory itself, and the kernel frees it however we end. Why not locks.locked: that needs
 a lock file, and there is no good place for one in a directory that is removed while it is held, nor beside a
 repo that does not exist yet. Whoever waits here does so for moments only, so there is no timeout.
 """

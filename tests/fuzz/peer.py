@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator
 
 from os_containers.image import proxy
+from os_containers.image.channel import Channel
 from os_containers.image.limits import Limits
 from os_containers.image.manifest import DOCKER_CONFIG, OCI_MANIFEST, Digest, parse_manifest
 from os_containers.image.reference import ImageReference
@@ -53,7 +54,7 @@ def converse(script: bytes) -> None:
     before = _left()
     try:
         with _peer(script) as channel, tempfile.TemporaryFile() as said:
-            talking = proxy._Proxy(channel, said, _REFERENCE, _LIMITS)
+            talking = Channel(channel, said, _REFERENCE, _LIMITS)
             try:
                 _read_image(talking)
             finally:
@@ -62,7 +63,7 @@ def converse(script: bytes) -> None:
         assert _left() == before
 
 
-def _read_image(talking: proxy._Proxy) -> None:
+def _read_image(talking: Channel) -> None:
     image = proxy._opened(talking, _REFERENCE, ())
     _, raw = image.manifest()
     image.config()

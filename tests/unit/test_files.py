@@ -1,7 +1,6 @@
 """Files, safely."""
 
 import contextlib
-import errno
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -81,31 +80,6 @@ def test_b60_open_beneath_follows_no_link_and_opens_files_only(tmp_path: Path, w
         os.close(files.open_beneath(root, way))
 
 
-def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
-    """The other is told who holds it."""
-    lock = tmp_path / "lock"
-    with (
-        files.locked(lock, timeout=0),
-        pytest.raises(BusyError, match=f"process {os.getpid()} holds"),
-        files.locked(lock, timeout=0.1),
-    ):
-        pass
-    with files.locked(lock, timeout=0):
-        pass
-
-
-def test_a_shared_lock_is_held_by_many(tmp_path: Path) -> None:
-    """But not beside an exclusive one."""
-    lock = tmp_path / "lock"
-    with (
-        files.locked(lock, shared=True, timeout=0),
-        files.locked(lock, shared=True, timeout=0),
-        pytest.raises(BusyError),
-        files.locked(lock, timeout=0.1),
-    ):
-        pass
-
-
 def test_b46_remove_tree_removes_what_is_deeper_than_a_path_can_say(tmp_path: Path) -> None:
     """A layer's path may have 4095 bytes, and more stands before it on the host."""
     before = os.open(".", os.O_PATH)
@@ -122,21 +96,6 @@ def test_b46_remove_tree_removes_what_is_deeper_than_a_path_can_say(tmp_path: Pa
         os.close(before)
     files.remove_tree(tree)
     assert not tree.exists()
-
-
-@pytest.mark.parametrize("failing", ["pwrite", "ftruncate"])
-def test_b80_a_full_disk_keeps_nobody_from_a_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
-) -> None:
-    """Who holds it is said for people only: the work is done, and another's turn comes."""
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, failing, refuse)
-    for _ in range(2):
-        with files.locked(tmp_path / "lock", timeout=0):
-            pass
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")

@@ -13,7 +13,7 @@ import pytest
 
 from os_containers import process
 from os_containers.errors import ProcessError, SystemFaultError
-from os_containers.files import locked
+from os_containers.locks import locked
 
 
 def test_run_returns_what_a_program_says() -> None:

@@ -9,8 +9,8 @@ import click
 
 from os_containers.deployment.values import parse_settings
 from os_containers.host.host_policy import Permission
+from os_containers.image.access import ProxyOptions
 from os_containers.image.manifest import Platform
-from os_containers.image.proxy import ProxyOptions
 from os_containers.operations.system import System
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -1,85 +1,31 @@
-"""Client of `skopeo experimental-image-proxy`: images of every transport, by the rules of the host.
+"""Images of every transport, by the rules of the host: skopeo's image proxy opens them for us."""
 
-Requests and replies are JSON datagrams on a socket pair; a manifest or a blob comes through a pipe whose read
-end the reply passes. One request at a time is under way; several blobs may flow beside it.
-
-    -> {"method": "GetBlob", "args": [1, "sha256:…", 27401247]}
-    <- {"success": true, "value": 27401247, "pipeid": 10, "error": ""}  + a descriptor
-    -> {"method": "FinishPipe", "args": [10]}
-    <- {"success": true, …}
-"""
-
-import base64
 import contextlib
-import errno
 import functools
-import json
-import os
 import re
-import socket
-import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-import msgspec
-
-from os_containers import files, process
-from os_containers.errors import ImageError, OsContainersError, RegistryError, SystemFaultError
-from os_containers.faults import system_fault
-from os_containers.image import strict_json
-from os_containers.image.blob_pipe import BlobPipe
-from os_containers.image.failures import OtherPlatformsError, TransientError, crash, failure
+from os_containers import process
+from os_containers.errors import ImageError, OsContainersError
+from os_containers.image.access import Access, ProxyOptions, registry_access
+from os_containers.image.channel import CHUNK, Channel, running
+from os_containers.image.failures import OtherPlatformsError
 from os_containers.image.limits import DEFAULT_LIMITS, Limits
-from os_containers.image.manifest import Digest, Platform, parse_manifest, parse_platforms, with_layers
+from os_containers.image.manifest import Digest, parse_manifest, parse_platforms, with_layers
 from os_containers.image.policy import CHECKED_SINCE, policy_files, require_no_policy
 from os_containers.image.reference import ImageReference
-from os_containers.image.retrying import retried
 from os_containers.scratch import Scratch
 
-_CHUNK = 32 << 10
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
-# Seconds for a reply about what is on this machine: a large archive is unpacked before the first.
-_UNPACK_TIMEOUT = 600.0
 _SHOWN_PLATFORMS = 20
-# It has only temporary files to remove, unless it still waits for a registry that has fallen silent.
-_END_TIMEOUT = 3.0
-# One is passed with an answer; with room for another, a second one shows.
-_MOST_DESCRIPTORS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyOptions:
-    """How a registry is talked to; credentials are `user:password`."""
-
-    tls_verify: bool = True
-    authfile: Path | None = None
-    credentials: str | None = None
-    platform: Platform | None = None
-
-
-class _Reply(msgspec.Struct):
-    success: bool
-    value: object = None
-    pipeid: int = 0
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Access:
-    """With which options skopeo may talk to a registry, and which descriptors these are about."""
-
-    options: tuple[str, ...] = ()
-    passed_fds: tuple[int, ...] = ()
 
 
 class RemoteImage:
     """An image that skopeo has opened for us."""
 
-    def __init__(self, proxy: "_Proxy", handle: object, reference: ImageReference, access: _Access) -> None:
-        self._proxy = proxy
+    def __init__(self, channel: Channel, handle: object, reference: ImageReference, access: Access) -> None:
+        self._channel = channel
         self._handle = handle
         self._reference = reference
         self._access = access
@@ -94,14 +40,14 @@ class RemoteImage:
 
     @functools.cached_property
     def _manifest(self) -> tuple[Digest, bytes]:
-        limits = self._proxy.limits
+        limits = self._channel.limits
         try:
-            value, raw = self._proxy.read("GetManifest", self._handle)
+            value, raw = self._channel.read("GetManifest", self._handle)
         except OtherPlatformsError as error:
             raise ImageError(error.message, hint=self._platform_hint() or error.hint) from error
         if self._reference.transport == "containers-storage":
             # it keeps the manifest of the registry, but the layers unpacked
-            raw = with_layers(raw, self._proxy.call("GetLayerInfo", self._handle).value, limits)
+            raw = with_layers(raw, self._channel.call("GetLayerInfo", self._handle).value, limits)
         return Digest.parse(str(value)), raw
 
     def _platform_hint(self) -> str | None:
@@ -109,9 +55,9 @@ class RemoteImage:
         argv = ["skopeo", "inspect", "--raw", *self._access.options, str(self._reference)]
         try:
             said = process.run(
-                argv, timeout=self._proxy.reply_timeout, passed_fds=self._access.passed_fds
+                argv, timeout=self._channel.reply_timeout, passed_fds=self._access.passed_fds
             ).stdout
-            platforms = parse_platforms(said.encode(), self._proxy.limits)
+            platforms = parse_platforms(said.encode(), self._channel.limits)
         except OsContainersError:
             return None
         shown = ", ".join(ascii(str(one))[1:-1] for one in platforms[:_SHOWN_PLATFORMS])
@@ -120,16 +66,16 @@ class RemoteImage:
     def config(self) -> bytes:
         """Return the image config, byte for byte as the manifest names it."""
         _, manifest = self._manifest
-        limits = self._proxy.limits
+        limits = self._channel.limits
         wanted = parse_manifest(manifest, limits)
         # parsed and written anew by skopeo: what a converted manifest names; any other names the blob
-        _, raw = self._proxy.read("GetFullConfig", self._handle)
+        _, raw = self._channel.read("GetFullConfig", self._handle)
         if Digest.of(raw) == wanted.config_digest:
             return raw
         if wanted.config_size > limits.json_size:
             raise ImageError(f"the image config is larger than {limits.json_size} bytes")
         with self.blob(wanted.config_digest, wanted.config_size) as file:
-            raw = b"".join(iter(lambda: file.read(_CHUNK), b""))
+            raw = b"".join(iter(lambda: file.read(CHUNK), b""))
         if Digest.of(raw) != wanted.config_digest:
             raise ImageError(f"the image config does not have the digest {wanted.config_digest}")
         return raw
@@ -137,7 +83,7 @@ class RemoteImage:
     @contextlib.contextmanager
     def blob(self, digest: Digest, size: int) -> Iterator[BinaryIO]:
         """Yield a blob to read; raises ImageError at the end when the proxy found it wrong."""
-        pipe, finish = self._proxy.open_pipe("GetBlob", self._handle, digest, size, most=size)
+        pipe, finish = self._channel.open_pipe("GetBlob", self._handle, digest, size, most=size)
         with contextlib.closing(pipe):
             yield cast("BinaryIO", pipe)
         # a blob that is larger than declared finds the pipe closed now, and fails
@@ -160,205 +106,22 @@ def open_image(
     # while skopeo lives nobody else takes the directory away: also when we are killed
     kept = [scratch.descriptor] if scratch else []
     with (
-        _access(reference, options) as access,
-        _running(
+        registry_access(reference, options) as access,
+        running(
             _arguments(options, access, scratch), [*kept, *access.passed_fds], reference, limits
-        ) as proxy,
+        ) as channel,
     ):
-        yield _opened(proxy, reference, access)
+        yield _opened(channel, reference, access)
 
 
-class _Proxy:
-    """The requests and replies of one running proxy."""
-
-    def __init__(
-        self, channel: socket.socket, said: BinaryIO, reference: ImageReference, limits: Limits
-    ) -> None:
-        self.limits = limits
-        self.reply_timeout = limits.no_progress if reference.registry else _UNPACK_TIMEOUT
-        self._reference = str(reference)
-        self._channel = channel
-        self._said = said
-        self._one_at_a_time = threading.Lock()
-        self._beside: list[threading.Thread] = []
-
-    def call(self, method: str, *arguments: object) -> _Reply:
-        """Return the reply to a request that passes no descriptor."""
-        reply, descriptors = self._request(method, arguments)
-        _close(descriptors)
-        return reply
-
-    def open_pipe(self, method: str, *arguments: object, most: int) -> "tuple[BlobPipe, _Finish]":
-        """Return the pipe through which the answer comes, of which most bytes are read, and what ends it."""
-        reply, descriptors = self._request(method, arguments)
-        if len(descriptors) != 1:
-            _close(descriptors)
-            raise SystemFaultError(f"skopeo passed {len(descriptors)} descriptors for {method}, not one")
-        finish = _Finish(self, reply)
-        pipe = BlobPipe(
-            descriptors[0],
-            most,
-            image=self._reference,
-            stalled_after=self.limits.no_progress,
-            on_silence=finish.ask,
-            on_early_end=finish.result,
-        )
-        return pipe, finish
-
-    def read(self, method: str, handle: object) -> tuple[object, bytes]:
-        """Return value and bytes of an answer that is small."""
-        most = self.limits.json_size
-        pipe, finish = self.open_pipe(method, handle, most=most + 1)
-        with contextlib.closing(pipe):
-            # only then does the proxy close its end
-            finish.ask()
-            raw = b"".join(iter(lambda: pipe.read(_CHUNK), b""))
-        if len(raw) > most:
-            raise ImageError(f"{self._reference}: {method} gives more than {most} bytes")
-        finish.result()
-        return finish.reply.value, raw
-
-    def too_slow(self) -> RegistryError:
-        return RegistryError(
-            f"{self._reference}: skopeo did not answer for {self.reply_timeout:g} seconds",
-            hint="try again later: the registry may be overloaded, or limit how often it is asked",
-        )
-
-    def start_beside(self, ask: Callable[[], None]) -> threading.Thread:
-        """Return a thread that asks something, and that hang_up() waits for."""
-        thread = threading.Thread(target=ask, daemon=True)
-        process.start_thread(thread)
-        self._beside.append(thread)
-        return thread
-
-    def hang_up(self) -> None:
-        """Tell the proxy to end, and return when nobody talks to it any more."""
-        with contextlib.suppress(OSError):
-            # close() alone does neither while a thread waits for an answer
-            self._channel.shutdown(socket.SHUT_RDWR)
-        for thread in self._beside:
-            thread.join()
-
-    def _request(self, method: str, arguments: Sequence[object]) -> tuple[_Reply, list[int]]:
-        if method == "FinishPipe":
-            # what has begun to flow through a pipe cannot be asked for again
-            return self._request_once(method, arguments)
-        return retried(lambda: self._request_once(method, arguments), self.limits)
-
-    def _request_once(self, method: str, arguments: Sequence[object]) -> tuple[_Reply, list[int]]:
-        request = json.dumps({"method": method, "args": list(arguments)}).encode()
-        with self._one_at_a_time:
-            # while data flow, nobody waits for the end of a pipe: whoever reads it notices when it stalls
-            self._channel.settimeout(None if method == "FinishPipe" else self.reply_timeout)
-            data, descriptors = self._exchange(request)
-        try:
-            return self._reply(method, data), descriptors
-        except OsContainersError:
-            _close(descriptors)
-            raise
-
-    def _reply(self, method: str, data: bytes) -> _Reply:
-        try:
-            reply = strict_json.decode(data, _Reply, "its answer", self.limits)
-        except ImageError as error:
-            raise SystemFaultError(
-                f"skopeo does not make sense to us: to {method}, {error.message}", hint="update skopeo"
-            ) from error
-        if not reply.success:
-            raise failure(reply.error, self._reference)
-        return reply
-
-    def _exchange(self, request: bytes) -> tuple[bytes, list[int]]:
-        most = self.limits.reply_size
-        try:
-            self._channel.send(request)
-            data, descriptors, flags, _ = socket.recv_fds(
-                self._channel, most + 1, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-            )
-        except TimeoutError as error:
-            raise self.too_slow() from error
-        except OSError as error:
-            raise self._ended() from error
-        if not data:
-            _close(descriptors)
-            raise self._ended()
-        if flags & socket.MSG_CTRUNC and len(descriptors) < _MOST_DESCRIPTORS:
-            # there was room for what was passed, but no free descriptors
-            _close(descriptors)
-            raise system_fault(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
-        if len(data) > most:
-            _close(descriptors)
-            raise SystemFaultError(f"skopeo answered with more than {most} bytes", hint="update skopeo")
-        return data, descriptors
-
-    def _ended(self) -> OsContainersError:
-        self._said.seek(0)
-        said = self._said.read().decode(errors="replace") or "skopeo ended"
-        error = crash(said) or failure(said, self._reference)
-        # whatever its reason was, there is nobody left to ask again
-        return RegistryError(error.message, hint=error.hint) if isinstance(error, TransientError) else error
-
-
-class _Finish:
-    """Asks the proxy, once, to finish a pipe: its answer says whether all that came through was right."""
-
-    def __init__(self, proxy: _Proxy, reply: _Reply) -> None:
-        self.reply = reply
-        self._proxy = proxy
-        self._asking: threading.Thread | None = None
-        self._failure: OsContainersError | None = None
-
-    def ask(self) -> None:
-        """Ask beside whoever reads the pipe: the proxy answers only when it has written everything."""
-        if self._asking is None:
-            self._asking = self._proxy.start_beside(self._ask)
-
-    def result(self) -> None:
-        """Return when all was right; raise what was wrong."""
-        self.ask()
-        if self._asking:
-            self._asking.join(self._proxy.reply_timeout)
-            if self._asking.is_alive():
-                raise self._proxy.too_slow()
-        if self._failure:
-            raise self._failure
-
-    def _ask(self) -> None:
-        try:
-            self._proxy.call("FinishPipe", self.reply.pipeid)
-        except OsContainersError as error:
-            self._failure = error
-
-
-def _opened(proxy: _Proxy, reference: ImageReference, access: _Access) -> RemoteImage:
-    version = proxy.call("Initialize").value
+def _opened(channel: Channel, reference: ImageReference, access: Access) -> RemoteImage:
+    version = channel.call("Initialize").value
     if _version(str(version)) < CHECKED_SINCE:
         require_no_policy(policy_files())
-    return RemoteImage(proxy, proxy.call("OpenImage", str(reference)).value, reference, access)
+    return RemoteImage(channel, channel.call("OpenImage", str(reference)).value, reference, access)
 
 
-@contextlib.contextmanager
-def _running(
-    arguments: Sequence[str], passed_fds: Sequence[int], reference: ImageReference, limits: Limits
-) -> Iterator[_Proxy]:
-    """Run a proxy; it ends with its socket."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours, theirs, tempfile.TemporaryFile() as said:
-        with theirs:
-            child = process.spawn(
-                ["skopeo", *arguments, f"--sockfd={theirs.fileno()}"],
-                passed_fds=[theirs.fileno(), *passed_fds],
-                stderr=said,
-            )
-        proxy = _Proxy(ours, cast("BinaryIO", said), reference, limits)
-        try:
-            yield proxy
-        finally:
-            proxy.hang_up()
-            process.end(child, timeout=_END_TIMEOUT)
-
-
-def _arguments(options: ProxyOptions, access: _Access, scratch: Scratch | None) -> list[str]:
+def _arguments(options: ProxyOptions, access: Access, scratch: Scratch | None) -> list[str]:
     platform = options.platform
     settings = {
         "--tmpdir": scratch and scratch.path,
@@ -368,28 +131,6 @@ def _arguments(options: ProxyOptions, access: _Access, scratch: Scratch | None) 
     }
     arguments = [f"{option}={value}" for option, value in settings.items() if value]
     return [*arguments, "experimental-image-proxy", *access.options]
-
-
-@contextlib.contextmanager
-def _access(reference: ImageReference, options: ProxyOptions) -> Iterator[_Access]:
-    """Yield how skopeo may talk to the registry."""
-    tls = () if options.tls_verify else ("--tls-verify=false",)
-    if not options.credentials:
-        yield _Access((*tls, f"--authfile={options.authfile}") if options.authfile else tls)
-        return
-    # others can read argument lists, and a file would outlive us when we are killed
-    with files.in_memory(_auth_json(reference, options.credentials)) as (authfile, descriptor):
-        yield _Access((*tls, f"--authfile={authfile}"), (descriptor,))
-
-
-def _auth_json(reference: ImageReference, credentials: str) -> bytes:
-    secret = base64.b64encode(credentials.encode()).decode()
-    return json.dumps({"auths": {reference.registry: {"auth": secret}}}).encode()
-
-
-def _close(descriptors: Sequence[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -2,8 +2,8 @@
 
 from os_containers.errors import BrokenError, NotFoundError
 from os_containers.events import Warned
+from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
-from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference
 from os_containers.operations.pull import pull
 from os_containers.operations.system import System

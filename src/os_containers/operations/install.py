@@ -7,8 +7,8 @@ from os_containers.errors import ConflictError
 from os_containers.host.host_policy import Permission
 from os_containers.host.names import files_with_name
 from os_containers.host.runtime import find_runtime
+from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
-from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference, container_name
 from os_containers.operations.build import Blueprint
 from os_containers.operations.find_image import stored_or_pulled_image

@@ -1,7 +1,8 @@
 """Bring an image from a registry, an archive or a directory into the store."""
 
+from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
-from os_containers.image.proxy import ProxyOptions, open_image
+from os_containers.image.proxy import open_image
 from os_containers.image.reference import ImageReference, normalize_name
 from os_containers.operations.system import System
 from os_containers.ostree.importer import import_image

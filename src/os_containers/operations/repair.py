@@ -17,7 +17,7 @@ from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import is_exhaustion
 from os_containers.host.runtime import find_runtime
-from os_containers.image.proxy import ProxyOptions
+from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference, split_tag
 from os_containers.operations.build import Blueprint, build
 from os_containers.operations.check import Depth, Problem, check, unit_file_problems

@@ -16,7 +16,7 @@ from os_containers.errors import UsageError
 from os_containers.host.runtime import Runtime, find_runtime
 from os_containers.host.unit import cgroup_path, default_slice, directories_of, slice_path
 from os_containers.host.unit_files import UnitFiles
-from os_containers.image.proxy import ProxyOptions
+from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import container_name
 from os_containers.operations.build import Blueprint, build
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image

@@ -13,6 +13,7 @@ from os_containers.deployment.container import Container, check_name
 from os_containers.deployment.rootless import UserIds, find_user_ids
 from os_containers.events import OnEvent, Step
 from os_containers.host.systemd import ServiceManager, Systemctl
+from os_containers.locks import locked
 from os_containers.operations.journal import Journals
 from os_containers.paths import Mode, Paths
 
@@ -101,7 +102,7 @@ class System:
     @contextlib.contextmanager
     def _lock(self, what: str, *, shared: bool = False) -> Iterator[None]:
         self._make_state()
-        lock = files.locked(
+        lock = locked(
             self.paths.locks / what,
             shared=shared,
             timeout=self.lock_timeout,

@@ -8,7 +8,7 @@ from os_containers.deployment.container import Deployment
 from os_containers.deployment.values import set_by_user
 from os_containers.host.host_policy import Permission
 from os_containers.host.runtime import Runtime, find_runtime
-from os_containers.image.proxy import ProxyOptions
+from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference
 from os_containers.operations.build import Blueprint
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image

@@ -25,6 +25,8 @@ from os_containers.errors import (
     RegistryError,
     SystemFaultError,
 )
+from os_containers.image.access import ProxyOptions
+from os_containers.image.channel import Channel
 from os_containers.image.limits import Limits
 from os_containers.image.manifest import (
     Descriptor,
@@ -35,7 +37,7 @@ from os_containers.image.manifest import (
     parse_image_config,
     parse_manifest,
 )
-from os_containers.image.proxy import ProxyOptions, RemoteImage, _Proxy, open_image
+from os_containers.image.proxy import RemoteImage, open_image
 from os_containers.image.reference import ImageReference
 
 needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
@@ -442,13 +444,13 @@ def test_b16_a_skopeo_that_has_ended_is_not_asked_again(
 ) -> None:
     """Even when its last words are those of a failure that may pass."""
     asked: list[str] = []
-    exchange = _Proxy._exchange
+    exchange = Channel._exchange
 
-    def counting(proxy: _Proxy, request: bytes) -> tuple[bytes, list[int]]:
+    def counting(proxy: Channel, request: bytes) -> tuple[bytes, list[int]]:
         asked.append(json.loads(request)["method"])
         return exchange(proxy, request)
 
-    monkeypatch.setattr(_Proxy, "_exchange", counting)
+    monkeypatch.setattr(Channel, "_exchange", counting)
     script(fake_skopeo, "sys.exit('dial tcp: i/o timeout')")
     reference = ImageReference.parse("x")
     with pytest.raises(RegistryError, match="i/o timeout"), open_image(reference, INSECURE, AT_ONCE):
@@ -494,13 +496,13 @@ def test_b16_a_blob_that_stalls_names_its_image_and_lets_skopeo_end(
 def test_the_manifest_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The image config is found by it without asking again."""
     asked: list[str] = []
-    read = _Proxy.read
+    read = Channel.read
 
-    def counting(proxy: _Proxy, method: str, handle: object) -> tuple[object, bytes]:
+    def counting(proxy: Channel, method: str, handle: object) -> tuple[object, bytes]:
         asked.append(method)
         return read(proxy, method, handle)
 
-    monkeypatch.setattr(_Proxy, "read", counting)
+    monkeypatch.setattr(Channel, "read", counting)
     layout = build_image(tmp_path / "image", {"/a": "1"})
     with open_image(ImageReference.parse(f"oci:{layout}"), ProxyOptions()) as image:
         image.manifest()
@@ -629,7 +631,7 @@ def test_b17_a_skopeo_that_fails_amid_a_pull_is_ended_and_told(
     fake_skopeo: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """Within the time for no progress; it is waited for, and every descriptor is closed."""
-    monkeypatch.setattr("os_containers.image.proxy._END_TIMEOUT", 0.2)
+    monkeypatch.setattr("os_containers.image.channel._END_TIMEOUT", 0.2)
     body, kind, said = FAULTS[fault]
     script(fake_skopeo, SPEAKING.format(pid=str(pid_of(fake_skopeo)), body=body))
     before, descriptors = time.monotonic(), open_descriptors()
@@ -650,7 +652,7 @@ def test_b17_a_manifest_that_never_comes_is_not_waited_for(
     fake_skopeo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pipe is there, and stays empty."""
-    monkeypatch.setattr("os_containers.image.proxy._END_TIMEOUT", 0.2)
+    monkeypatch.setattr("os_containers.image.channel._END_TIMEOUT", 0.2)
     body = (
         "if method == 'GetManifest':\n"
         "        r, w = os.pipe(); socket.send_fds(peer, [reply], [r])\n"

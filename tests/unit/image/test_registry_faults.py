@@ -26,6 +26,7 @@ from registry import (
 )
 
 from os_containers.errors import ImageError, NotFoundError, OsContainersError, RegistryError
+from os_containers.image.access import ProxyOptions
 from os_containers.image.limits import Limits
 from os_containers.image.manifest import (
     OCI_MANIFEST,
@@ -35,7 +36,7 @@ from os_containers.image.manifest import (
     parse_image_config,
     parse_manifest,
 )
-from os_containers.image.proxy import ProxyOptions, open_image
+from os_containers.image.proxy import open_image
 from os_containers.image.reference import ImageReference
 
 pytestmark = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
@@ -191,7 +192,7 @@ def test_b16_silence_ends_after_the_no_progress_time(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, after: int
 ) -> None:
     """Before and amid an answer; skopeo ends with us."""
-    monkeypatch.setattr("os_containers.image.proxy._END_TIMEOUT", 0.2)
+    monkeypatch.setattr("os_containers.image.channel._END_TIMEOUT", 0.2)
     name = serve(registry, tmp_path)
     registry.faults[kind] = stall(registry, after=after)
     started = time.monotonic()

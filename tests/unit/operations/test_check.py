@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from os_containers.image.proxy import ProxyOptions
+from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import Depth, check
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState

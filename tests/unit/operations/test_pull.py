@@ -26,8 +26,8 @@ from registry import (
 from tars import END, header
 
 from os_containers.errors import ImageError, OsContainersError, UsageError
+from os_containers.image.access import ProxyOptions
 from os_containers.image.manifest import Digest
-from os_containers.image.proxy import ProxyOptions
 from os_containers.image.reference import ImageReference
 from os_containers.operations.install import install
 from os_containers.operations.pull import pull
@@ -249,7 +249,7 @@ def test_b16_a_registry_that_fails_leaves_the_image_before_it(
     machine: "Machine", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """And each failure has the exit code of its kind, one line that can be shown, and a next step."""
-    monkeypatch.setattr("os_containers.image.proxy._END_TIMEOUT", 0.2)
+    monkeypatch.setattr("os_containers.image.channel._END_TIMEOUT", 0.2)
     kind, make, code = FAULTS[fault]
     config = machine.paths.config_files[-1]
     config.parent.mkdir(parents=True)

@@ -110,8 +110,8 @@ def stopped_holder(machine: "Machine", lock: str) -> Iterator[int]:
 HOLD = """
 import sys
 from pathlib import Path
-from os_containers import files
-with files.locked(Path(sys.argv[1]), timeout=0):
+from os_containers.locks import locked
+with locked(Path(sys.argv[1]), timeout=0):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -4,7 +4,7 @@ import click
 
 from os_containers.cli import image_options
 from os_containers.cli.context import Invocation, pass_invocation
-from os_containers.image.proxy import ProxyOptions
+from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference
 from os_containers.operations.pull import pull as pull_image
 

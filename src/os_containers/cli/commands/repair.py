@@ -5,7 +5,7 @@ import click
 from os_containers.cli import image_options, options, render
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.errors import BrokenError
-from os_containers.image.proxy import ProxyOptions
+from os_containers.image.access import ProxyOptions
 from os_containers.operations.repair import repair as repair_all
 
 

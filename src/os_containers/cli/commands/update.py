@@ -5,7 +5,7 @@ import click
 from os_containers.cli import image_options, options
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.host.host_policy import Permission
-from os_containers.image.proxy import ProxyOptions
+from os_containers.image.access import ProxyOptions
 from os_containers.operations.update import Source
 from os_containers.operations.update import update as update_container
 

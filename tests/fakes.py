@@ -24,6 +24,8 @@ class FakeServices:
     failing: set[str] = field(default_factory=set)
     # what systemd would not understand in a unit
     malformed: set[str] = field(default_factory=set)
+    # units that it has not loaded as they are by now
+    stale: set[str] = field(default_factory=set)
     # a verb, and from which of its calls on it fails
     failing_from: tuple[str, int] | None = None
     on_stop: Callable[[], object] = bool
@@ -48,6 +50,7 @@ class FakeServices:
 
     def reload(self) -> None:
         self._call("reload")
+        self.stale.clear()
 
     def enable(self, unit: str) -> None:
         self._call(f"enable {unit}")
@@ -115,4 +118,5 @@ class FakeServices:
             active="active" if unit in self.active else "inactive",
             sub="running" if unit in self.active else "dead",
             enabled="enabled" if unit in self.enabled else "disabled",
+            needs_reload=unit in self.stale,
         )

@@ -23,6 +23,7 @@ _PROPERTIES = (
     "NRestarts",
     "Type",
     "UnitFileState",
+    "NeedDaemonReload",
 )
 _FROWNED_UPON = re.compile("obsolete|deprecated|unsafe|legacy|please use|will be removed")
 _AUTHOR = "the image must be mended by its author"
@@ -40,6 +41,7 @@ class UnitState:
     restarts: int = 0
     type: str = "simple"
     enabled: str = ""
+    needs_reload: bool = False
 
     @property
     def is_running(self) -> bool:
@@ -248,4 +250,5 @@ def _state(block: Mapping[str, str]) -> UnitState:
         restarts=int(block.get("NRestarts") or 0),
         type=block.get("Type", ""),
         enabled=block.get("UnitFileState", ""),
+        needs_reload=block.get("NeedDaemonReload") == "yes",
     )

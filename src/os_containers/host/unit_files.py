@@ -48,18 +48,19 @@ class UnitFiles:
     def install(
         self, *, unit_text: bytes, tmpfiles_text: bytes, services: ServiceManager, on_event: OnEvent
     ) -> None:
-        """Put them in place, make what the tmpfiles.d fragment asks for, and tell systemd."""
+        """Put them in place, make what the tmpfiles.d fragment asks for, and tell systemd what is new."""
         drop_in = unit.render_drop_in(systemd_version=services.version()).encode()
-        for path, text in ((self.drop_in, drop_in), (self.unit, unit_text)):
-            _put(path, text)
+        is_new = [_put(path, text) for path, text in ((self.drop_in, drop_in), (self.unit, unit_text))]
         if tmpfiles_text:
             _put(self.tmpfiles, tmpfiles_text)
             services.create_tmpfiles(self.tmpfiles)
             on_event(Step(services.shown("systemd-tmpfiles", "--create", str(self.tmpfiles))))
         elif self.tmpfiles.exists():
             files.unlink_durable(self.tmpfiles)
-        services.reload()
-        on_event(Step(services.shown("systemctl", "daemon-reload")))
+        # the command that put them there may have been killed before it told systemd
+        if any(is_new) or services.states([self.unit.name])[self.unit.name].needs_reload:
+            services.reload()
+            on_event(Step(services.shown("systemctl", "daemon-reload")))
 
     def remove(self, *, services: ServiceManager, on_event: OnEvent) -> None:
         """Take them away, and tell systemd. Drop-ins of the admin's stay."""
@@ -87,13 +88,15 @@ def _remove_empty(directory: Path) -> None:
         files.fsync_directory(directory.parent)
 
 
-def _put(path: Path, text: bytes) -> None:
+def _put(path: Path, text: bytes) -> bool:
+    """Write a file unless it is there; say which."""
     files.make_directory(path.parent)
     # on the way back most are as they were, and a full disk must not keep us from going it
     if _is_there(path, text):
         files.fsync_directory(path.parent)
-    else:
-        files.write_atomic(path, text, mode=_MODE)
+        return False
+    files.write_atomic(path, text, mode=_MODE)
+    return True
 
 
 def _is_there(path: Path, text: bytes) -> bool:

@@ -131,7 +131,8 @@ class _Draft:
         )
         commands = blueprint.runtime.service_commands(
             blueprint.name,
-            blueprint.path,
+            # by the link: so an update leaves the unit as it is, and systemd has nothing to load again
+            self.system.container(blueprint.name).link,
             pid_file=Path(decided["PIDFILE"].text) if self._uses_pid_file() else None,
             stop_signal=self.stop_signal,
         )

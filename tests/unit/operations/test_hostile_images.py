@@ -347,7 +347,10 @@ def test_cve_2024_32462_an_argument_of_the_image_stays_an_argument(machine: "Mac
     machine.store("1", cmd=["--bind", "/etc", "/evil"])
     deployment = install(machine.system, "example.org/app", settings={})
     assert json.loads(deployment.config.read_text())["process"]["args"] == ["--bind", "/etc", "/evil"]
-    assert f"ExecStart={machine.root}/crun run --bundle {deployment.path} app\n" in deployment.unit_text()
+    assert (
+        f"ExecStart={machine.root}/crun run --bundle {machine.paths.state}/app app\n"
+        in deployment.unit_text()
+    )
     with pytest.raises(UsageError, match="not a container name"):
         install(machine.system, "example.org/app", name="--command=x", settings={})
 

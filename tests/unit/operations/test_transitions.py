@@ -53,8 +53,25 @@ def test_install_makes_a_container_that_is_enabled_and_not_started(machine: "Mac
     assert machine.version() == "1"
     assert machine.services.calls == ["reload", "reload", "enable app.service"]
     text = (machine.paths.units / "app.service").read_text()
-    assert f"ExecStart={machine.root}/crun run --bundle {deployment.path} app\n" in text
+    assert (machine.paths.state / "app").resolve() == deployment.path
+    assert f"ExecStart={machine.root}/crun run --bundle {machine.paths.state}/app app\n" in text
     assert machine.told() == ["systemctl daemon-reload", "systemctl enable app"]
+
+
+def test_systemd_loads_a_unit_again_only_when_it_is_another_one(machine: "Machine") -> None:
+    """Or when a command that was killed had not told it."""
+    machine.store("1", exports={"service.template": unit("A=1")})
+    install(machine.system, "example.org/app", settings={})
+    for version, text, stale, reloads in (
+        ("2", "A=1", set(), 0),
+        ("3", "A=2", set(), 1),
+        ("4", "A=2", {"app.service"}, 1),
+    ):
+        machine.store(version, exports={"service.template": unit(text)})
+        machine.services.stale = stale
+        machine.services.calls.clear()
+        update(machine.system, "app", settings={})
+        assert machine.services.calls.count("reload") == reloads
 
 
 def test_update_and_rollback_keep_a_running_service_running(machine: "Machine") -> None:

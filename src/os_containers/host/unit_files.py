@@ -6,11 +6,12 @@
 """
 
 import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from os_containers import files
-from os_containers.errors import ProcessError
+from os_containers.errors import ConflictError, ProcessError
 from os_containers.events import OnEvent, Step, Warned
 from os_containers.host import unit
 from os_containers.host.systemd import ServiceManager
@@ -44,6 +45,15 @@ class UnitFiles:
     def are_gone(self) -> bool:
         """Tell whether nothing is left of them, nor a directory for drop-ins."""
         return not self.present() and not self.drop_in.parent.exists()
+
+    def check_places(self) -> None:
+        """Raise ConflictError when something has the place of one of them that no file can replace."""
+        in_the_way = [path for path in (self.unit, self.drop_in, self.tmpfiles) if path.is_dir()]
+        directory = self.drop_in.parent
+        if os.path.lexists(directory) and not directory.is_dir():
+            in_the_way.append(directory)
+        for path in in_the_way:
+            raise ConflictError(f"{path} is in the way", hint=f"move {path} away, then try again")
 
     def install(
         self, *, unit_text: bytes, tmpfiles_text: bytes, services: ServiceManager, on_event: OnEvent

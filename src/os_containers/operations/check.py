@@ -19,6 +19,7 @@ from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations.host_changes import is_recovery_unit_needed
 from os_containers.operations.leftovers import find_temporaries, known_names
+from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.system import System
 from os_containers.ostree import refs
 from os_containers.ostree.repo import Repo
@@ -72,14 +73,12 @@ def _check_alone(system: System, repo: Repo | None, name: str) -> list[Problem]:
 
 
 def _check_container(system: System, repo: Repo | None, container: Container) -> Iterator[Problem]:
-    journal = system.journals.path(container.name)
     recover = f"os-containers recover {container.name}"
-    if journal.exists():
-        yield Problem("I13", f"a change of {container.name} was interrupted", str(journal), recover)
+    yield from _check_journal(system, container, recover)
     for temporary in find_temporaries(system, container):
         yield Problem("I5", "a killed command left a temporary file", str(temporary), recover)
     if not container.exists():
-        yield from _check_no_container(container, recover)
+        yield from _check_no_container(system, container, recover)
         return
     try:
         deployment = container.current()
@@ -87,13 +86,28 @@ def _check_container(system: System, repo: Repo | None, container: Container) ->
         yield from unit_file_problems(system, deployment)
         yield from _check_pins(repo, container)
     except BrokenError as error:
-        yield Problem("I1", error.message, str(container.link), error.hint or _REINSTALL)
+        hint = REPAIR if lost_deployment(system, container) else error.hint or _REINSTALL
+        yield Problem("I1", error.message, str(container.link), hint)
 
 
-def _check_no_container(container: Container, recover: str) -> Iterator[Problem]:
+def _check_journal(system: System, container: Container, recover: str) -> Iterator[Problem]:
+    path = str(system.journals.path(container.name))
+    try:
+        if system.journals.read(container.name):
+            yield Problem("I13", f"a change of {container.name} was interrupted", path, recover)
+    except BrokenError as error:
+        yield Problem("I13", error.message, path, error.hint or recover)
+
+
+def _check_no_container(system: System, container: Container, recover: str) -> Iterator[Problem]:
+    lost = lost_deployment(system, container)
     if container.link.exists():
-        yield Problem("I1", "this is no symlink to a deployment", str(container.link), "move it away")
-    if container.directory.exists():
+        hint = "move it away, then: os-containers repair" if lost else "move it away"
+        yield Problem("I1", "this is no symlink to a deployment", str(container.link), hint)
+    elif lost:
+        what = f"the symlink is missing, and the host has the unit of deployment {lost.serial}"
+        yield Problem("I1", what, str(container.link), REPAIR)
+    if container.directory.exists() and not lost:
         what = f"deployments are left of {container.name}, which is no container"
         yield Problem("I16", what, str(container.directory), recover)
 
@@ -101,19 +115,26 @@ def _check_no_container(container: Container, recover: str) -> Iterator[Problem]
 def _check_bundle(deployment: Deployment) -> Iterator[Problem]:
     if not deployment.rootfs.is_dir():
         yield Problem("I1", "the deployment has no rootfs", str(deployment.rootfs), REPAIR)
+    if _lacks_unit(deployment):
+        yield Problem("I1", "the deployment has no unit", str(deployment.unit), REPAIR)
     try:
         runtime_config.parse_config(deployment.config.read_bytes(), source="config.json")
     except (OSError, OsContainersError) as error:
         if isinstance(error, OSError) and is_exhaustion(error):
             raise
+        said = error.strerror if isinstance(error, OSError) else error
         yield Problem(
-            "I1", f"the runtime configuration cannot be used: {error}", str(deployment.config), REPAIR
+            "I1", f"the runtime configuration cannot be used: {said}", str(deployment.config), REPAIR
         )
+
+
+def _lacks_unit(deployment: Deployment) -> bool:
+    return deployment.record.has_service and not deployment.unit.is_file()
 
 
 def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Problem]:
     """Yield the unit files on the host that are not those of the active deployment."""
-    if not deployment.record.has_service:
+    if not deployment.record.has_service or _lacks_unit(deployment):
         return
     unit_files = UnitFiles.find(system.paths, deployment.container)
     expected = {
@@ -123,6 +144,9 @@ def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Probl
         unit_files.tmpfiles: {deployment.tmpfiles_text()},
     }
     for path, texts in expected.items():
+        if path.exists() and not path.is_file():
+            yield Problem("I2", "this is no file", str(path), "move it away, then: os-containers repair")
+            continue
         found = path.read_text(errors="surrogateescape") if path.exists() else ""
         if found not in texts:
             what = "this file of ours was changed" if path.exists() else "this file of ours is missing"

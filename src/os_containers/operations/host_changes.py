@@ -9,7 +9,7 @@ from os_containers.deployment.container import Container, Deployment, all_contai
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.record import InstalledFile, Record, dump_record
-from os_containers.errors import OsContainersError
+from os_containers.errors import BrokenError, OsContainersError
 from os_containers.host.hostfiles import HostPlan, plan_host_files
 from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit import directories_of
@@ -72,6 +72,16 @@ def change_unit_files(system: System, container: Container, entering: Deployment
         )
     elif not unit_files.are_gone() or unit_state(system, container).load != "not-found":
         unit_files.remove(services=system.services, on_event=system.on_event)
+
+
+def check_units(
+    system: System, container: Container, leaving: Deployment | None, entering: Deployment | None
+) -> None:
+    """Raise an error, while nothing has changed, when a unit cannot be put in place or back there."""
+    UnitFiles.find(system.paths, container.name).check_places()
+    # what is damaged can still be uninstalled
+    if leaving and entering and leaving.record.has_service and not leaving.unit.is_file():
+        raise BrokenError(f"{leaving.unit} is missing", hint="os-containers repair makes it anew")
 
 
 def install_recovery_unit(system: System) -> None:

@@ -104,9 +104,9 @@ class Journals:
         except OSError as error:
             if is_exhaustion(error):
                 raise
-            raise BrokenError(f"{path} cannot be read: {error.strerror}") from error
+            raise BrokenError(f"{path} cannot be read: {error.strerror}", hint=_way_out(path)) from error
         except BrokenError as error:
-            raise BrokenError(f"{path}: {error.message}", hint=error.hint) from error
+            raise BrokenError(f"{path}: {error.message}", hint=error.hint or _way_out(path)) from error
 
     def write(self, journal: Journal) -> None:
         """Put a journal on disk, durably."""
@@ -123,6 +123,11 @@ class Journals:
     def _files(self) -> Iterator[Path]:
         with contextlib.suppress(FileNotFoundError):
             yield from (one for one in self.directory.iterdir() if re.fullmatch(r"[^.].*\.json", one.name))
+
+
+def _way_out(path: Path) -> str:
+    # what the change was up to is lost, and a guess might take away what a person needs
+    return f"see whether {path.stem} is as you want it, move {path} away, then: os-containers repair"
 
 
 def _sum(body: Any) -> str:

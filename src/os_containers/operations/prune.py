@@ -5,6 +5,7 @@ import contextlib
 from os_containers import scratch
 from os_containers.deployment.container import Container
 from os_containers.errors import OsContainersError
+from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.recover import recover_all
 from os_containers.operations.retention import keep_only
 from os_containers.operations.service import Start
@@ -35,7 +36,9 @@ def _remove_orphaned_deployments(system: System, repo: Repo) -> None:
     directory, interrupted = system.paths.deployments, system.journals.names()
     for one in directory.iterdir() if directory.is_dir() else ():
         container = Container(one.name, system.paths.state)
-        if not container.exists() and container.name not in interrupted:
+        if container.exists() or container.name in interrupted:
+            continue
+        if not lost_deployment(system, container):
             keep_only(system, repo, container, ())
 
 

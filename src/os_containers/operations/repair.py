@@ -21,7 +21,9 @@ from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference, split_tag
 from os_containers.operations.build import Blueprint, build
 from os_containers.operations.check import Depth, Problem, check, unit_file_problems
-from os_containers.operations.host_changes import change_unit_files
+from os_containers.operations.host_changes import change_unit_files, install_recovery_unit
+from os_containers.operations.leftovers import known_names
+from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.prune import remove_orphans
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import recover_all
@@ -38,6 +40,9 @@ from os_containers.ostree.verification import damaged_objects
 
 def repair(system: System, options: ProxyOptions) -> list[Problem]:
     """Mend what can be mended, telling each step, and return the problems that are left."""
+    for name in known_names(system):
+        with _told(system):
+            _mend_link(system, Container(name, system.paths.state))
     with _told(system):
         recover_all(system, Start.WATCHED)
     repo = system.repo()
@@ -52,6 +57,17 @@ def repair(system: System, options: ProxyOptions) -> list[Problem]:
     with system.store_locked():
         remove_orphans(system, repo)
     return check(system, Depth.CONTENT)
+
+
+def _mend_link(system: System, container: Container) -> None:
+    """Let the symlink of a container name the deployment again that the host runs."""
+    with system.locked(container):
+        lost = None if system.journals.path(container.name).exists() else lost_deployment(system, container)
+        # what else has this name is somebody's, and check tells what to do with it
+        if lost and (container.exists() or not container.link.exists()):
+            install_recovery_unit(system)
+            container.switch(lost)
+            system.tell(f"pointed {container.link} to {lost.path} again")
 
 
 def _remove_damaged_objects(system: System, repo: Repo) -> None:

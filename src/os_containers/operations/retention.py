@@ -7,6 +7,7 @@ from os_containers import files
 from os_containers.deployment.container import Container
 from os_containers.errors import BusyError
 from os_containers.events import Warned
+from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
 from os_containers.scratch import scratch_directory
@@ -47,7 +48,8 @@ def discard_unfinished(system: System, repo: Repo, container: Container) -> None
     """Discard the deployments of a container that never came to be active, and pins without a deployment."""
     readable = {one.serial: one.record.was_active for one in container.readable()}
     unfinished = {serial for serial, was_active in readable.items() if not was_active}
-    kept = set(container.serials()) - unfinished if container.exists() else ()
+    is_container = container.exists() or lost_deployment(system, container) is not None
+    kept = set(container.serials()) - unfinished if is_container else ()
     keep_only(system, repo, container, kept)
     for serial in repo.pinned(container.name):
         if not container.deployment_path(serial).is_dir():

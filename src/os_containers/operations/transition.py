@@ -79,6 +79,7 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
             plan = _plan(system, transition)
             check_writable(plan)
             host_changes.check_record(transition.leaving, transition.entering, plan)
+            host_changes.check_units(system, transition.container, transition.leaving, transition.entering)
             host_changes.install_recovery_unit(system)
             system.journals.write(transition.journal())
             prepared = waiting.enter_context(prepare_host_files(plan, transition.container.name))

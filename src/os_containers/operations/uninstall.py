@@ -1,10 +1,11 @@
 """Uninstall: nothing of ours stays on the host but what a person changed, and the container's data."""
 
 from os_containers import files
-from os_containers.deployment.container import Container, Deployment
-from os_containers.errors import BrokenError, OsContainersError
+from os_containers.deployment.container import Container, Deployment, no_container
+from os_containers.errors import BrokenError, NotFoundError, OsContainersError
 from os_containers.events import Warned
 from os_containers.operations.journal import ServiceState
+from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.recover import recover
 from os_containers.operations.service import Start, service_state
 from os_containers.operations.system import System
@@ -20,7 +21,7 @@ def uninstall(system: System, name: str) -> None:
     container = system.container(name)
     was_interrupted = name in system.journals.names()
     if not was_interrupted:
-        _leaving(system, container)
+        _check_there(system, container)
     repo = system.repo()
     with system.locked(container):
         _recover_if_possible(system, repo, container)
@@ -48,11 +49,18 @@ def _recover_if_possible(system: System, repo: Repo, container: Container) -> No
         system.on_event(Warned(error.message))
 
 
+def _check_there(system: System, container: Container) -> None:
+    if container.link.exists() and not container.exists():
+        raise BrokenError(f"{container.link} is not a symlink", hint="move it away, then try again")
+    if not container.exists() and not lost_deployment(system, container):
+        raise no_container(container.name)
+
+
 def _leaving(system: System, container: Container) -> Deployment | None:
     """Return the active deployment; of a damaged container the newest whose record says what it installed."""
     try:
         return container.current()
-    except BrokenError as error:
+    except (BrokenError, NotFoundError) as error:
         system.on_event(Warned(error.message))
         readable = container.readable()
-        return readable[-1] if readable else None
+        return lost_deployment(system, container) or (readable[-1] if readable else None)

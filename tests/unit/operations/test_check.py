@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from os_containers.errors import BrokenError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import Depth, check
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
+from os_containers.operations.prune import prune
+from os_containers.operations.recover import recover_all, recover_named
 from os_containers.operations.repair import repair
+from os_containers.operations.service import Start
+from os_containers.operations.uninstall import uninstall
 
 if TYPE_CHECKING:
     from conftest import Machine
@@ -52,6 +57,11 @@ def interrupted(machine: "Machine") -> None:
     machine.system.journals.write(journal)
 
 
+def garble_journal(machine: "Machine") -> None:
+    interrupted(machine)
+    machine.system.journals.path("app").write_text("garbage")
+
+
 def change_byte(path: Path) -> None:
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-1] + b"?")
@@ -68,8 +78,24 @@ def damage_file(machine: "Machine") -> None:
     file_object(machine).write_bytes(b"rotten")
 
 
-def remove_state(machine: "Machine") -> None:
-    machine.paths.state.joinpath("app").unlink()
+def replace_by_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def link(machine: "Machine") -> Path:
+    return machine.paths.state / "app"
+
+
+def relink(machine: "Machine", target: str) -> None:
+    link(machine).unlink()
+    link(machine).symlink_to(target)
+
+
+def remove_container(machine: "Machine") -> None:
+    """Leave of a container what an uninstall leaves that was killed at its end."""
+    link(machine).unlink()
+    (machine.paths.units / "app.service").unlink()
 
 
 DAMAGES: list[tuple[str, str, Damage]] = [
@@ -81,6 +107,8 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         lambda m: (deployment(m) / "config.json").write_text("[]"),
     ),
     ("I1", "has no rootfs", lambda m: shutil.rmtree(deployment(m) / "rootfs")),
+    ("I1", "has no unit", lambda m: (deployment(m) / "app.service").unlink()),
+    ("I2", "this is no file", lambda m: replace_by_directory(m.paths.units / "app.service")),
     ("I2", "this file of ours was changed", lambda m: (m.paths.units / "app.service").write_text("[Unit]\n")),
     ("I2", "this file of ours is missing", lambda m: (m.paths.units / "app.service").unlink()),
     ("I5", "temporary file", lambda m: (m.paths.units / ".os-containers-app.service@01").touch()),
@@ -90,7 +118,11 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("I11", "is not pinned", lambda m: ref(m, "1").unlink()),
     ("I12", "left this", lambda m: (m.paths.staging / "app-x").mkdir()),
     ("I13", "was interrupted", interrupted),
-    ("I16", "deployments are left of app", remove_state),
+    ("I13", "this is no journal", garble_journal),
+    ("I1", "the symlink is missing", lambda m: link(m).unlink()),
+    ("I1", "does not point to a deployment", lambda m: relink(m, "/tmp")),
+    ("I1", "info cannot be read", lambda m: relink(m, ".deploy/app/77")),
+    ("I16", "deployments are left of app", remove_container),
 ]
 
 
@@ -127,11 +159,12 @@ def test_check_of_nothing_makes_nothing(machine: "Machine") -> None:
     assert not machine.paths.state.exists()
 
 
-MENDED_ALONE = {"I2", "I5", "I11", "I12", "I16"}
+MENDED_ALONE = {"I5", "I11", "I12", "I16"}
+MENDED_OFTEN = ("runtime", "rootfs", "symlink", "point", "no unit", "of ours")
 REPAIRED = [
     (invariant, damage)
     for invariant, what, damage in DAMAGES
-    if invariant in MENDED_ALONE or "runtime" in what or "rootfs" in what
+    if invariant in MENDED_ALONE or any(one in what for one in MENDED_OFTEN)
 ]
 
 
@@ -146,6 +179,68 @@ def test_repair_mends_without_the_registry(machine: "Machine", invariant: str, d
     if invariant != "I16":
         assert machine.snapshot() == before
         assert machine.version() == "1"
+
+
+def test_b98_a_damaged_journal_is_said_to_be_moved_away(machine: "Machine") -> None:
+    """Recover would only say that it cannot read it; without it repair sees to the rest."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    before = machine.snapshot()
+    garble_journal(machine)
+    (machine.paths.units / "app.service").write_text("half of it")
+    path = machine.system.journals.path("app")
+    (problem,) = [one for one in check(machine.system, Depth.NAMES) if one.invariant == "I13"]
+    assert problem.hint == f"see whether app is as you want it, move {path} away, then: os-containers repair"
+    with pytest.raises(BrokenError, match="no journal") as caught:
+        recover_named(machine.system, "app", Start.WATCHED)
+    assert caught.value.hint == problem.hint
+    path.unlink()
+    assert repair(machine.system, ProxyOptions()) == []
+    assert machine.snapshot() == before
+
+
+def test_b96_what_runs_without_its_symlink_is_not_taken_for_a_leftover(machine: "Machine") -> None:
+    """Neither recover nor prune takes the files away under it; repair finds its place again."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    before = machine.snapshot()
+    link(machine).unlink()
+    recover_all(machine.system, Start.QUEUED)
+    prune(machine.system)
+    assert (deployment(machine) / "rootfs/version").read_text() == "1"
+    (problem,) = [one for one in check(machine.system, Depth.CONTENT) if one.invariant == "I1"]
+    assert problem.hint == "os-containers repair mends it"
+    assert repair(machine.system, ProxyOptions()) == []
+    assert machine.version() == "1"
+    assert machine.snapshot() == before
+
+
+def test_b96_a_container_without_its_symlink_can_be_uninstalled(machine: "Machine") -> None:
+    """Nothing of it stays on the host."""
+    before = machine.snapshot()
+    machine.store("1", exports={machine.exported("x"): "x"} if os.geteuid() == 0 else {})
+    install(machine.system, "example.org/app", settings={})
+    link(machine).unlink()
+    uninstall(machine.system, "app")
+    assert machine.snapshot() == before
+    assert check(machine.system, Depth.CONTENT) == []
+
+
+def test_b96_uninstall_stops_nothing_when_a_directory_has_the_name(machine: "Machine") -> None:
+    """It says what to move; then repair mends it."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    before = machine.snapshot()
+    link(machine).unlink()
+    link(machine).mkdir()
+    machine.services.calls.clear()
+    with pytest.raises(BrokenError, match="is not a symlink") as caught:
+        uninstall(machine.system, "app")
+    assert caught.value.hint == "move it away, then try again"
+    assert machine.services.calls == []
+    link(machine).rmdir()
+    assert repair(machine.system, ProxyOptions()) == []
+    assert (machine.version(), machine.snapshot()) == ("1", before)
 
 
 def test_repair_of_what_is_sound_does_not_trouble_systemd(machine: "Machine") -> None:

@@ -23,9 +23,11 @@ from os_containers.errors import (
     ServiceError,
 )
 from os_containers.host.unit import RECOVERY_UNIT
+from os_containers.image.proxy import ProxyOptions
 from os_containers.operations.containers import list_containers
 from os_containers.operations.install import install
 from os_containers.operations.recover import recover_all
+from os_containers.operations.repair import repair
 from os_containers.operations.rollback import rollback
 from os_containers.operations.service import Start
 from os_containers.operations.uninstall import uninstall
@@ -506,3 +508,45 @@ def test_b102_the_umask_does_not_decide_who_reads_what(machine: "Machine", mask:
     paths = (machine.paths.state, units / "app.service", units / "app.service.d", machine.paths.tmpfiles)
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (*paths[:3], paths[3] / "app.conf")]
     assert modes == [0o700, 0o644, 0o755, 0o644]
+
+
+@pytest.mark.parametrize("place", ["app.service", "app.service.d"])
+def test_b77_what_has_the_place_of_a_unit_shows_before_the_service_is_stopped(
+    machine: "Machine", place: str
+) -> None:
+    """A directory in the place of the unit, or a link to nowhere in the place of its drop-ins."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    machine.store("2")
+    path = machine.paths.units / place
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if place.endswith(".d"):
+        path.symlink_to("/nowhere")
+    else:
+        path.mkdir()
+    for change in (
+        lambda: update(machine.system, "app", settings={}),
+        lambda: uninstall(machine.system, "app"),
+    ):
+        with pytest.raises(ConflictError, match="is in the way") as caught:
+            change()
+        assert caught.value.hint == f"move {path} away, then try again"
+    assert machine.version() == "1"
+    assert machine.services.active == {"app.service"}
+    assert machine.system.journals.names() == []
+
+
+def test_a_damaged_deployment_is_not_left_before_one_can_go_back_to_it(machine: "Machine") -> None:
+    """The way back needs its unit; repair makes it anew."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    machine.store("2")
+    (machine.paths.deployments / "app/1/app.service").unlink()
+    with pytest.raises(BrokenError, match=r"app\.service is missing") as caught:
+        update(machine.system, "app", settings={})
+    assert caught.value.hint == "os-containers repair makes it anew"
+    assert "stop app.service" not in machine.services.calls
+    assert repair(machine.system, ProxyOptions()) == []
+    assert update(machine.system, "app", settings={}).changed

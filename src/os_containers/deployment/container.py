@@ -90,9 +90,16 @@ def load_deployment(container: str, path: Path) -> Deployment:
     except OSError as error:
         if is_exhaustion(error):
             raise
-        raise BrokenError(f"{info} cannot be read: {error.strerror}") from error
+        said = f"{info} cannot be read: {error.strerror}"
+        raise BrokenError(said, hint=reinstall(container)) from error
     except BrokenError as error:
-        raise BrokenError(f"{path}: {error.message}", hint=error.hint) from error
+        said = f"{path}: {error.message}"
+        raise BrokenError(said, hint=error.hint or reinstall(container)) from error
+
+
+def reinstall(container: str) -> str:
+    """Return what to do with a container that is damaged beyond repair."""
+    return f"os-containers uninstall {container}, then install it again; its data stay"
 
 
 def save_record(path: Path, record: Record) -> None:
@@ -146,7 +153,10 @@ class Container:
             raise BrokenError(f"{self.link} is not a symlink", hint="move it away") from error
         path = self.state / target
         if path.parent != self.directory or not path.name.isdecimal():
-            raise BrokenError(f"{self.link} does not point to a deployment of {self.name}: {target}")
+            raise BrokenError(
+                f"{self.link} does not point to a deployment of {self.name}: {target}",
+                hint=f"os-containers repair; if that does not help: {reinstall(self.name)}",
+            )
         return load_deployment(self.name, path)
 
     def active_path(self) -> Path | None:

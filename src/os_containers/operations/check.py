@@ -9,7 +9,7 @@ from enum import Enum
 
 from os_containers import scratch
 from os_containers.deployment import runtime_config
-from os_containers.deployment.container import Container, Deployment, all_containers
+from os_containers.deployment.container import Container, Deployment, all_containers, reinstall
 from os_containers.deployment.exports import FileKind
 from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
@@ -44,7 +44,6 @@ class Depth(Enum):
 
 
 REPAIR = "os-containers repair mends it"
-_REINSTALL = "uninstall and install it again; its data stay"
 
 
 def check(system: System, depth: Depth) -> list[Problem]:
@@ -86,7 +85,7 @@ def _check_container(system: System, repo: Repo | None, container: Container) ->
         yield from unit_file_problems(system, deployment)
         yield from _check_pins(repo, container)
     except BrokenError as error:
-        hint = REPAIR if lost_deployment(system, container) else error.hint or _REINSTALL
+        hint = REPAIR if lost_deployment(system, container) else error.hint or reinstall(container.name)
         yield Problem("I1", error.message, str(container.link), hint)
 
 

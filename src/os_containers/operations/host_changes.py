@@ -31,13 +31,28 @@ def plan(
     What is on the host from us is in the records of `ours`.
     """
     others = _of_others(system, container)
+    leaving = [file for one in ours if one for file in one.record.installed]
+    if not entering:
+        known = {file.path for file in leaving}
+        leaving += [file for file in unrecorded_files(container) if file.path in known]
     return plan_host_files(
-        [file for one in ours if one for file in one.record.installed],
+        leaving,
         load_host_tree(entering.host_files) if entering else (),
         owners={file.path: name for name, file in others if file.kind is not FileKind.DIRECTORY},
         shared_directories={file.path for _, file in others if file.kind is FileKind.DIRECTORY},
         left_out=left_out,
     )
+
+
+def unrecorded_files(container: Container) -> list[InstalledFile]:
+    """Return what those deployments brought for the host whose record cannot be read; not all is ours."""
+    readable = {one.serial for one in container.readable()}
+    return [
+        InstalledFile(file.path, file.kind, file.checksum, file.mode)
+        for serial in container.serials()
+        if serial not in readable
+        for file in load_host_tree(container.deployment_path(serial) / "host")
+    ]
 
 
 def missing_files(deployment: Deployment | None) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from os_containers.operations.system import System
 
 def lost_deployment(system: System, container: Container) -> Deployment | None:
     """Return the deployment that the host runs while no symlink names one, None where that is in order."""
-    if container.active_path() in map(container.deployment_path, container.serials()):
+    active = container.active_path()
+    if active and active.parent == container.directory and active.is_dir():
         return None
     unit = UnitFiles.find(system.paths, container.name).unit
     text = unit.read_bytes() if unit.is_file() else b""

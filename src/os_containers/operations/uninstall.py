@@ -1,9 +1,14 @@
 """Uninstall: nothing of ours stays on the host but what a person changed, and the container's data."""
 
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
 from os_containers import files
 from os_containers.deployment.container import Container, Deployment, no_container
 from os_containers.errors import BrokenError, NotFoundError, OsContainersError
 from os_containers.events import Warned
+from os_containers.operations.host_changes import unrecorded_files
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.recover import recover
@@ -38,7 +43,16 @@ def uninstall(system: System, name: str) -> None:
             before=service_state(system, container),
             after=ServiceState(running=False, enabled=False),
         )
+        unrecorded = [file.path for file in unrecorded_files(container)]
         carry_out(system, repo, transition)
+        _tell_left(system, leaving, unrecorded)
+
+
+def _tell_left(system: System, leaving: Deployment | None, unrecorded: Iterable[str]) -> None:
+    told = {file.path for file in leaving.record.installed} if leaving else set()
+    for path in unrecorded:
+        if path not in told and os.path.lexists(path) and not Path(path).is_dir():
+            system.tell(f"kept {path}: no record tells any more whether it was there before")
 
 
 def _recover_if_possible(system: System, repo: Repo, container: Container) -> None:

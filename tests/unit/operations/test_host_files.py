@@ -212,3 +212,50 @@ def test_b79_a_user_gets_no_host_files_and_is_told_which(machine: "Machine") -> 
     assert deployment.record.installed == ()
     assert list((machine.root / "host").iterdir()) == []
     assert machine.version() == "1"
+
+
+@as_root
+def test_b97_what_a_damaged_deployment_put_in_the_place_of_ours_goes_with_it(machine: "Machine") -> None:
+    """The record of the deployment before says that the place is ours; an edit of the admin's stays."""
+    for version in ("1", "2"):
+        files = {machine.exported(name): f"{name} {version}" for name in ("same", "edited")}
+        machine.store(version, exports=files)
+        if version == "1":
+            install(machine.system, "example.org/app", settings={})
+    update(machine.system, "app", settings={})
+    (machine.paths.deployments / "app/2/info").write_text("garbage")
+    machine.host_file("edited").write_text("the admin's")
+    uninstall(machine.system, "app")
+    assert not machine.host_file("same").exists()
+    assert machine.host_file("edited").read_text() == "the admin's"
+    assert f"kept {machine.host_file('edited')}: it was changed since it was installed" in machine.told()
+
+
+@as_root
+def test_b97_what_no_record_tells_of_stays_and_is_told(machine: "Machine") -> None:
+    """Somebody may have had the same file there before us."""
+    machine.store("1", exports={machine.exported("file"): "1"})
+    install(machine.system, "example.org/app", settings={})
+    (machine.paths.deployments / "app/1/info").unlink()
+    uninstall(machine.system, "app")
+    path = machine.host_file("file")
+    assert path.read_text() == "1"
+    assert f"kept {path}: no record tells any more whether it was there before" in machine.told()
+
+
+@as_root
+def test_b76_an_owner_that_the_admin_has_given_stays(machine: "Machine") -> None:
+    """Over an update and the way back."""
+    for version in ("1", "2"):
+        machine.store(version, exports={machine.exported("file"): version})
+        if version == "1":
+            install(machine.system, "example.org/app", settings={})
+    path = machine.host_file("file")
+    os.chown(path, 1, 2)
+    path.chmod(0o640)
+    update(machine.system, "app", settings={})
+    status = path.stat()
+    assert path.read_text() == "2"
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (1, 2, 0o640)
+    rollback(machine.system, "app")
+    assert (path.read_text(), path.stat().st_uid, path.stat().st_gid) == ("1", 1, 2)

@@ -22,6 +22,7 @@ from os_containers.operations.leftovers import find_temporaries, known_names
 from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.system import System
 from os_containers.ostree import refs
+from os_containers.ostree.creation import without_repo
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.verification import damaged_objects
 
@@ -50,17 +51,30 @@ def check(system: System, depth: Depth) -> list[Problem]:
     """Return all problems; none means that everything promised holds. Nothing is changed."""
     if not system.paths.state.is_dir():
         return []
-    # opening the repo would make one
-    repo = system.repo() if (system.paths.repo / "config").exists() else None
-    problems = [one for name in known_names(system) for one in _check_alone(system, repo, name)]
+    repo = _find_repo(system)
+    problems = [repo] if isinstance(repo, Problem) else []
+    problems += [one for name in known_names(system) for one in _check_alone(system, repo, name)]
     problems += _check_ownership(system)
     problems += _check_abandoned(system)
-    if repo:
+    if repo and not isinstance(repo, Problem):
         problems += _check_store(system, repo, depth)
     return problems
 
 
-def _check_alone(system: System, repo: Repo | None, name: str) -> list[Problem]:
+def _find_repo(system: System) -> "Repo | Problem | None":
+    """Return the repo, None where there is none yet, or what is wrong with it as a whole."""
+    path = system.paths.repo
+    # opening it would make one
+    if not (path / "config").exists():
+        lost = any(path.glob("objects/*/*"))
+        return Problem("I9", "the repo has no config", str(path), without_repo(path)) if lost else None
+    try:
+        return system.repo()
+    except BrokenError as error:
+        return Problem("I9", error.message, str(path), error.hint or without_repo(path))
+
+
+def _check_alone(system: System, repo: Repo | Problem | None, name: str) -> list[Problem]:
     """Check a container while nobody changes it."""
     container = Container(name, system.paths.state)
     try:
@@ -71,7 +85,7 @@ def _check_alone(system: System, repo: Repo | None, name: str) -> list[Problem]:
         return []
 
 
-def _check_container(system: System, repo: Repo | None, container: Container) -> Iterator[Problem]:
+def _check_container(system: System, repo: Repo | Problem | None, container: Container) -> Iterator[Problem]:
     recover = f"os-containers recover {container.name}"
     yield from _check_journal(system, container, recover)
     for temporary in find_temporaries(system, container):
@@ -83,6 +97,7 @@ def _check_container(system: System, repo: Repo | None, container: Container) ->
         deployment = container.current()
         yield from _check_bundle(deployment)
         yield from unit_file_problems(system, deployment)
+        yield from _check_others(container, deployment)
         yield from _check_pins(repo, container)
     except BrokenError as error:
         hint = REPAIR if lost_deployment(system, container) else error.hint or reinstall(container.name)
@@ -114,6 +129,9 @@ def _check_no_container(system: System, container: Container, recover: str) -> I
 def _check_bundle(deployment: Deployment) -> Iterator[Problem]:
     if not deployment.rootfs.is_dir():
         yield Problem("I1", "the deployment has no rootfs", str(deployment.rootfs), REPAIR)
+    if deployment.record.installed and not deployment.host_files.is_dir():
+        what = "the deployment has not the files that it put on the host"
+        yield Problem("I1", what, str(deployment.host_files), REPAIR)
     if _lacks_unit(deployment):
         yield Problem("I1", "the deployment has no unit", str(deployment.unit), REPAIR)
     try:
@@ -152,7 +170,19 @@ def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Probl
             yield Problem("I2", what, str(path), REPAIR)
 
 
-def _check_pins(repo: Repo | None, container: Container) -> Iterator[Problem]:
+def _check_others(container: Container, current: Deployment) -> Iterator[Problem]:
+    usable = {current.serial, *(one.serial for one in container.readable())}
+    for serial in container.serials():
+        if serial not in usable:
+            what = "the record of this deployment cannot be read: nobody can roll back to it"
+            yield Problem(
+                "I1", what, str(container.deployment_path(serial)), "os-containers repair removes it"
+            )
+
+
+def _check_pins(repo: Repo | Problem | None, container: Container) -> Iterator[Problem]:
+    if isinstance(repo, Problem):
+        return  # told already
     for deployment in container.readable():
         ref = refs.pin_ref(container.name, deployment.serial)
         if not repo or repo.read_ref(ref) != deployment.record.commit:

@@ -27,6 +27,7 @@ from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.prune import remove_orphans
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import recover_all
+from os_containers.operations.retention import discard
 from os_containers.operations.service import Start
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
@@ -90,9 +91,19 @@ def _mend_container(system: System, repo: Repo, container: Container, options: P
             _mend_bundle(system, repo, deployment)
             _mend_rootfs(system, repo, deployment)
     current = container.current()
+    _remove_unreadable(system, repo, container, current)
     if any(unit_file_problems(system, current)):
         with system.host_locked():
             change_unit_files(system, container, current)
+
+
+def _remove_unreadable(system: System, repo: Repo, container: Container, current: Deployment) -> None:
+    """Remove the deployments that nobody can roll back to; an interrupted change may still need one."""
+    readable = {current.serial, *(one.serial for one in container.readable())}
+    if not system.journals.path(container.name).exists():
+        for serial in set(container.serials()) - readable:
+            discard(system, repo, container, serial)
+            system.tell(f"removed the damaged deployment {serial} of {container}")
 
 
 def _mend_commit(system: System, repo: Repo, deployment: Deployment, options: ProxyOptions) -> None:
@@ -117,7 +128,10 @@ def _mend_commit(system: System, repo: Repo, deployment: Deployment, options: Pr
 
 def _mend_bundle(system: System, repo: Repo, deployment: Deployment) -> None:
     """Make what is missing or unusable of a deployment anew, from its image and its values."""
-    wanted = [path for path in (deployment.rootfs, deployment.config) if not _is_usable(path)]
+    parts = [deployment.rootfs, deployment.config]
+    if deployment.record.installed:
+        parts.append(deployment.host_files)
+    wanted = [path for path in parts if not _is_usable(path)]
     if deployment.record.has_service and not deployment.unit.exists():
         wanted.append(deployment.unit)
     if not wanted:

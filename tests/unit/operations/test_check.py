@@ -107,12 +107,20 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         lambda m: (deployment(m) / "config.json").write_text("[]"),
     ),
     ("I1", "has no rootfs", lambda m: shutil.rmtree(deployment(m) / "rootfs")),
+    (
+        "I1",
+        "nobody can roll back to it",
+        lambda m: (m.paths.deployments / "app/7").mkdir(),
+    ),
     ("I1", "has no unit", lambda m: (deployment(m) / "app.service").unlink()),
     ("I2", "this is no file", lambda m: replace_by_directory(m.paths.units / "app.service")),
     ("I2", "this file of ours was changed", lambda m: (m.paths.units / "app.service").write_text("[Unit]\n")),
     ("I2", "this file of ours is missing", lambda m: (m.paths.units / "app.service").unlink()),
     ("I5", "temporary file", lambda m: (m.paths.units / ".os-containers-app.service@01").touch()),
     ("I9", "is damaged", lambda m: ref(m, "example.org_2Fapp_3Alatest").write_text("garbage")),
+    ("I9", "the repo has no config", lambda m: (m.paths.repo / "config").unlink()),
+    ("I9", "cannot open the repo", lambda m: (m.paths.repo / "config").write_text("garbage")),
+    ("I9", "cannot open the repo", lambda m: shutil.rmtree(m.paths.repo / "objects")),
     ("I9", "the blob sha256:", lambda m: layer_ref(m).unlink()),
     ("I10", "does not match its checksum", damage_file),
     ("I11", "is not pinned", lambda m: ref(m, "1").unlink()),
@@ -160,7 +168,7 @@ def test_check_of_nothing_makes_nothing(machine: "Machine") -> None:
 
 
 MENDED_ALONE = {"I5", "I11", "I12", "I16"}
-MENDED_OFTEN = ("runtime", "rootfs", "symlink", "point", "no unit", "of ours")
+MENDED_OFTEN = ("roll back", "runtime", "rootfs", "symlink", "point", "no unit", "of ours")
 REPAIRED = [
     (invariant, damage)
     for invariant, what, damage in DAMAGES
@@ -197,6 +205,32 @@ def test_b98_a_damaged_journal_is_said_to_be_moved_away(machine: "Machine") -> N
     path.unlink()
     assert repair(machine.system, ProxyOptions()) == []
     assert machine.snapshot() == before
+
+
+def test_b95_a_damaged_repo_as_a_whole_is_one_problem(machine: "Machine") -> None:
+    """No pin is said to be missing, and every command says the same."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    repo = machine.paths.repo
+    (repo / "config").write_text("garbage")
+    (problem,) = check(machine.system, Depth.CONTENT)
+    hint = f"move {repo} away, then: os-containers repair, which fetches what containers need"
+    assert (problem.invariant, problem.where, problem.hint) == ("I9", str(repo), hint)
+    with pytest.raises(BrokenError, match="cannot open the repo") as caught:
+        uninstall(machine.system, "app")
+    assert caught.value.hint == hint
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_the_host_files_of_a_deployment_are_rendered_again(machine: "Machine") -> None:
+    """Without them the way back to it would remove them from the host."""
+    machine.store("1", exports={machine.exported("file"): "1"})
+    install(machine.system, "example.org/app", settings={})
+    shutil.rmtree(deployment(machine) / "host")
+    assert "put on the host" in check(machine.system, Depth.NAMES)[0].what
+    assert repair(machine.system, ProxyOptions()) == []
+    rendered = deployment(machine) / "host" / str(machine.host_file("file")).lstrip("/")
+    assert rendered.read_text() == "1"
 
 
 def test_b96_what_runs_without_its_symlink_is_not_taken_for_a_leftover(machine: "Machine") -> None:

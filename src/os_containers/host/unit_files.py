@@ -83,19 +83,22 @@ class UnitFiles:
                 on_event(Warned(error.message))
         for path in self.present():
             files.unlink_durable(path)
-        _remove_empty(self.drop_in.parent)
+        if not _remove_empty(self.drop_in.parent):
+            on_event(Step(f"kept {self.drop_in.parent}: what is in it is not ours"))
         services.reload()
         on_event(Step(services.shown("systemctl", "daemon-reload")))
 
 
-def _remove_empty(directory: Path) -> None:
+def _remove_empty(directory: Path) -> bool:
+    """Say whether a directory is gone; one in which there is something stays."""
     try:
         directory.rmdir()
     except OSError as error:
         if error.errno not in {errno.ENOTEMPTY, errno.ENOENT}:
             raise
-    else:
-        files.fsync_directory(directory.parent)
+        return error.errno == errno.ENOENT
+    files.fsync_directory(directory.parent)
+    return True
 
 
 def _put(path: Path, text: bytes) -> bool:

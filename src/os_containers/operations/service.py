@@ -38,8 +38,9 @@ def stop(system: System, container: Container) -> None:
     """Stop the service if there is anything to stop."""
     if unit_state(system, container).active == "inactive":
         return
-    system.services.stop(container.service)
+    # before: a service may take its time
     system.tell(system.services.shown("systemctl", "stop", container.name))
+    system.services.stop(container.service)
 
 
 def disable(system: System, container: Container) -> None:

@@ -19,6 +19,7 @@ class FakeServices:
     units: Path
     active: set[str] = field(default_factory=set)
     enabled: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
     foreign: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
@@ -77,6 +78,7 @@ class FakeServices:
     def stop(self, unit: str) -> None:
         self._call(f"stop {unit}")
         self.active.discard(unit)
+        self.failed.discard(unit)
         self.on_stop()
 
     def create_tmpfiles(self, fragment: Path) -> None:
@@ -110,12 +112,17 @@ class FakeServices:
         if verb in self.failing:
             raise ProcessError(["systemctl", *call.split()], 1, "it fails")
 
+    def _active(self, unit: str) -> str:
+        if unit in self.failed:
+            return "failed"
+        return "active" if unit in self.active else "inactive"
+
     def _state(self, unit: str) -> UnitState:
         if unit not in self.foreign and not (self.units / unit).exists():
             return UnitState()
         return replace(
             UnitState(load="loaded", type="notify"),
-            active="active" if unit in self.active else "inactive",
+            active=self._active(unit),
             sub="running" if unit in self.active else "dead",
             enabled="enabled" if unit in self.enabled else "disabled",
             needs_reload=unit in self.stale,

@@ -46,13 +46,16 @@ class UnitFiles:
         """Tell whether nothing is left of them, nor a directory for drop-ins."""
         return not self.present() and not self.drop_in.parent.exists()
 
-    def check_places(self) -> None:
-        """Raise ConflictError when something has the place of one of them that no file can replace."""
-        in_the_way = [path for path in (self.unit, self.drop_in, self.tmpfiles) if path.is_dir()]
+    def in_the_way(self) -> list[Path]:
+        """Return what has the place of one of them, or of the directory above, and cannot be replaced."""
+        found = [path for path in (self.unit, self.drop_in, self.tmpfiles) if path.is_dir()]
         directory = self.drop_in.parent
-        if os.path.lexists(directory) and not directory.is_dir():
-            in_the_way.append(directory)
-        for path in in_the_way:
+        is_blocked = os.path.lexists(directory) and not directory.is_dir()
+        return [*found, directory] if is_blocked else found
+
+    def check_places(self) -> None:
+        """Raise ConflictError when something is in the way."""
+        for path in self.in_the_way():
             raise ConflictError(f"{path} is in the way", hint=f"move {path} away, then try again")
 
     def install(

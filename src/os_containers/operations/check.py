@@ -110,7 +110,7 @@ def _check_journal(system: System, container: Container, recover: str) -> Iterat
         if system.journals.read(container.name):
             yield Problem("I13", f"a change of {container.name} was interrupted", path, recover)
     except BrokenError as error:
-        yield Problem("I13", error.message, path, error.hint or recover)
+        yield Problem("I13", error.message.removeprefix(f"{path}: "), path, error.hint or recover)
 
 
 def _check_no_container(system: System, container: Container, recover: str) -> Iterator[Problem]:
@@ -160,9 +160,11 @@ def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Probl
         unit_files.drop_in: {unit.render_drop_in(systemd_version=one) for one in unit.DROP_IN_VERSIONS},
         unit_files.tmpfiles: {deployment.tmpfiles_text()},
     }
+    in_the_way = unit_files.in_the_way()
+    for path in in_the_way:
+        yield Problem("I2", "this is in the way", str(path), "move it away, then: os-containers repair")
     for path, texts in expected.items():
-        if path.exists() and not path.is_file():
-            yield Problem("I2", "this is no file", str(path), "move it away, then: os-containers repair")
+        if in_the_way and (path in in_the_way or path.parent in in_the_way):
             continue
         found = path.read_text(errors="surrogateescape") if path.exists() else ""
         if found not in texts:

@@ -14,6 +14,7 @@ from os_containers.host.hostfiles import HostPlan, plan_host_files
 from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit import directories_of
 from os_containers.host.unit_files import UnitFiles
+from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.service import unit_state
 from os_containers.operations.system import System
 
@@ -118,7 +119,11 @@ def remove_recovery_unit(system: System) -> None:
 
 def is_recovery_unit_needed(system: System) -> bool:
     """Tell whether there is a container, or a change under way that may make one."""
-    return any(all_containers(system.paths)) or bool(system.journals.names())
+    if any(all_containers(system.paths)) or system.journals.names():
+        return True
+    deployments = system.paths.deployments
+    names = [one.name for one in deployments.iterdir()] if deployments.is_dir() else []
+    return any(lost_deployment(system, Container(name, system.paths.state)) for name in names)
 
 
 def remove_directories(system: System, owner: Deployment, directories: Iterable[str]) -> None:

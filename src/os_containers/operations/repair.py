@@ -103,7 +103,7 @@ def _remove_unreadable(system: System, repo: Repo, container: Container, current
     if not system.journals.path(container.name).exists():
         for serial in set(container.serials()) - readable:
             discard(system, repo, container, serial)
-            system.tell(f"removed the damaged deployment {serial} of {container}")
+            system.tell(f"removed the damaged deployment {serial} of {container.name}")
 
 
 def _mend_commit(system: System, repo: Repo, deployment: Deployment, options: ProxyOptions) -> None:

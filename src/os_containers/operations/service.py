@@ -5,6 +5,7 @@ from enum import Enum
 
 from os_containers.deployment.container import Container, Deployment
 from os_containers.errors import OsContainersError, ServiceError
+from os_containers.events import Warned
 from os_containers.host.systemd import UnitState
 from os_containers.host.unit import install_section
 from os_containers.host.unit_files import sync_links
@@ -32,6 +33,13 @@ def service_state(system: System, container: Container) -> ServiceState:
     """Return whether a container's service runs now, and whether it is enabled."""
     state = unit_state(system, container)
     return ServiceState(running=state.is_running, enabled=state.is_enabled)
+
+
+def warn_of_failed(system: System, container: Container) -> None:
+    """Say that a service will not be started since it is not running, when it should be."""
+    if unit_state(system, container).active == "failed":
+        command = system.services.shown("systemctl", "start", container.name)
+        system.on_event(Warned(f"{container.service} has failed, so it is not started: {command}"))
 
 
 def stop(system: System, container: Container) -> None:

@@ -102,6 +102,7 @@ def switch_deployment(
             with _told_only(system):
                 discard(system, repo, container, entering.serial)
         raise
+    service.warn_of_failed(system, container)
     # a container that had no service is as good as newly installed
     after = ServiceState(running=before.running, enabled=before.enabled or not leaving.record.has_service)
     carry_out(system, repo, Transition(operation, container, leaving, entering, before, after, is_fresh))

@@ -83,6 +83,11 @@ def replace_by_directory(path: Path) -> None:
     path.mkdir()
 
 
+def replace_by_file(path: Path) -> None:
+    shutil.rmtree(path)
+    path.touch()
+
+
 def link(machine: "Machine") -> Path:
     return machine.paths.state / "app"
 
@@ -113,7 +118,8 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         lambda m: (m.paths.deployments / "app/7").mkdir(),
     ),
     ("I1", "has no unit", lambda m: (deployment(m) / "app.service").unlink()),
-    ("I2", "this is no file", lambda m: replace_by_directory(m.paths.units / "app.service")),
+    ("I2", "this is in the way", lambda m: replace_by_directory(m.paths.units / "app.service")),
+    ("I2", "this is in the way", lambda m: replace_by_file(m.paths.units / "app.service.d")),
     ("I2", "this file of ours was changed", lambda m: (m.paths.units / "app.service").write_text("[Unit]\n")),
     ("I2", "this file of ours is missing", lambda m: (m.paths.units / "app.service").unlink()),
     ("I5", "temporary file", lambda m: (m.paths.units / ".os-containers-app.service@01").touch()),
@@ -242,7 +248,8 @@ def test_b96_what_runs_without_its_symlink_is_not_taken_for_a_leftover(machine: 
     recover_all(machine.system, Start.QUEUED)
     prune(machine.system)
     assert (deployment(machine) / "rootfs/version").read_text() == "1"
-    (problem,) = [one for one in check(machine.system, Depth.CONTENT) if one.invariant == "I1"]
+    (problem,) = check(machine.system, Depth.CONTENT)
+    assert problem.invariant == "I1"
     assert problem.hint == "os-containers repair mends it"
     assert repair(machine.system, ProxyOptions()) == []
     assert machine.version() == "1"

@@ -550,3 +550,15 @@ def test_a_damaged_deployment_is_not_left_before_one_can_go_back_to_it(machine: 
     assert "stop app.service" not in machine.services.calls
     assert repair(machine.system, ProxyOptions()) == []
     assert update(machine.system, "app", settings={}).changed
+
+
+def test_a_service_that_had_failed_is_said_not_to_be_started(machine: "Machine") -> None:
+    """It does not run, and stays so: whoever rolls back because of that knows what to type."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.store("2")
+    update(machine.system, "app", settings={})
+    machine.services.failed.add("app.service")
+    rollback(machine.system, "app")
+    assert "app.service has failed, so it is not started: systemctl start app" in machine.told()
+    assert machine.services.active == set()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from os_containers import files
-from os_containers.errors import ConflictError, ProcessError
+from os_containers.errors import ConflictError, ProcessError, SystemFaultError
 from os_containers.events import OnEvent, Step, Warned
 from os_containers.host import unit
 from os_containers.host.systemd import ServiceManager
@@ -54,7 +54,12 @@ class UnitFiles:
         return [*found, directory] if is_blocked else found
 
     def check_places(self) -> None:
-        """Raise ConflictError when something is in the way."""
+        """Raise ConflictError when something is in the way, SystemFaultError when nothing can be written."""
+        there = next(one for one in (self.unit.parent, *self.unit.parents) if one.exists())
+        if os.statvfs(there).f_flag & os.ST_RDONLY:
+            raise SystemFaultError(
+                f"{there} is on a read-only file system", hint="mount it writable, then try again"
+            )
         for path in self.in_the_way():
             raise ConflictError(f"{path} is in the way", hint=f"move {path} away, then try again")
 

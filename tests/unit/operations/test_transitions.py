@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from images import Directory
+from scarcity import small_disk
 
 from os_containers.deployment.values import Origin, Value
 from os_containers.errors import (
@@ -21,6 +22,7 @@ from os_containers.errors import (
     OsContainersError,
     ProcessError,
     ServiceError,
+    SystemFaultError,
 )
 from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.image.proxy import ProxyOptions
@@ -562,3 +564,25 @@ def test_a_service_that_had_failed_is_said_not_to_be_started(machine: "Machine")
     rollback(machine.system, "app")
     assert "app.service has failed, so it is not started: systemctl start app" in machine.told()
     assert machine.services.active == set()
+
+
+@as_root
+def test_b77_read_only_units_show_before_the_service_is_stopped(machine: "Machine") -> None:
+    """Also with an image that has no host files; the service goes on without a restart."""
+    with small_disk(machine.paths.units) as disk:
+        machine.store("1")
+        install(machine.system, "example.org/app", settings={})
+        machine.services.start("app.service")
+        machine.store("2")
+        machine.services.calls.clear()
+        with disk.read_only():
+            for change in (
+                lambda: update(machine.system, "app", settings={}),
+                lambda: uninstall(machine.system, "app"),
+                lambda: install(machine.system, "example.org/app", name="other", settings={}),
+            ):
+                with pytest.raises(SystemFaultError, match="is on a read-only file system"):
+                    change()
+        assert machine.services.calls == []
+        assert machine.system.journals.names() == []
+        assert deployed(machine) == ["1"]

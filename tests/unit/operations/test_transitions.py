@@ -25,7 +25,7 @@ from os_containers.errors import (
     SystemFaultError,
 )
 from os_containers.host.unit import RECOVERY_UNIT
-from os_containers.image.proxy import ProxyOptions
+from os_containers.image.access import ProxyOptions
 from os_containers.operations.containers import list_containers
 from os_containers.operations.install import install
 from os_containers.operations.recover import recover_all

@@ -203,5 +203,7 @@ def _told(system: System) -> Iterator[None]:
     """Go on with the rest when one thing cannot be mended: it is told, and check names it in the end."""
     try:
         yield
-    except (OsContainersError, OSError) as error:
+    except OsContainersError as error:
+        system.on_event(Warned(f"{error.message}; {error.hint}" if error.hint else error.message))
+    except OSError as error:
         system.on_event(Warned(str(error)))

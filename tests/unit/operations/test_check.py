@@ -208,6 +208,8 @@ def test_b98_a_damaged_journal_is_said_to_be_moved_away(machine: "Machine") -> N
     with pytest.raises(BrokenError, match="no journal") as caught:
         recover_named(machine.system, "app", Start.WATCHED)
     assert caught.value.hint == problem.hint
+    repair(machine.system, ProxyOptions())
+    assert any(one.endswith(f"; {problem.hint}") for one in machine.told())
     path.unlink()
     assert repair(machine.system, ProxyOptions()) == []
     assert machine.snapshot() == before

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterator
 
 from os_containers import files
@@ -16,7 +15,7 @@ from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import CAPABILITIES, HostFile
 from os_containers.deployment.record import InstalledFile
 from os_containers.errors import BrokenError, ConflictError, SystemFaultError
-from os_containers.host.host_root import find_at, open_file_at
+from os_containers.host.host_root import find_at
 
 # how a file looks that is not whole yet; no finished one has this mode
 UNFINISHED = 0
@@ -66,7 +65,6 @@ def replace(new: str, name: str, directory_fd: int, recorded: InstalledFile) -> 
         return True
     if not _is_recorded(name, directory_fd, recorded):
         return False
-    _keep_owner(name, new, directory_fd)
     if not files.exchange_names(new, name, directory_fd):
         os.rename(new, name, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
     elif not _is_recorded(new, directory_fd, recorded):
@@ -114,20 +112,6 @@ def remove_directory(name: str, directory_fd: int) -> None:
     with contextlib.suppress(OSError):
         os.rmdir(name, dir_fd=directory_fd)
         os.fsync(directory_fd)
-
-
-def _keep_owner(old: str, new: str, directory_fd: int) -> None:
-    """Let a new version have the owner that somebody has given to the old one, which was root's own."""
-    was, now = (os.lstat(one, dir_fd=directory_fd) for one in (old, new))
-    if (was.st_uid, was.st_gid) == (now.st_uid, now.st_gid) or not stat.S_ISREG(now.st_mode):
-        return
-    descriptor = open_file_at(new, directory_fd)
-    try:
-        # takes setuid and capabilities away: they were granted to a file of root's
-        os.fchown(descriptor, was.st_uid, was.st_gid)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_recorded(name: str, directory_fd: int, recorded: InstalledFile) -> bool:

@@ -265,7 +265,6 @@ def test_b54_settings_that_leave_their_place_change_nothing(host: Host, push_hel
         command = ["os-containers", "install", "--insecure", "--name", "hello", "--set", setting, pushed]
         failed = host.run(command, check=False)
         assert failed.returncode == 2
-        assert failed.stderr.startswith(
-            "error: exports/service.template:3: the value of GREETING is more than"
-        )
+        # an old runc is warned of first
+        assert "error: exports/service.template:3: the value of GREETING is more than" in failed.stderr
         assert "hint: give another with --set GREETING=VALUE" in failed.stderr

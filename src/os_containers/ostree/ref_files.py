@@ -65,6 +65,7 @@ class RefFiles:
         # not empty, or not there
         with contextlib.suppress(OSError):
             (self._heads / prefix).rmdir()
+            files.fsync_directory((self._heads / prefix).parent)
 
     def remove_leftovers(self) -> None:
         """Remove what killed writers left; only for the one who knows that nobody is writing."""

@@ -257,7 +257,7 @@ def _commands(operation: str, before: str, other: str) -> Iterator[tuple[tuple[s
     if operation == "update":
         yield tag, before
         yield (program, "update", CONTAINER), other
-    elif operation == "rollback" and len(list((STORE / ".deploy" / CONTAINER).iterdir())) > 1:
+    elif operation == "rollback" and len(list((STORE / ".deploy" / CONTAINER).glob("[0-9]*"))) > 1:
         yield (program, "rollback", CONTAINER), other
     elif operation == "uninstall":
         yield (program, "uninstall", CONTAINER), ABSENT

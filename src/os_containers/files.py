@@ -154,6 +154,18 @@ def unlink_durable(path: Path) -> None:
     fsync_directory(path.parent)
 
 
+def remove_if_empty(directory: Path) -> bool:
+    """Remove a directory, durably, unless there is something in it; say whether it is gone."""
+    try:
+        directory.rmdir()
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
+            raise
+        return error.errno == errno.ENOENT
+    fsync_directory(directory.parent)
+    return True
+
+
 def make_directory(directory: Path, *, mode: int = 0o755) -> list[Path]:
     """Create a directory and its missing parents, durably; return those created, outermost first.
 

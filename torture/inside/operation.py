@@ -119,7 +119,7 @@ def _running(container: str) -> None:
 
 
 def _with_previous(container: str) -> None:
-    if len(list((STATE / ".deploy" / container).glob("*"))) < 2:  # noqa: PLR2004 - one and the one before
+    if len(list((STATE / ".deploy" / container).glob("[0-9]*"))) < 2:  # noqa: PLR2004 - one and the one before
         _outdated(container)
         must("os-containers", "update", container)
     must("systemctl", "start", container)

@@ -123,6 +123,11 @@ class Container:
         return self.state / ".deploy" / self.name
 
     @property
+    def spare_link(self) -> Path:
+        """Return what tells the active deployment a second time, should the link be lost."""
+        return self.directory / ".active"
+
+    @property
     def service(self) -> str:
         return f"{self.name}.service"
 
@@ -185,11 +190,24 @@ class Container:
     def switch(self, deployment: Deployment) -> None:
         """Make a deployment the active one; a reader sees the old or the new one, never none."""
         make_directory(self.state, mode=0o700)
+        symlink_atomic(self.spare_link, deployment.path.name)
         symlink_atomic(self.link, os.path.relpath(deployment.path, self.state))
 
     def forget(self) -> None:
         """Leave no deployment active."""
         unlink_durable(self.link)
+        if self.directory.is_dir():
+            unlink_durable(self.spare_link)
+
+    def lost(self) -> Deployment | None:
+        """Return the deployment that was active before the link was lost or bent, None if it is in order."""
+        active = self.active_path()
+        if active and active.parent == self.directory and active.is_dir():
+            return None
+        if not self.spare_link.is_symlink():
+            return None
+        path = self.directory / self.spare_link.readlink()
+        return next((one for one in self.readable() if one.path == path), None)
 
 
 def no_container(name: str) -> NotFoundError:

@@ -6,7 +6,6 @@
 A package brings it in /usr/lib; where it does not, we put it beside the units of the containers.
 """
 
-import contextlib
 import glob
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,7 +55,7 @@ class RecoveryUnit:
         for path in ours:
             files.unlink_durable(path)
         if ours:
-            _remove_empty(self.link.parent)
+            files.remove_if_empty(self.link.parent)
             services.reload()
 
     def present(self) -> list[Path]:
@@ -74,12 +73,6 @@ class RecoveryUnit:
                 files.unlink_durable(temporary)
 
 
-def _remove_empty(directory: Path) -> None:
-    with contextlib.suppress(OSError):
-        directory.rmdir()
-        files.fsync_directory(directory.parent)
-
-
 def render_recovery_unit(command: Path, paths: Paths, environment: Mapping[str, str]) -> str:
     """Return the text of the unit; it does nothing, in no time, where no command was interrupted.
 
@@ -93,7 +86,8 @@ def render_recovery_unit(command: Path, paths: Paths, environment: Mapping[str, 
 [Unit]
 Description=Finish or undo interrupted changes of system containers
 RequiresMountsFor={exec_line([str(paths.state)])}
-{conditions}ConditionPathExistsGlob=|!{_plain(glob.escape(str(paths.state)))}/*
+{conditions}ConditionPathExistsGlob=|{_plain(glob.escape(str(paths.journals)))}/{files.TEMPORARY_PREFIX}*
+ConditionPathExistsGlob=|!{_plain(glob.escape(str(paths.state)))}/*
 
 [Service]
 Type=oneshot

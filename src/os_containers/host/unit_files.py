@@ -5,7 +5,6 @@
 /etc/tmpfiles.d/NAME.conf
 """
 
-import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,22 +90,10 @@ class UnitFiles:
                 on_event(Warned(error.message))
         for path in self.present():
             files.unlink_durable(path)
-        if not _remove_empty(self.drop_in.parent):
+        if not files.remove_if_empty(self.drop_in.parent):
             on_event(Step(f"kept {self.drop_in.parent}: what is in it is not ours"))
         services.reload()
         on_event(Step(services.shown("systemctl", "daemon-reload")))
-
-
-def _remove_empty(directory: Path) -> bool:
-    """Say whether a directory is gone; one in which there is something stays."""
-    try:
-        directory.rmdir()
-    except OSError as error:
-        if error.errno not in {errno.ENOTEMPTY, errno.ENOENT}:
-            raise
-        return error.errno == errno.ENOENT
-    files.fsync_directory(directory.parent)
-    return True
 
 
 def _put(path: Path, text: bytes) -> bool:

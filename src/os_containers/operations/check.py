@@ -19,7 +19,6 @@ from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations.host_changes import is_recovery_unit_needed
 from os_containers.operations.leftovers import find_temporaries, known_names
-from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.system import System
 from os_containers.ostree import refs
 from os_containers.ostree.creation import without_repo
@@ -91,7 +90,7 @@ def _check_container(system: System, repo: Repo | Problem | None, container: Con
     for temporary in find_temporaries(system, container):
         yield Problem("I5", "a killed command left a temporary file", str(temporary), recover)
     if not container.exists():
-        yield from _check_no_container(system, container, recover)
+        yield from _check_no_container(container, recover)
         return
     try:
         deployment = container.current()
@@ -100,7 +99,7 @@ def _check_container(system: System, repo: Repo | Problem | None, container: Con
         yield from _check_others(container, deployment)
         yield from _check_pins(repo, container)
     except BrokenError as error:
-        hint = REPAIR if lost_deployment(system, container) else error.hint or reinstall(container.name)
+        hint = REPAIR if container.lost() else error.hint or reinstall(container.name)
         yield Problem("I1", error.message, str(container.link), hint)
 
 
@@ -113,13 +112,13 @@ def _check_journal(system: System, container: Container, recover: str) -> Iterat
         yield Problem("I13", error.message.removeprefix(f"{path}: "), path, error.hint or recover)
 
 
-def _check_no_container(system: System, container: Container, recover: str) -> Iterator[Problem]:
-    lost = lost_deployment(system, container)
+def _check_no_container(container: Container, recover: str) -> Iterator[Problem]:
+    lost = container.lost()
     if container.link.exists():
         hint = "move it away, then: os-containers repair" if lost else "move it away"
         yield Problem("I1", "this is no symlink to a deployment", str(container.link), hint)
     elif lost:
-        what = f"the symlink is missing, and the host has the unit of deployment {lost.serial}"
+        what = f"the symlink is missing, which named deployment {lost.serial}"
         yield Problem("I1", what, str(container.link), REPAIR)
     if container.directory.exists() and not lost:
         what = f"deployments are left of {container.name}, which is no container"

@@ -14,7 +14,6 @@ from os_containers.host.hostfiles import HostPlan, plan_host_files
 from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit import directories_of
 from os_containers.host.unit_files import UnitFiles
-from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.service import unit_state
 from os_containers.operations.system import System
 
@@ -123,7 +122,7 @@ def is_recovery_unit_needed(system: System) -> bool:
         return True
     deployments = system.paths.deployments
     names = [one.name for one in deployments.iterdir()] if deployments.is_dir() else []
-    return any(lost_deployment(system, Container(name, system.paths.state)) for name in names)
+    return any(Container(name, system.paths.state).lost() for name in names)
 
 
 def remove_directories(system: System, owner: Deployment, directories: Iterable[str]) -> None:

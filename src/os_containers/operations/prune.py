@@ -5,7 +5,6 @@ import contextlib
 from os_containers import scratch
 from os_containers.deployment.container import Container
 from os_containers.errors import OsContainersError
-from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.recover import recover_all
 from os_containers.operations.retention import keep_only
 from os_containers.operations.service import Start
@@ -38,7 +37,7 @@ def _remove_orphaned_deployments(system: System, repo: Repo) -> None:
         container = Container(one.name, system.paths.state)
         if container.exists() or container.name in interrupted:
             continue
-        if not lost_deployment(system, container):
+        if not container.lost():
             keep_only(system, repo, container, ())
 
 

@@ -23,7 +23,6 @@ from os_containers.operations.build import Blueprint, build
 from os_containers.operations.check import Depth, Problem, check, unit_file_problems
 from os_containers.operations.host_changes import change_unit_files, install_recovery_unit
 from os_containers.operations.leftovers import known_names
-from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.prune import remove_orphans
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import recover_all
@@ -63,7 +62,7 @@ def repair(system: System, options: ProxyOptions) -> list[Problem]:
 def _mend_link(system: System, container: Container) -> None:
     """Let the symlink of a container name the deployment again that the host runs."""
     with system.locked(container):
-        lost = None if system.journals.path(container.name).exists() else lost_deployment(system, container)
+        lost = None if system.journals.path(container.name).exists() else container.lost()
         # what else has this name is somebody's, and check tells what to do with it
         if lost and (container.exists() or not container.link.exists()):
             install_recovery_unit(system)

@@ -7,7 +7,6 @@ from os_containers import files
 from os_containers.deployment.container import Container
 from os_containers.errors import BusyError
 from os_containers.events import Warned
-from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
 from os_containers.scratch import scratch_directory
@@ -48,7 +47,7 @@ def discard_unfinished(system: System, repo: Repo, container: Container) -> None
     """Discard the deployments of a container that never came to be active, and pins without a deployment."""
     readable = {one.serial: one.record.was_active for one in container.readable()}
     unfinished = {serial for serial, was_active in readable.items() if not was_active}
-    is_container = container.exists() or lost_deployment(system, container) is not None
+    is_container = container.exists() or container.lost() is not None
     kept = set(container.serials()) - unfinished if is_container else ()
     keep_only(system, repo, container, kept)
     for serial in repo.pinned(container.name):
@@ -59,6 +58,6 @@ def discard_unfinished(system: System, repo: Repo, container: Container) -> None
 
 def _remove_empty(container: Container) -> None:
     """Remove the directory of a container's deployments when there is none in it."""
-    with contextlib.suppress(OSError):
-        container.directory.rmdir()
-        files.fsync_directory(container.directory.parent)
+    if container.directory.is_dir() and not container.serials():
+        files.unlink_durable(container.spare_link)
+        files.remove_if_empty(container.directory)

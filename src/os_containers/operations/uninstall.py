@@ -10,7 +10,6 @@ from os_containers.errors import BrokenError, NotFoundError, OsContainersError
 from os_containers.events import Warned
 from os_containers.operations.host_changes import unrecorded_files
 from os_containers.operations.journal import ServiceState
-from os_containers.operations.lost_link import lost_deployment
 from os_containers.operations.recover import recover
 from os_containers.operations.service import Start, service_state
 from os_containers.operations.system import System
@@ -26,7 +25,7 @@ def uninstall(system: System, name: str) -> None:
     container = system.container(name)
     was_interrupted = name in system.journals.names()
     if not was_interrupted:
-        _check_there(system, container)
+        _check_there(container)
     repo = system.repo()
     with system.locked(container):
         _recover_if_possible(system, repo, container)
@@ -63,10 +62,10 @@ def _recover_if_possible(system: System, repo: Repo, container: Container) -> No
         system.on_event(Warned(error.message))
 
 
-def _check_there(system: System, container: Container) -> None:
+def _check_there(container: Container) -> None:
     if container.link.exists() and not container.exists():
         raise BrokenError(f"{container.link} is not a symlink", hint="move it away, then try again")
-    if not container.exists() and not lost_deployment(system, container):
+    if not container.exists() and not container.lost():
         raise no_container(container.name)
 
 
@@ -77,4 +76,4 @@ def _leaving(system: System, container: Container) -> Deployment | None:
     except (BrokenError, NotFoundError) as error:
         system.on_event(Warned(error.message))
         readable = container.readable()
-        return lost_deployment(system, container) or (readable[-1] if readable else None)
+        return container.lost() or (readable[-1] if readable else None)

@@ -7,7 +7,6 @@ libostree writes the same files, but syncs neither them nor their directory, lea
 the refs when it is killed, and lists nothing when one ref is damaged.
 """
 
-import contextlib
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -62,10 +61,7 @@ class RefFiles:
 
     def remove_directory(self, prefix: str) -> None:
         """Remove the directory of a prefix when it has no refs; only for who alone writes such refs."""
-        # not empty, or not there
-        with contextlib.suppress(OSError):
-            (self._heads / prefix).rmdir()
-            files.fsync_directory((self._heads / prefix).parent)
+        files.remove_if_empty(self._heads / prefix)
 
     def remove_leftovers(self) -> None:
         """Remove what killed writers left; only for the one who knows that nobody is writing."""

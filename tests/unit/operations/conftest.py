@@ -73,6 +73,12 @@ class Machine:
         """Return which version of the container app is active."""
         return (self.paths.state / "app/rootfs/version").read_text()
 
+    def deployed(self) -> list[str]:
+        """Return the serials of the container app, and whatever else is beside them but the spare link."""
+        directory = self.paths.deployments / "app"
+        names = [path.name for path in directory.iterdir()] if directory.exists() else []
+        return sorted(set(names) - {".active"})
+
     def host_file(self, path: str) -> Path:
         """Return a path that plays one of the host's."""
         return self.root / "host" / path

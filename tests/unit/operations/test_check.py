@@ -16,8 +16,10 @@ from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.prune import prune
 from os_containers.operations.recover import recover_all, recover_named
 from os_containers.operations.repair import repair
+from os_containers.operations.rollback import rollback
 from os_containers.operations.service import Start
 from os_containers.operations.uninstall import uninstall
+from os_containers.operations.update import update
 
 if TYPE_CHECKING:
     from conftest import Machine
@@ -99,7 +101,7 @@ def relink(machine: "Machine", target: str) -> None:
 
 def remove_container(machine: "Machine") -> None:
     """Leave of a container what an uninstall leaves that was killed at its end."""
-    link(machine).unlink()
+    machine.system.container("app").forget()
     (machine.paths.units / "app.service").unlink()
 
 
@@ -256,6 +258,18 @@ def test_b96_what_runs_without_its_symlink_is_not_taken_for_a_leftover(machine: 
     assert repair(machine.system, ProxyOptions()) == []
     assert machine.version() == "1"
     assert machine.snapshot() == before
+
+
+def test_b96_the_symlink_is_mended_to_what_it_named_and_not_to_the_newest(machine: "Machine") -> None:
+    """After a rollback; both deployments have the same unit."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.store("2")
+    update(machine.system, "app", settings={})
+    rollback(machine.system, "app")
+    link(machine).unlink()
+    assert repair(machine.system, ProxyOptions()) == []
+    assert machine.version() == "1"
 
 
 def test_b96_a_container_without_its_symlink_can_be_uninstalled(machine: "Machine") -> None:

@@ -38,11 +38,6 @@ def unit(text: str) -> str:
     return f"[Service]\nExecStart=$EXEC_START\nEnvironment={text}\n[Install]\nWantedBy=multi-user.target\n"
 
 
-def deployed(machine: "Machine") -> list[str]:
-    directory = machine.paths.deployments / "app"
-    return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
-
-
 @pytest.mark.parametrize(
     "there",
     ["units/app.service.d/50-theirs.conf", "vendor-units/app.service.d/x.conf", "vendor-units/app.service"],
@@ -90,7 +85,7 @@ def refused(machine: "Machine", error: type[OsContainersError], match: str, **se
     with pytest.raises(error, match=match) as raised:
         install(machine.system, "example.org/app", settings=settings)
     assert machine.snapshot() == before
-    assert (deployed(machine), list(machine.paths.staging.iterdir())) == ([], [])
+    assert (machine.deployed(), list(machine.paths.staging.iterdir())) == ([], [])
     assert machine.system.repo().pins() == {}
     return raised.value.message
 
@@ -147,7 +142,7 @@ def test_an_image_that_makes_no_deployment_changes_nothing(machine: "Machine", r
         update(machine.system, "app", settings={})
     assert raised.value.exit_code == 4
     assert machine.snapshot() == before
-    assert (machine.version(), deployed(machine)) == ("2", ["1"])
+    assert (machine.version(), machine.deployed()) == ("2", ["1"])
     assert machine.services.calls[calls:] == []
 
 
@@ -210,7 +205,7 @@ def test_b97_an_image_that_fills_the_record_changes_nothing(machine: "Machine", 
     with pytest.raises(ImageError, match="the record of the deployment has"):
         install(machine.system, "example.org/app", settings=values)
     assert machine.snapshot() == before
-    assert (deployed(machine), machine.system.journals.names()) == ([], [])
+    assert (machine.deployed(), machine.system.journals.names()) == ([], [])
     assert machine.services.calls == []
 
 
@@ -291,7 +286,7 @@ def test_b57_a_unit_that_systemd_refuses_changes_nothing(machine: "Machine") -> 
     with pytest.raises(ImageError):
         update(machine.system, "app", settings={})
     assert machine.snapshot() == before
-    assert (machine.version(), deployed(machine)) == ("1", ["1"])
+    assert (machine.version(), machine.deployed()) == ("1", ["1"])
     assert "stop app.service" not in machine.services.calls
 
 

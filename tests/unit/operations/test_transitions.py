@@ -45,11 +45,6 @@ def unit(text: str) -> str:
     return f"[Service]\nExecStart=$EXEC_START\nEnvironment={text}\n[Install]\nWantedBy=multi-user.target\n"
 
 
-def deployed(machine: "Machine") -> list[str]:
-    directory = machine.paths.deployments / "app"
-    return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
-
-
 def test_install_makes_a_container_that_is_enabled_and_not_started(machine: "Machine") -> None:
     """Its unit runs the bundle of the first deployment."""
     machine.store("1")
@@ -90,7 +85,7 @@ def test_update_and_rollback_keep_a_running_service_running(machine: "Machine") 
     assert (machine.version(), machine.services.active) == ("1", {"app.service"})
     rollback(machine.system, "app")
     assert machine.version() == "2"
-    assert deployed(machine) == ["1", "2"]
+    assert machine.deployed() == ["1", "2"]
 
 
 def test_update_keeps_two_deployments(machine: "Machine") -> None:
@@ -101,11 +96,11 @@ def test_update_keeps_two_deployments(machine: "Machine") -> None:
             install(machine.system, "example.org/app", settings={})
         else:
             update(machine.system, "app", settings={})
-    assert deployed(machine) == ["2", "3"]
+    assert machine.deployed() == ["2", "3"]
     rollback(machine.system, "app")
     machine.store("4")
     update(machine.system, "app", settings={})
-    assert (deployed(machine), machine.version()) == (["2", "4"], "4")
+    assert (machine.deployed(), machine.version()) == (["2", "4"], "4")
     assert set(machine.system.repo().pins()) == {("app", 2), ("app", 4)}
 
 
@@ -168,7 +163,7 @@ def test_i15_an_install_that_fails_leaves_nothing(machine: "Machine", source: st
     with pytest.raises(ImageError):
         install(machine.system, "example.org/app", settings={})
     assert machine.snapshot() == before
-    assert (deployed(machine), list(machine.paths.staging.iterdir())) == ([], [])
+    assert (machine.deployed(), list(machine.paths.staging.iterdir())) == ([], [])
     assert machine.system.repo().pins() == {}
 
 
@@ -183,7 +178,7 @@ def test_b90_b92_an_install_is_undone_when_systemd_fails(machine: "Machine", ver
     machine.services.failing = set()
     recover_all(machine.system, Start.WATCHED)
     assert machine.snapshot() == before
-    assert (deployed(machine), machine.system.journals.names()) == ([], [])
+    assert (machine.deployed(), machine.system.journals.names()) == ([], [])
 
 
 def test_b90_an_update_whose_service_does_not_start_goes_back(machine: "Machine") -> None:
@@ -198,7 +193,7 @@ def test_b90_an_update_whose_service_does_not_start_goes_back(machine: "Machine"
         update(machine.system, "app", settings={})
     assert raised.value.exit_code == 9
     assert machine.snapshot() == before
-    assert (machine.version(), deployed(machine)) == ("1", ["1"])
+    assert (machine.version(), machine.deployed()) == ("1", ["1"])
 
 
 def test_b90_a_rollback_whose_service_does_not_start_goes_back(machine: "Machine") -> None:
@@ -213,7 +208,7 @@ def test_b90_a_rollback_whose_service_does_not_start_goes_back(machine: "Machine
     with pytest.raises(ServiceError):
         rollback(machine.system, "app")
     assert machine.snapshot() == before
-    assert (machine.version(), deployed(machine)) == ("2", ["1", "2"])
+    assert (machine.version(), machine.deployed()) == ("2", ["1", "2"])
 
 
 def test_i15_a_state_that_cannot_be_asked_for_leaves_nothing_of_an_update(machine: "Machine") -> None:
@@ -224,7 +219,7 @@ def test_i15_a_state_that_cannot_be_asked_for_leaves_nothing_of_an_update(machin
     machine.services.on_verify = lambda: machine.services.failing.add("show")
     with pytest.raises(ProcessError):
         update(machine.system, "app", settings={})
-    assert deployed(machine) == ["1"]
+    assert machine.deployed() == ["1"]
     assert machine.system.repo().pinned("app") == [1]
 
 
@@ -304,7 +299,7 @@ def test_i16_uninstall_leaves_nothing(machine: "Machine") -> None:
     update(machine.system, "app", settings={})
     uninstall(machine.system, "app")
     assert machine.snapshot() == before
-    assert deployed(machine) == []
+    assert machine.deployed() == []
     assert list_containers(machine.system) == []
     assert machine.system.repo().pins() == {}
     assert f"kept {data}: the data of app" in machine.told()
@@ -323,7 +318,7 @@ def test_b97_a_damaged_container_can_be_uninstalled(machine: "Machine") -> None:
     (machine.paths.state / "app/info").write_text("{")
     uninstall(machine.system, "app")
     assert machine.snapshot() == before
-    assert deployed(machine) == []
+    assert machine.deployed() == []
 
 
 def test_a_failed_way_back_keeps_the_deployment_that_is_active(machine: "Machine") -> None:
@@ -339,7 +334,7 @@ def test_a_failed_way_back_keeps_the_deployment_that_is_active(machine: "Machine
     assert machine.version() == "2"
     machine.services.failing_from = None
     uninstall(machine.system, "app")
-    assert deployed(machine) == []
+    assert machine.deployed() == []
 
 
 def test_a_deployment_that_never_was_active_is_no_rollback_target(machine: "Machine") -> None:
@@ -491,10 +486,10 @@ def test_b101_an_uninstall_does_not_reach_through_a_mount(machine: "Machine", tm
     finally:
         subprocess.run(["umount", "--lazy", inner], check=True)
     assert raised.value.hint == f"umount {inner}, then try again"
-    assert (machine.snapshot(), deployed(machine)) == (before, ["1"])
+    assert (machine.snapshot(), machine.deployed()) == (before, ["1"])
     uninstall(machine.system, "app")
     assert (victim / "data").read_text() == "precious"
-    assert deployed(machine) == []
+    assert machine.deployed() == []
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o077])
@@ -585,4 +580,4 @@ def test_b77_read_only_units_show_before_the_service_is_stopped(machine: "Machin
                     change()
         assert machine.services.calls == []
         assert machine.system.journals.names() == []
-        assert deployed(machine) == ["1"]
+        assert machine.deployed() == ["1"]

@@ -37,7 +37,6 @@ After=network.target
 ExecStartPre=$EXEC_STARTPRE
 ExecStart=$EXEC_START
 ExecStopPost=$EXEC_STOPPOST
-WorkingDirectory=$DESTDIR
 Restart=on-failure
 # the runtime passes the signal on to the container
 KillMode=mixed

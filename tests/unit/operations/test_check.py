@@ -262,9 +262,10 @@ def test_b96_what_runs_without_its_symlink_is_not_taken_for_a_leftover(machine: 
 
 def test_b96_the_symlink_is_mended_to_what_it_named_and_not_to_the_newest(machine: "Machine") -> None:
     """After a rollback; both deployments have the same unit."""
-    machine.store("1")
+    service = {"service.template": "[Service]\nExecStart=$EXEC_START\n"}
+    machine.store("1", exports=service)
     install(machine.system, "example.org/app", settings={})
-    machine.store("2")
+    machine.store("2", exports=service)
     update(machine.system, "app", settings={})
     rollback(machine.system, "app")
     link(machine).unlink()

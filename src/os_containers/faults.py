@@ -20,9 +20,9 @@ _HINTS = {
 }
 
 
-def is_exhaustion(error: OSError) -> bool:
+def is_exhaustion(error: Exception) -> bool:
     """Say whether the host ran out of something: that tells nothing about the file that was asked for."""
-    return error.errno in _EXHAUSTED
+    return isinstance(error, OSError) and error.errno in _EXHAUSTED
 
 
 def next_step(error: OSError) -> str:

@@ -150,12 +150,12 @@ class _Planner:
         if present == installed:
             # a mode that only the image has changed arrives; one that the admin has changed stays
             new_mode = file.mode != present.mode and present.mode in modes
-            version = replace(file, uid=present.uid, gid=present.gid)
+            version = _with_owner(file, present)
             return Change(
                 Action.REPLACE if new_mode else Action.LEAVE, file.path, present, version, installed
             )
         if present in ours:
-            version = replace(file, uid=present.uid, gid=present.gid)
+            version = _with_owner(file, present)
             if present.mode not in modes and present.kind is file.kind:
                 version = replace(version, mode=present.mode)
             return Change(Action.REPLACE, file.path, present, version, installed)

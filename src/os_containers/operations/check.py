@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from os_containers import scratch
-from os_containers.deployment import runtime_config
 from os_containers.deployment.container import Container, Deployment, all_containers, reinstall
 from os_containers.deployment.exports import FileKind
-from os_containers.errors import BrokenError, BusyError, OsContainersError
+from os_containers.deployment.soundness import lacks_unit, unusable_parts
+from os_containers.errors import BrokenError, BusyError
 from os_containers.events import Warned
-from os_containers.faults import is_exhaustion
 from os_containers.host import unit
 from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit_files import UnitFiles
@@ -126,31 +125,13 @@ def _check_no_container(container: Container, recover: str) -> Iterator[Problem]
 
 
 def _check_bundle(deployment: Deployment) -> Iterator[Problem]:
-    if not deployment.rootfs.is_dir():
-        yield Problem("I1", "the deployment has no rootfs", str(deployment.rootfs), REPAIR)
-    if deployment.record.installed and not deployment.host_files.is_dir():
-        what = "the deployment has not the files that it put on the host"
-        yield Problem("I1", what, str(deployment.host_files), REPAIR)
-    if _lacks_unit(deployment):
-        yield Problem("I1", "the deployment has no unit", str(deployment.unit), REPAIR)
-    try:
-        runtime_config.parse_config(deployment.config.read_bytes(), source="config.json")
-    except (OSError, OsContainersError) as error:
-        if isinstance(error, OSError) and is_exhaustion(error):
-            raise
-        said = error.strerror if isinstance(error, OSError) else error
-        yield Problem(
-            "I1", f"the runtime configuration cannot be used: {said}", str(deployment.config), REPAIR
-        )
-
-
-def _lacks_unit(deployment: Deployment) -> bool:
-    return deployment.record.has_service and not deployment.unit.is_file()
+    for path, what in unusable_parts(deployment):
+        yield Problem("I1", what, str(path), REPAIR)
 
 
 def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Problem]:
     """Yield the unit files on the host that are not those of the active deployment."""
-    if not deployment.record.has_service or _lacks_unit(deployment):
+    if not deployment.record.has_service or lacks_unit(deployment):
         return
     unit_files = UnitFiles.find(system.paths, deployment.container)
     expected = {

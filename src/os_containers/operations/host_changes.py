@@ -2,14 +2,16 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from os_containers.deployment.container import Container, Deployment, all_containers
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.record import InstalledFile, Record, dump_record
+from os_containers.deployment.soundness import lacks_unit
 from os_containers.errors import BrokenError, OsContainersError
+from os_containers.events import Warned
 from os_containers.host.hostfiles import HostPlan, plan_host_files
 from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit import directories_of
@@ -95,15 +97,35 @@ def check_units(
     """Raise an error, while nothing has changed, when a unit cannot be put in place or back there."""
     UnitFiles.find(system.paths, container.name).check_places()
     # what is damaged can still be uninstalled
-    if leaving and entering and leaving.record.has_service and not leaving.unit.is_file():
+    if leaving and entering and lacks_unit(leaving):
         raise BrokenError(f"{leaving.unit} is missing", hint="os-containers repair makes it anew")
 
 
-def install_recovery_unit(system: System) -> None:
-    """Let systemd recover at boot; before the first journal, so that none is ever without it.
+@contextlib.contextmanager
+def recoverable(system: System) -> Iterator[None]:
+    """Let systemd recover at boot, from before the first step of a change until after its last.
 
     Raises BusyError when the host lock is not to be had: better now than when the service is stopped.
     """
+    install_recovery_unit(system)
+    try:
+        yield
+    finally:
+        with told_only(system):
+            remove_recovery_unit(system)
+
+
+@contextlib.contextmanager
+def told_only(system: System) -> Iterator[None]:
+    """Let what fails here be no failure of the change: the next command tries it again."""
+    try:
+        yield
+    except (OsContainersError, OSError) as error:
+        system.on_event(Warned(f"{error}; the next command tries again to tidy up"))
+
+
+def install_recovery_unit(system: System) -> None:
+    """Put our unit in place, unless the host has one."""
     with system.host_locked():
         RecoveryUnit.find(system.paths).install(system.paths, system.environment, system.services)
 

@@ -14,7 +14,7 @@ from os_containers import scratch
 from os_containers.deployment.container import Container, Deployment, load_deployment
 from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
-from os_containers.operations.host_changes import remove_recovery_unit
+from os_containers.operations.host_changes import recoverable, remove_recovery_unit
 from os_containers.operations.journal import Journal
 from os_containers.operations.leftovers import known_names, remove_temporaries
 from os_containers.operations.retention import discard_unfinished
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 @contextlib.contextmanager
 def settled(system: System, repo: Repo, container: Container) -> Iterator[None]:
     """Be the only command that changes a container, and find nothing of an interrupted change."""
-    with system.locked(container):
+    with system.locked(container), recoverable(system):
         recover(system, repo, container, Start.WATCHED)
         yield
 

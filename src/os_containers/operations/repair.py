@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from os_containers import files
-from os_containers.deployment import runtime_config
 from os_containers.deployment.container import Container, Deployment, all_containers
+from os_containers.deployment.soundness import unusable_parts
 from os_containers.deployment.values import set_by_user
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
-from os_containers.faults import is_exhaustion
 from os_containers.host.runtime import find_runtime
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference, split_tag
@@ -127,12 +126,7 @@ def _mend_commit(system: System, repo: Repo, deployment: Deployment, options: Pr
 
 def _mend_bundle(system: System, repo: Repo, deployment: Deployment) -> None:
     """Make what is missing or unusable of a deployment anew, from its image and its values."""
-    parts = [deployment.rootfs, deployment.config]
-    if deployment.record.installed:
-        parts.append(deployment.host_files)
-    wanted = [path for path in parts if not _is_usable(path)]
-    if deployment.record.has_service and not deployment.unit.exists():
-        wanted.append(deployment.unit)
+    wanted = [path for path, _ in unusable_parts(deployment)]
     if not wanted:
         return
     with staging_directory(system, deployment.container) as scratch:
@@ -144,20 +138,6 @@ def _mend_bundle(system: System, repo: Repo, deployment: Deployment) -> None:
             (scratch.path / path.name).rename(path)
             system.tell(f"made {path} anew")
     files.fsync_directory(deployment.path)
-
-
-def _is_usable(path: Path) -> bool:
-    if path.name != "config.json":
-        return path.is_dir()
-    try:
-        runtime_config.parse_config(path.read_bytes(), source=str(path))
-    except OSError as error:
-        if is_exhaustion(error):
-            raise
-        return False
-    except OsContainersError:
-        return False
-    return True
 
 
 def _blueprint(system: System, repo: Repo, deployment: Deployment) -> Blueprint:

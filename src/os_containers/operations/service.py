@@ -29,15 +29,14 @@ def unit_state(system: System, container: Container) -> UnitState:
     return system.services.states([container.service]).get(container.service, UnitState())
 
 
-def service_state(system: System, container: Container) -> ServiceState:
-    """Return whether a container's service runs now, and whether it is enabled."""
-    state = unit_state(system, container)
-    return ServiceState(running=state.is_running, enabled=state.is_enabled)
+def state_to_keep(unit: UnitState) -> ServiceState:
+    """Return what a change keeps of a unit's state: whether it runs, and whether it is enabled."""
+    return ServiceState(running=unit.is_running, enabled=unit.is_enabled)
 
 
-def warn_of_failed(system: System, container: Container) -> None:
+def warn_of_failed(system: System, container: Container, unit: UnitState) -> None:
     """Say that a service will not be started since it is not running, when it should be."""
-    if unit_state(system, container).active == "failed":
+    if unit.active == "failed":
         command = system.services.shown("systemctl", "start", container.name)
         system.on_event(Warned(f"{container.service} has failed, so it is not started: {command}"))
 

@@ -25,6 +25,7 @@ from os_containers.host.prepared_files import (
 )
 from os_containers.host.writable import check_writable
 from os_containers.operations import host_changes, service
+from os_containers.operations.host_changes import told_only
 from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.leftovers import remove_temporaries
 from os_containers.operations.retention import discard, keep_only
@@ -80,7 +81,6 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
             check_writable(plan)
             host_changes.check_record(transition.leaving, transition.entering, plan)
             host_changes.check_units(system, transition.container, transition.leaving, transition.entering)
-            host_changes.install_recovery_unit(system)
             system.journals.write(transition.journal())
             prepared = waiting.enter_context(prepare_host_files(plan, transition.container.name))
         except BaseException:
@@ -96,13 +96,14 @@ def switch_deployment(
     """Go over from one deployment to another; enabled and running stay as the admin left them."""
     container = system.container(leaving.container)
     try:
-        before = service.service_state(system, container)
+        unit = service.unit_state(system, container)
     except BaseException:
         if is_fresh:
-            with _told_only(system):
+            with told_only(system):
                 discard(system, repo, container, entering.serial)
         raise
-    service.warn_of_failed(system, container)
+    service.warn_of_failed(system, container, unit)
+    before = service.state_to_keep(unit)
     # a container that had no service is as good as newly installed
     after = ServiceState(running=before.running, enabled=before.enabled or not leaving.record.has_service)
     carry_out(system, repo, Transition(operation, container, leaving, entering, before, after, is_fresh))
@@ -136,10 +137,10 @@ class _Attempt:
         except BaseException as error:
             self._go_back_because(error)
             raise
-        with _undisturbed(), _told_only(self.system):
+        with _undisturbed(), told_only(self.system):
             self.prepared.discard()
             _retain(self.system, self.repo, self.transition)
-            _close(self.system, self.transition)
+            self.system.journals.remove(self.transition.container.name)
 
     def go_back(self) -> None:
         system, container, leaving = self.system, self.transition.container, self.transition.leaving
@@ -228,21 +229,16 @@ def _plan(system: System, transition: Transition) -> HostPlan:
 
 
 def _remove_temporaries(system: System, container: Container, *, needed: Collection[str] = ()) -> None:
-    with _told_only(system):
+    with told_only(system):
         remove_temporaries(system, container, needed=needed)
 
 
 def _forget(system: System, repo: Repo, transition: Transition) -> None:
     """Leave nothing of a transition that did not come to be."""
-    with _told_only(system):
+    with told_only(system):
         if transition.is_fresh and transition.entering:
             discard(system, repo, transition.container, transition.entering.serial)
-        _close(system, transition)
-
-
-def _close(system: System, transition: Transition) -> None:
-    system.journals.remove(transition.container.name)
-    host_changes.remove_recovery_unit(system)
+        system.journals.remove(transition.container.name)
 
 
 def _retain(system: System, repo: Repo, transition: Transition) -> None:
@@ -253,15 +249,6 @@ def _retain(system: System, repo: Repo, transition: Transition) -> None:
 def _reloaded(deployment: Deployment | None) -> Deployment | None:
     """Return a deployment with its record as it is on disk now: it says what was put on the host."""
     return load_deployment(deployment.container, deployment.path) if deployment else None
-
-
-@contextlib.contextmanager
-def _told_only(system: System) -> Iterator[None]:
-    """Let what fails here be no failure of the change: the next command tries it again."""
-    try:
-        yield
-    except (OsContainersError, OSError) as error:
-        system.on_event(Warned(f"{error}; the next command tries again to tidy up"))
 
 
 @contextlib.contextmanager

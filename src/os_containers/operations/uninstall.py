@@ -8,10 +8,10 @@ from os_containers import files
 from os_containers.deployment.container import Container, Deployment, no_container
 from os_containers.errors import BrokenError, NotFoundError, OsContainersError
 from os_containers.events import Warned
-from os_containers.operations.host_changes import unrecorded_files
+from os_containers.operations.host_changes import recoverable, unrecorded_files
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.recover import recover
-from os_containers.operations.service import Start, service_state
+from os_containers.operations.service import Start, state_to_keep, unit_state
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, carry_out
 from os_containers.ostree.repo import Repo
@@ -27,7 +27,7 @@ def uninstall(system: System, name: str) -> None:
     if not was_interrupted:
         _check_there(container)
     repo = system.repo()
-    with system.locked(container):
+    with system.locked(container), recoverable(system):
         _recover_if_possible(system, repo, container)
         if was_interrupted and not container.exists():
             return  # that was the end of an uninstall
@@ -39,7 +39,7 @@ def uninstall(system: System, name: str) -> None:
             container=container,
             leaving=leaving,
             entering=None,
-            before=service_state(system, container),
+            before=state_to_keep(unit_state(system, container)),
             after=ServiceState(running=False, enabled=False),
         )
         unrecorded = [file.path for file in unrecorded_files(container)]

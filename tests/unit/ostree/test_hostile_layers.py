@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from images import RawImage, raw_image
+from images import raw_image
+from imports import import_raw
 from tars import END, gnu_long, header, padded, pax
 
 from os_containers import files
@@ -27,27 +28,11 @@ from os_containers.errors import ConflictError, ImageError, SystemFaultError
 from os_containers.events import Event, Warned
 from os_containers.image.limits import KiB, Limits, MiB
 from os_containers.ostree.checkout import checkout
-from os_containers.ostree.importer import import_image
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 from os_containers.paths import Mode
 
 SECRET = b"the host's own"
-
-
-def import_raw(
-    repo: Repo, image: RawImage, *, limits: Limits | None = None, events: list[Event] | None = None
-) -> StoredImage:
-    return import_image(
-        repo,
-        image.source,
-        manifest_digest=image.digest,
-        manifest_raw=image.manifest,
-        config_raw=image.config,
-        name="image",
-        limits=limits or Limits(),
-        on_event=(events if events is not None else []).append,
-    )
 
 
 @dataclass(frozen=True)

@@ -12,30 +12,15 @@ from typing import Any
 
 import pytest
 from images import FakeSource, RawImage, build_layer, raw_image
+from imports import import_raw
 
 from os_containers.errors import ImageError
-from os_containers.events import ignore
 from os_containers.image.limits import Limits, MiB
 from os_containers.image.manifest import Digest
-from os_containers.ostree.importer import import_image
 from os_containers.ostree.repo import Repo
-from os_containers.ostree.stored_image import StoredImage
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 TRAVERSAL = "sha256:../../../../etc/passwd"
-
-
-def import_raw(repo: Repo, image: RawImage, limits: Limits | None = None) -> StoredImage:
-    return import_image(
-        repo,
-        image.source,
-        manifest_digest=image.digest,
-        manifest_raw=image.manifest,
-        config_raw=image.config,
-        name="image",
-        limits=limits or Limits(),
-        on_event=ignore,
-    )
 
 
 def snapshot(repo: Repo) -> dict[str, bytes]:
@@ -211,8 +196,8 @@ def test_b12_limits_that_were_set_hold_for_an_import(repo: Repo, limits: str, be
     """One less is too little; an image that is here stays, whatever the limits become."""
     image = raw_image(build_layer({"/etc/config": "1", "/b": "2"}), build_layer({"/c": "3"}))
     with pytest.raises(ImageError):
-        import_raw(repo, image, Limits(**{limits: above}))  # type: ignore[arg-type]
-    stored = import_raw(repo, image, Limits(**{limits: below}))  # type: ignore[arg-type]
+        import_raw(repo, image, limits=Limits(**{limits: above}))  # type: ignore[arg-type]
+    stored = import_raw(repo, image, limits=Limits(**{limits: below}))  # type: ignore[arg-type]
     assert len(repo.image("image").layers()) == 2
     assert stored.image_config().os == "linux"
     repo.prune()

@@ -34,6 +34,8 @@ class BlobPipe(io.RawIOBase):
         on_early_end: Callable[[], None],
     ) -> None:
         self._descriptor = descriptor
+        # by which close() ends a read() that waits in another thread
+        self._closing = self._wake_up()
         # fewer and larger pieces; what is no pipe, or not allowed to a user, stays as it is
         with contextlib.suppress(OSError):
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
@@ -44,10 +46,17 @@ class BlobPipe(io.RawIOBase):
         self._on_early_end = on_early_end
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
-        # by which close() ends a read() that waits in another thread
-        self._closing = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._poll.register(self._closing, select.POLLIN)
         self._reading = threading.Lock()
+
+    def _wake_up(self) -> int:
+        try:
+            return os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        except OSError:
+            # python closes what was never made, too
+            os.close(self._descriptor)
+            super().close()
+            raise
 
     def readable(self) -> bool:
         return True

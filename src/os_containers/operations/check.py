@@ -3,6 +3,7 @@
 The numbers are those of docs/RELIABILITY.md.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -46,17 +47,37 @@ REPAIR = "os-containers repair mends it"
 
 
 def check(system: System, depth: Depth) -> list[Problem]:
-    """Return all problems; none means that everything promised holds. Nothing is changed."""
+    """Return all problems; none means that everything promised holds. Nothing is changed.
+
+    What others are changing meanwhile is told. Raises BusyError when that is all that there is to tell:
+    nobody knows then whether everything holds.
+    """
     if not system.paths.state.is_dir():
         return []
     repo = _find_repo(system)
     problems = [repo] if isinstance(repo, Problem) else []
-    problems += [one for name in known_names(system) for one in _check_alone(system, repo, name)]
+    busy: list[BusyError] = []
+    for name in known_names(system):
+        with _unless_busy(system, name, busy) as patient:
+            problems += _check_alone(patient, repo, name)
     problems += _check_ownership(system)
     problems += _check_abandoned(system)
     if repo and not isinstance(repo, Problem):
-        problems += _check_store(system, repo, depth)
+        with _unless_busy(system, "the store", busy) as patient:
+            problems += _check_store(patient, repo, depth)
+    if busy and not problems:
+        raise BusyError("nothing wrong was found, but not all could be looked at", hint=busy[0].hint)
     return problems
+
+
+@contextlib.contextmanager
+def _unless_busy(system: System, what: str, busy: list[BusyError]) -> Iterator[System]:
+    """Tell what somebody else is changing, and go on with the rest; who has waited once waits no more."""
+    try:
+        yield system.at_once() if busy else system
+    except BusyError as error:
+        system.on_event(Warned(f"{what} is not checked: {error.message}"))
+        busy.append(error)
 
 
 def _find_repo(system: System) -> "Repo | Problem | None":
@@ -75,12 +96,8 @@ def _find_repo(system: System) -> "Repo | Problem | None":
 def _check_alone(system: System, repo: Repo | Problem | None, name: str) -> list[Problem]:
     """Check a container while nobody changes it."""
     container = Container(name, system.paths.state)
-    try:
-        with system.locked(container):
-            return list(_check_container(system, repo, container))
-    except BusyError as error:
-        system.on_event(Warned(f"{container.name} is not checked: {error.message}"))
-        return []
+    with system.locked(container):
+        return list(_check_container(system, repo, container))
 
 
 def _check_container(system: System, repo: Repo | Problem | None, container: Container) -> Iterator[Problem]:

@@ -6,7 +6,6 @@ for no moment yet gives way to the one that is known to run.
 """
 
 import contextlib
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +21,6 @@ from os_containers.operations.service import Start
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, complete, go_back
 from os_containers.ostree.repo import Repo
-
-logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -44,7 +41,7 @@ def recover_named(system: System, name: str, how: Start) -> None:
 
 
 def recover_all(system: System, how: Start) -> None:
-    """Recover every container, but those that another command is at work on.
+    """Recover every container, but those that another command is at work on: these are told.
 
     Raises the first error, when all others have had their turn.
     """
@@ -67,7 +64,7 @@ def _recover_each(system: System, how: Start) -> list[OsContainersError | OSErro
             with system.at_once().locked(container):
                 recover(system, repo, container, how)
         except BusyError as error:
-            logger.debug("%s is left alone: %s", name, error.message)
+            system.on_event(Warned(f"{name} is left alone: {error.message}"))
         except (OsContainersError, OSError) as error:
             system.on_event(Warned(f"{name}: {error}"))
             failures.append(error)

@@ -2,13 +2,15 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from os_containers.errors import BrokenError
+from os_containers.errors import BrokenError, BusyError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import Depth, check
 from os_containers.operations.install import install
@@ -173,6 +175,35 @@ def test_check_of_nothing_makes_nothing(machine: "Machine") -> None:
     """Not even the state directory."""
     assert check(machine.system, Depth.CONTENT) == []
     assert not machine.paths.state.exists()
+
+
+def test_b88_what_was_not_looked_at_does_not_count_as_sound(machine: "Machine") -> None:
+    """Whoever monitors a host gets exit code 7 for it, no empty list; what is wrong elsewhere is found."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", name="other", settings={})
+    with machine.system.locked(machine.system.container("app")):
+        with pytest.raises(BusyError, match="not all could be looked at") as caught:
+            check(machine.system.at_once(), Depth.NAMES)
+        assert caught.value.hint == "wait for it to end, or give --lock-timeout"
+        assert any(one.startswith("app is not checked: process ") for one in machine.told())
+        (machine.paths.units / "other.service").unlink()
+        (problem,) = check(machine.system.at_once(), Depth.NAMES)
+    assert problem.where == str(machine.paths.units / "other.service")
+
+
+def test_b88_check_waits_once_for_who_prunes(machine: "Machine") -> None:
+    """Not once for each container; the store is named as well."""
+    machine.store("1")
+    for name in ("a", "b", "c"):
+        install(machine.system, "example.org/app", name=name, settings={})
+    before = time.monotonic()
+    with machine.system.store_locked(), pytest.raises(BusyError):
+        check(replace(machine.system, lock_timeout=0.5), Depth.CONTENT)
+    assert time.monotonic() - before < 1
+    assert [one.partition(":")[0] for one in machine.told()[-4:]] == [
+        *(f"{name} is not checked" for name in ("a", "b", "c", "the store")),
+    ]
 
 
 MENDED_ALONE = {"I5", "I11", "I12", "I16"}

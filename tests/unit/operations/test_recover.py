@@ -277,3 +277,11 @@ def test_i2_a_host_file_that_the_admin_had_removed_stays_so(machine: "Machine") 
     with pytest.raises(Exception, match="did not start"):
         update(machine.system, "app", settings={})
     assert machine.snapshot() == before
+
+
+def test_b88_recover_names_what_others_are_at_work_on(machine: "Machine") -> None:
+    """It waits for nobody, and the others have their turn."""
+    run_version_1(machine)
+    with machine.system.locked(container(machine)):
+        recover_all(machine.system, Start.WATCHED)
+    assert any(one.startswith("app is left alone: process ") for one in machine.told())

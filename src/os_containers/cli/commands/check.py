@@ -16,7 +16,8 @@ from os_containers.operations.check import check as check_all
 def check(invocation: Invocation, *, quick: bool, as_json: bool) -> int:
     """Say what is damaged, left over or half done: containers, host files, images; changes nothing.
 
-    The exit code is 10 when there is anything.
+    The exit code is 10 when there is anything, 7 when there is nothing but others are changing what was to be
+    looked at.
     """
     with invocation.system() as system:
         problems = check_all(system, Depth.NAMES if quick else Depth.CONTENT)

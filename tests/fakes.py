@@ -20,6 +20,8 @@ class FakeServices:
     active: set[str] = field(default_factory=set)
     enabled: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
+    # with what the processes of those that failed ended
+    status: int = 1
     foreign: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
@@ -68,6 +70,7 @@ class FakeServices:
         self._call(f"start {unit}")
         # one that does not start is tried again and again
         self.active.add(unit)
+        self.failed.discard(unit)
         if any(text in (self.units / unit).read_text() for text in self.broken):
             raise ProcessError(["systemctl", "start", unit], 1, "it does not start")
 
@@ -123,6 +126,7 @@ class FakeServices:
         return replace(
             UnitState(load="loaded", type="notify"),
             active=self._active(unit),
+            status=self.status if unit in self.failed else 0,
             sub="running" if unit in self.active else "dead",
             enabled="enabled" if unit in self.enabled else "disabled",
             needs_reload=unit in self.stale,

@@ -39,7 +39,8 @@ def journal(host: Host) -> str:
 def state(host: Host) -> dict[str, str]:
     """Return what the admin sees of the service."""
     shown = host.run(
-        "systemctl show --property=ActiveState,UnitFileState,ControlGroup,InvocationID,MainPID hello"
+        "systemctl show hello --property="
+        "ActiveState,SubState,NRestarts,UnitFileState,ControlGroup,InvocationID,MainPID"
     ).stdout
     return dict(line.split("=", 1) for line in shown.splitlines())
 
@@ -163,6 +164,48 @@ def test_b90_an_update_that_does_not_start_goes_back(host: Host, push_hello: Pus
     ]
     assert changed == []
     assert host.run(f"ls {STORE}/.deploy/hello").stdout.split() == ["1"]
+
+
+CRASHING = "#!/bin/sh\nsleep 0.1\nexit 3\n"
+UNIT = """\
+[Unit]
+StartLimitIntervalSec=0
+[Service]
+ExecStartPre={}
+ExecStart=$EXEC_START
+ExecStopPost=$EXEC_STOPPOST
+Restart={}
+RestartSec=100ms
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@pytest.mark.parametrize("restart", ["always", "no"])
+@pytest.mark.parametrize("newer", [SERVICE, CRASHING], ids=["mended", "not-mended"])
+def test_an_update_mends_a_service_that_has_failed(
+    host: Host, push_hello: Push, restart: str, newer: str
+) -> None:
+    """It is started although it did not run; when the newer one fails, too, the one from before is back."""
+    unit = {"/exports/service.template": UNIT.format("$EXEC_STARTPRE", restart)}
+    image = push_hello(HelloImage("1", files=unit, executables={"/bin/hello": CRASHING}), "hello:latest")
+    install(host, image)
+    host.run("systemctl start hello; sleep 1")
+    before = state(host)
+    assert before["SubState"] != "running" or before["NRestarts"] != "0"
+    push_hello(HelloImage("2", files=unit, executables={"/bin/hello": newer}), "hello:latest")
+    pull(host, image)
+    done = os_containers(host, "update hello", check=False)
+    is_mended = newer == SERVICE
+    assert done.returncode == (0 if is_mended else 9), done.stderr
+    assert host.read(f"{STORE}/hello/rootfs/version") == ("2" if is_mended else "1")
+    if is_mended:
+        assert (state(host)["SubState"], state(host)["NRestarts"]) == ("running", "0")
+    else:
+        assert "it had failed before, too" in done.stderr
+        host.run("sleep 0.5")
+        assert (state(host)["ActiveState"] == "failed") is (restart == "no")
+    assert host.run("os-containers check --json").stdout.strip() == "[]"
 
 
 def test_a_failed_install_leaves_nothing(host: Host, push_hello: Push) -> None:

@@ -21,10 +21,13 @@ _PROPERTIES = (
     "ActiveState",
     "SubState",
     "NRestarts",
+    "ExecMainStatus",
     "Type",
     "UnitFileState",
     "NeedDaemonReload",
 )
+# With what a program ends that was asked to: 128 + SIGHUP, SIGINT, SIGQUIT, SIGTERM; a failure to systemd.
+_ENDED = frozenset({129, 130, 131, 143})
 _FROWNED_UPON = re.compile("obsolete|deprecated|unsafe|legacy|please use|will be removed")
 _AUTHOR = "the image must be mended by its author"
 # systemd 257 names the bus: "Failed to connect to user scope bus via local transport: ..."
@@ -39,6 +42,7 @@ class UnitState:
     active: str = "inactive"
     sub: str = "dead"
     restarts: int = 0
+    status: int = 0
     type: str = "simple"
     enabled: str = ""
     needs_reload: bool = False
@@ -46,6 +50,11 @@ class UnitState:
     @property
     def is_running(self) -> bool:
         return self.active in {"active", "activating", "reloading"}
+
+    @property
+    def is_meant_to_run(self) -> bool:
+        """Tell whether it runs, or would if it had not failed: nobody has stopped it."""
+        return self.is_running or (self.active == "failed" and self.status not in _ENDED)
 
     @property
     def has_processes(self) -> bool:
@@ -248,6 +257,7 @@ def _state(block: Mapping[str, str]) -> UnitState:
         active=block.get("ActiveState", ""),
         sub=block.get("SubState", ""),
         restarts=int(block.get("NRestarts") or 0),
+        status=int(block.get("ExecMainStatus") or 0),
         type=block.get("Type", ""),
         enabled=block.get("UnitFileState", ""),
         needs_reload=block.get("NeedDaemonReload") == "yes",

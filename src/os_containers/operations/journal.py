@@ -24,10 +24,11 @@ SIZE_LIMIT = 16 << 20
 
 
 class ServiceState(msgspec.Struct, frozen=True):
-    """Whether a service runs, and whether it is started at boot."""
+    """Whether a service runs or is meant to, whether it is started at boot, and whether it has failed."""
 
     running: bool
     enabled: bool
+    failed: bool = False
 
 
 class Journal(msgspec.Struct, frozen=True, rename="kebab", kw_only=True):

@@ -30,15 +30,15 @@ def unit_state(system: System, container: Container) -> UnitState:
 
 
 def state_to_keep(unit: UnitState) -> ServiceState:
-    """Return what a change keeps of a unit's state: whether it runs, and whether it is enabled."""
-    return ServiceState(running=unit.is_running, enabled=unit.is_enabled)
+    """Return what a change keeps of a unit's state; one that failed is meant to run: nobody stopped it."""
+    return ServiceState(running=unit.is_meant_to_run, enabled=unit.is_enabled, failed=unit.has_failed)
 
 
-def warn_of_failed(system: System, container: Container, unit: UnitState) -> None:
-    """Say that a service will not be started since it is not running, when it should be."""
-    if unit.active == "failed":
+def warn_of_stopped(system: System, container: Container, unit: UnitState) -> None:
+    """Say that a service that reads as failed is not started, since somebody had stopped it."""
+    if unit.active == "failed" and not unit.is_meant_to_run:
         command = system.services.shown("systemctl", "start", container.name)
-        system.on_event(Warned(f"{container.service} has failed, so it is not started: {command}"))
+        system.on_event(Warned(f"{container.service} was stopped, so it is not started: {command}"))
 
 
 def stop(system: System, container: Container) -> None:
@@ -85,6 +85,16 @@ def start(system: System, container: Container, how: Start) -> None:
         raise _did_not_start(system, container, since) from error
     if not _stays_up(system, container):
         raise _did_not_start(system, container, since)
+
+
+def start_again(system: System, container: Container, how: Start, before: ServiceState) -> None:
+    """Start the service that ran before. One that had failed then may fail again, and that is only told."""
+    try:
+        start(system, container, how)
+    except ServiceError as error:
+        if not before.failed:
+            raise
+        system.on_event(Warned(f"{error}; it had failed before, too"))
 
 
 def _install_section(deployment: Deployment) -> tuple[str, ...]:

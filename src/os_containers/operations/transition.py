@@ -93,7 +93,10 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
 def switch_deployment(
     system: System, repo: Repo, operation: str, leaving: Deployment, entering: Deployment, *, is_fresh: bool
 ) -> None:
-    """Go over from one deployment to another; enabled and running stay as the admin left them."""
+    """Go over from one deployment to another; enabled and running stay as the admin left them.
+
+    A service that had failed is started: that is what many an update is for.
+    """
     container = system.container(leaving.container)
     try:
         unit = service.unit_state(system, container)
@@ -102,7 +105,7 @@ def switch_deployment(
             with told_only(system):
                 discard(system, repo, container, entering.serial)
         raise
-    service.warn_of_failed(system, container, unit)
+    service.warn_of_stopped(system, container, unit)
     before = service.state_to_keep(unit)
     # a container that had no service is as good as newly installed
     after = ServiceState(running=before.running, enabled=before.enabled or not leaving.record.has_service)
@@ -154,7 +157,7 @@ class _Attempt:
                 _remove_temporaries(system, container, needed=self.prepared.names())
                 self._restore()
             if leaving and leaving.record.has_service and self.transition.before.running:
-                service.start(system, container, self.how)
+                service.start_again(system, container, self.how, self.transition.before)
             self.prepared.discard()
             _forget(system, self.repo, self.transition)
 

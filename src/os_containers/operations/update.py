@@ -50,7 +50,7 @@ def update(
 ) -> Updated:
     """Return the container's deployment of the image now in the store (or of `rebase`).
 
-    Enabled and running stay as they were. Raises ServiceError when the
+    Enabled and running stay as they were; a service that had failed is started. Raises ServiceError when the
     new service does not start; the old one runs again then.
     """
     container = system.container(name)

@@ -58,6 +58,21 @@ def test_a_service_that_restarts_has_failed(state: UnitState, failed: bool) -> N
     assert state.has_failed is failed
 
 
+@pytest.mark.parametrize(
+    ("state", "meant"),
+    [
+        (UnitState(active="active", sub="running"), True),
+        (UnitState(active="activating", sub="auto-restart"), True),
+        (UnitState(active="failed", status=1), True),
+        (UnitState(active="failed", status=143), False),
+        (UnitState(active="inactive"), False),
+    ],
+)
+def test_a_service_that_failed_is_meant_to_run(state: UnitState, meant: bool) -> None:  # noqa: FBT001
+    """Unless it failed by ending as it was asked to, with 128 + SIGTERM."""
+    assert state.is_meant_to_run is meant
+
+
 def shim(directory: Path, name: str, script: str) -> None:
     directory.mkdir(exist_ok=True)
     (directory / name).write_text(f"#!/bin/sh\n{script}\n")

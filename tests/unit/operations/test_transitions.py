@@ -26,6 +26,7 @@ from os_containers.errors import (
 )
 from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.image.access import ProxyOptions
+from os_containers.operations.check import Depth, check
 from os_containers.operations.containers import list_containers
 from os_containers.operations.install import install
 from os_containers.operations.recover import recover_all
@@ -549,16 +550,47 @@ def test_a_damaged_deployment_is_not_left_before_one_can_go_back_to_it(machine: 
     assert update(machine.system, "app", settings={}).changed
 
 
-def test_a_service_that_had_failed_is_said_not_to_be_started(machine: "Machine") -> None:
-    """It does not run, and stays so: whoever rolls back because of that knows what to type."""
+def test_a_service_that_had_failed_is_started(machine: "Machine") -> None:
+    """Nobody stopped it: many an update, or a rollback, is made to mend it."""
     machine.store("1")
     install(machine.system, "example.org/app", settings={})
     machine.store("2")
-    update(machine.system, "app", settings={})
+    for change in (
+        lambda: update(machine.system, "app", settings={}),
+        lambda: rollback(machine.system, "app"),
+    ):
+        machine.services.active.clear()
+        machine.services.failed.add("app.service")
+        change()
+        assert machine.services.active == {"app.service"}
+
+
+def test_a_service_that_failed_at_being_stopped_is_not_started(machine: "Machine") -> None:
+    """To systemd 128 + SIGTERM is a failure; whoever stopped it knows what to type."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.store("2")
     machine.services.failed.add("app.service")
-    rollback(machine.system, "app")
-    assert "app.service has failed, so it is not started: systemctl start app" in machine.told()
+    machine.services.status = 143
+    update(machine.system, "app", settings={})
+    assert "app.service was stopped, so it is not started: systemctl start app" in machine.told()
     assert machine.services.active == set()
+
+
+def test_what_had_failed_need_not_run_after_the_way_back(machine: "Machine") -> None:
+    """The new version does not start, nor does the one from before: its state is back all the same."""
+    service = "[Service]\nExecStart=$EXEC_START\nEnvironment=V={}\n"
+    machine.store("1", exports={"service.template": service.format("worn")})
+    install(machine.system, "example.org/app", settings={})
+    machine.services.broken |= {"worn", "new"}
+    machine.services.failed.add("app.service")
+    machine.store("2", exports={"service.template": service.format("new")})
+    with pytest.raises(ServiceError, match="did not start"):
+        update(machine.system, "app", settings={})
+    assert machine.version() == "1"
+    said = "app.service did not start: the last words of app.service; it had failed before, too"
+    assert said in machine.told()
+    assert check(machine.system, Depth.NAMES) == []
 
 
 @as_root

@@ -15,6 +15,7 @@ from os_containers.deployment.soundness import lacks_unit, unusable_parts
 from os_containers.errors import BrokenError, BusyError
 from os_containers.events import Warned
 from os_containers.host import unit
+from os_containers.host.drift import Drift, drifted_files
 from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations.host_changes import is_recovery_unit_needed
@@ -44,6 +45,7 @@ class Depth(Enum):
 
 
 REPAIR = "os-containers repair mends it"
+PUT_BACK = "os-containers repair puts it back; a file of your own, an empty one too, stays in its place"
 
 
 def check(system: System, depth: Depth) -> list[Problem]:
@@ -112,6 +114,7 @@ def _check_container(system: System, repo: Repo | Problem | None, container: Con
         deployment = container.current()
         yield from _check_bundle(deployment)
         yield from unit_file_problems(system, deployment)
+        yield from _check_host_files(system, deployment)
         yield from _check_others(container, deployment)
         yield from _check_pins(repo, container)
     except BrokenError as error:
@@ -167,6 +170,20 @@ def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Probl
         if found not in texts:
             what = "this file of ours was changed" if path.exists() else "this file of ours is missing"
             yield Problem("I2", what, str(path), REPAIR)
+
+
+def _check_host_files(system: System, deployment: Deployment) -> Iterator[Problem]:
+    """Yield the host files that are gone or cannot be replaced; an edited one is only told."""
+    name = deployment.container
+    for path, drift in drifted_files(deployment.record.installed):
+        match drift:
+            case Drift.MISSING:
+                yield Problem("I5", f"this host file of {name} is missing", path, PUT_BACK)
+            case Drift.IN_THE_WAY:
+                what = f"this is in the way of a host file of {name}"
+                yield Problem("I5", what, path, "move it away, then: os-containers repair")
+            case Drift.CHANGED:
+                system.tell(f"{path} of {name} was changed by somebody: that stays")
 
 
 def _check_others(container: Container, current: Deployment) -> Iterator[Problem]:

@@ -15,12 +15,13 @@ from os_containers.deployment.soundness import unusable_parts
 from os_containers.deployment.values import set_by_user
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
+from os_containers.host.drift import Drift, drifted_files
 from os_containers.host.runtime import find_runtime
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference, split_tag
 from os_containers.operations.build import Blueprint, build
 from os_containers.operations.check import Depth, Problem, check, unit_file_problems
-from os_containers.operations.host_changes import change_unit_files, install_recovery_unit
+from os_containers.operations.host_changes import change_unit_files, install_recovery_unit, put_back
 from os_containers.operations.leftovers import known_names
 from os_containers.operations.prune import remove_orphans
 from os_containers.operations.pull import pull
@@ -90,9 +91,19 @@ def _mend_container(system: System, repo: Repo, container: Container, options: P
             _mend_rootfs(system, repo, deployment)
     current = container.current()
     _remove_unreadable(system, repo, container, current)
+    _mend_host_files(system, container, current)
     if any(unit_file_problems(system, current)):
         with system.host_locked():
             change_unit_files(system, container, current)
+
+
+def _mend_host_files(system: System, container: Container, current: Deployment) -> None:
+    """Put back the host files that are missing; what somebody has changed stays."""
+    drifted = drifted_files(current.record.installed)
+    missing = {path for path, drift in drifted if drift is Drift.MISSING}
+    if missing:
+        with system.host_locked():
+            put_back(system, container, current, missing)
 
 
 def _remove_unreadable(system: System, repo: Repo, container: Container, current: Deployment) -> None:

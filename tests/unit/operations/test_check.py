@@ -274,6 +274,63 @@ def test_the_host_files_of_a_deployment_are_rendered_again(machine: "Machine") -
     assert rendered.read_text() == "1"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_i5_host_files_that_are_gone_are_named_and_put_back(machine: "Machine") -> None:
+    """With the directories they were in; what else the image brought and somebody has changed stays."""
+    names = ("kept", "edited", "d/e/gone")
+    machine.host_file("edited").write_text("there before")
+    machine.store("1", exports={machine.exported(name): name for name in names})
+    install(machine.system, "example.org/app", settings={})
+    machine.host_file("edited").unlink()
+    machine.host_file("kept").write_text("by hand")
+    shutil.rmtree(machine.host_file("d"))
+    found = {one.where: one for one in check(machine.system, Depth.NAMES)}
+    gone = str(machine.host_file("d/e/gone"))
+    assert found.keys() == {gone, *map(str, (machine.host_file("d"), machine.host_file("d/e")))}
+    assert (found[gone].invariant, found[gone].what) == ("I5", "this host file of app is missing")
+    assert repair(machine.system, ProxyOptions()) == []
+    assert machine.host_file("d/e/gone").read_text() == "d/e/gone"
+    assert machine.host_file("kept").read_text() == "by hand"
+    # that one was never ours
+    assert not machine.host_file("edited").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_i8_an_edited_host_file_is_no_problem_but_told(machine: "Machine") -> None:
+    """It is its editor's; what would stop an update is one."""
+    machine.store("1", exports={machine.exported(name): "1" for name in ("edited", "blocked")})
+    install(machine.system, "example.org/app", settings={})
+    machine.host_file("edited").write_text("by hand")
+    assert check(machine.system, Depth.NAMES) == []
+    said = f"{machine.host_file('edited')} of app was changed by somebody: that stays"
+    assert said in machine.told()
+    replace_by_directory(machine.host_file("blocked"))
+    (problem,) = check(machine.system, Depth.NAMES)
+    assert (problem.invariant, problem.where) == ("I5", str(machine.host_file("blocked")))
+    assert problem.hint == "move it away, then: os-containers repair"
+    machine.host_file("blocked").rmdir()
+    assert repair(machine.system, ProxyOptions()) == []
+    assert machine.host_file("blocked").read_text() == "1"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_i5_what_is_put_back_is_recorded_as_it_is_now(machine: "Machine") -> None:
+    """An edit was based on version 1; removed, and put back by repair, it is version 2."""
+    for version in ("1", "2"):
+        machine.store(version, exports={machine.exported("x"): version})
+        if version == "1":
+            install(machine.system, "example.org/app", settings={})
+            machine.host_file("x").write_text("by hand")
+    update(machine.system, "app", settings={})
+    machine.host_file("x").unlink()
+    machine.host_file("x.os-containers-new").unlink()
+    assert repair(machine.system, ProxyOptions()) == []
+    assert machine.host_file("x").read_text() == "2"
+    assert not machine.host_file("x.os-containers-new").exists()
+    uninstall(machine.system, "app")
+    assert list(machine.host_file("").iterdir()) == []
+
+
 def test_b96_what_runs_without_its_symlink_is_not_taken_for_a_leftover(machine: "Machine") -> None:
     """Neither recover nor prune takes the files away under it; repair finds its place again."""
     machine.store("1")

@@ -100,8 +100,7 @@ class PreparedFiles:
             case Action.KEEP_FOREIGN:
                 on_event(Warned(f"{path} was there before: kept, and not managed"))
             case Action.KEEP_CHANGED | Action.LET_GO:
-                if not present or present.kind is not FileKind.DIRECTORY:
-                    on_event(_kept(path))
+                on_event(_kept(path))
             case _:
                 pass
 

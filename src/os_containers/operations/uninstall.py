@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from os_containers import files
 from os_containers.deployment.container import Container, Deployment, no_container
+from os_containers.deployment.exports import FileKind
 from os_containers.errors import BrokenError, NotFoundError, OsContainersError
 from os_containers.events import Warned
 from os_containers.operations.host_changes import recoverable, unrecorded_files
@@ -42,7 +42,8 @@ def uninstall(system: System, name: str) -> None:
             before=state_to_keep(unit_state(system, container)),
             after=ServiceState(running=False, enabled=False),
         )
-        unrecorded = [file.path for file in unrecorded_files(container)]
+        brought = (one for one in unrecorded_files(container) if one.kind is not FileKind.DIRECTORY)
+        unrecorded = [one.path for one in brought]
         carry_out(system, repo, transition)
         _tell_left(system, leaving, unrecorded)
 
@@ -50,7 +51,7 @@ def uninstall(system: System, name: str) -> None:
 def _tell_left(system: System, leaving: Deployment | None, unrecorded: Iterable[str]) -> None:
     told = {file.path for file in leaving.record.installed} if leaving else set()
     for path in unrecorded:
-        if path not in told and os.path.lexists(path) and not Path(path).is_dir():
+        if path not in told and os.path.lexists(path):
             system.tell(f"kept {path}: no record tells any more whether it was there before")
 
 

@@ -53,6 +53,20 @@ def test_b68_not_even_with_the_same_content(host: "Host") -> None:
     assert host.files() == {"a": "same"}
 
 
+def test_b76_what_is_in_the_place_of_a_file_is_told_when_it_is_left_alone(host: "Host") -> None:
+    """A directory, too, with what is in it."""
+    plan = host.go((), {"a": "1", "b": "-> a"})
+    for name in ("a", "b"):
+        (host.root / name).unlink()
+        (host.root / name).mkdir()
+    (host.root / "a/data").touch()
+    host.go(plan.installed, {})
+    assert (host.root / "a/data").exists()
+    assert (host.root / "b").is_dir()
+    kept = [Step(f"kept /{name}: it was changed since it was installed") for name in ("b", "a")]
+    assert [event for event in host.events if event in kept] == kept
+
+
 def test_b76_an_edited_file_is_kept_and_the_new_version_put_beside_it(host: "Host") -> None:
     """Going back takes the version beside it away; uninstalling keeps the edit."""
     first = host.go((), {"a": "1"})

@@ -100,19 +100,23 @@ def is_there(name: str, directory_fd: int) -> bool:
     return True
 
 
-def find_files(top: Path) -> Iterator[Path]:
-    """Yield all files and symlinks beneath a directory, nothing without one.
+def entries_beneath(top: Path, *, levels: int) -> list[Path]:
+    """Return what is so many names beneath a directory, sorted, whatever it is; nothing without one.
 
-    Raises OSError for a directory that cannot be read, which Path.glob passes over as if it were empty.
+    What is no directory and comes earlier is returned, too. Raises OSError for a directory that cannot be
+    read, which Path.glob passes over as if it were empty.
     """
-    for directory, inner, names in os.walk(top, onerror=_raise_unless_missing):
-        links = (name for name in inner if Path(directory, name).is_symlink())
-        yield from (Path(directory, name) for name in (*names, *links))
+    found = _entries(top)
+    for _ in range(levels - 1):
+        found = [entry for one in found for entry in (_entries(one) if one.is_dir() else [one])]
+    return sorted(found)
 
 
-def _raise_unless_missing(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error
+def _entries(directory: Path) -> list[Path]:
+    try:
+        return list(directory.iterdir())
+    except FileNotFoundError:
+        return []
 
 
 def temporary_name(path: Path) -> Path:

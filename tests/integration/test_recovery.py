@@ -97,11 +97,29 @@ def test_b93_repair_fetches_what_is_damaged(host: Host, push_hello: Push) -> Non
     before = host.run("systemctl show --property=InvocationID hello").stdout
     host.run(f"printf rotten > {STORE}/hello/rootfs/version")
     assert [one["invariant"] for one in check(host)] == ["I10"]
+    done = host.run("os-containers repair", check=False)
+    # the registry speaks plain http
+    assert (done.returncode, "--tls-verify=false allows it" in done.stderr) == (10, True)
     assert "pulling" in host.run("os-containers repair --insecure").stderr
     assert check(host) == []
     assert host.read(f"{STORE}/hello/rootfs/version") == "1"
     assert host.run("systemctl show --property=InvocationID hello").stdout == before
     host.run(f"ostree fsck --quiet --repo={STORE}/.storage/repo")
+
+
+def test_b93_an_object_that_has_become_a_directory_is_fetched_again(host: Host, push_hello: Push) -> None:
+    """As after a repair of the file system by fsck; so is a ref."""
+    name = push_hello(image("1"), "hello:latest")
+    host.run(f"os-containers install --insecure --name hello {name}")
+    repo = f"{STORE}/.storage/repo"
+    found = host.run(f"find {repo}/objects -samefile {STORE}/hello/rootfs/version").stdout.strip()
+    pin = f"{repo}/refs/heads/os-containers/deploy/hello/1"
+    for path in (found, pin):
+        host.run(f"rm {path} && mkdir {path}")
+    assert [one["invariant"] for one in check(host)] == ["I11", "I10"]
+    host.run("os-containers repair --insecure")
+    assert check(host) == []
+    host.run(f"ostree fsck --quiet --repo={repo}")
 
 
 def test_repair_of_a_sound_host_changes_nothing(host: Host, push_hello: Push) -> None:

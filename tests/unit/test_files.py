@@ -167,12 +167,13 @@ def test_b94_a_directory_that_cannot_be_read_is_not_empty(tmp_path: Path) -> Non
     """Whoever removes what is not needed must see all that needs something."""
     (tmp_path / "inner/deeper").mkdir(parents=True)
     (tmp_path / "inner/deeper/file").touch()
-    (tmp_path / "inner/link").symlink_to(tmp_path)
-    found = {str(path.relative_to(tmp_path)) for path in files.find_files(tmp_path)}
-    assert found == {"inner/deeper/file", "inner/link"}
-    assert list(files.find_files(tmp_path / "missing")) == []
+    (tmp_path / "inner/link").symlink_to("nowhere")
+    (tmp_path / "early").touch()
+    found = [str(path.relative_to(tmp_path)) for path in files.entries_beneath(tmp_path, levels=2)]
+    assert found == ["early", "inner/deeper", "inner/link"]
+    assert files.entries_beneath(tmp_path / "missing", levels=2) == []
     with descriptors_left(0), pytest.raises(OSError, match="Too many open files"):
-        list(files.find_files(tmp_path))
+        files.entries_beneath(tmp_path, levels=1)
 
 
 def test_b82_a_file_that_nothing_is_wrong_with_is_a_plain_one(tmp_path: Path) -> None:

@@ -74,8 +74,19 @@ def _remove_damaged_objects(system: System, repo: Repo) -> None:
     """Remove what is not what its name says, so that it counts as missing and is fetched again."""
     with system.store_locked():
         for name in damaged_objects(repo.path, repo.mode):
-            Path(object_path(repo.path, name)).unlink()
-            system.tell(f"removed the damaged object {name}")
+            with _told(system):
+                _remove_object(Path(object_path(repo.path, name)))
+                system.tell(f"removed the damaged object {name}")
+
+
+def _remove_object(path: Path) -> None:
+    if not path.is_dir() or path.is_symlink():
+        path.unlink()
+    elif not files.remove_if_empty(path):
+        raise BrokenError(
+            f"{path} is a directory with something in it, and no object",
+            hint=f"move {path} away, then: os-containers repair",
+        )
 
 
 def _pull(system: System, image: str, options: ProxyOptions) -> StoredImage:

@@ -16,6 +16,7 @@ from pathlib import Path
 from os_containers import files
 from os_containers.errors import BrokenError
 
+_REPAIR = "os-containers repair mends it"
 _CHECKSUM = re.compile(rb"[0-9a-f]{64}\n?")
 
 
@@ -26,10 +27,10 @@ class RefFiles:
         self._heads = repo / "refs/heads"
         self._temporary = repo / "tmp"
 
-    def names(self, prefix: str) -> list[str]:
-        """Return the refs beneath prefix, sorted."""
-        found = (path for path in files.find_files(self._heads / prefix) if path.is_file())
-        return sorted(str(path.relative_to(self._heads)) for path in found)
+    def names(self, prefix: str, *, levels: int = 1) -> list[str]:
+        """Return the refs so many names beneath prefix, sorted; also one that has become something else."""
+        found = files.entries_beneath(self._heads / prefix, levels=levels)
+        return [str(path.relative_to(self._heads)) for path in found]
 
     def read(self, ref: str) -> str | None:
         """Return the commit that a ref names, None without such a ref; BrokenError when it names none."""
@@ -37,6 +38,8 @@ class RefFiles:
             line = (self._heads / ref).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except IsADirectoryError as error:
+            raise BrokenError(f"the ref {ref} is damaged: it is a directory", hint=_REPAIR) from error
         if not _CHECKSUM.fullmatch(line):
             raise BrokenError(f"the ref {ref} is damaged", hint="pull the image again")
         return line.decode().strip()
@@ -50,12 +53,14 @@ class RefFiles:
         for ref, commit in refs.items():
             path = self._heads / ref
             files.make_directory(path.parent)
+            _make_way(path)
             self._durable(commit).rename(path)
         self._sync_directories(refs)
 
     def remove(self, refs: Collection[str]) -> None:
         """Remove refs, durably; one that is not there is fine."""
         for ref in refs:
+            _make_way(self._heads / ref)
             (self._heads / ref).unlink(missing_ok=True)
         self._sync_directories(refs)
 
@@ -80,3 +85,12 @@ class RefFiles:
         for directory in {(self._heads / ref).parent for ref in refs}:
             if directory.exists():
                 files.fsync_directory(directory)
+
+
+def _make_way(path: Path) -> None:
+    """Remove a directory that has come where a ref belongs; what somebody has put into it is not lost."""
+    if path.is_dir() and not files.remove_if_empty(path):
+        raise BrokenError(
+            f"{path} is a directory with something in it, and no ref",
+            hint=f"move {path} away, then: os-containers repair",
+        )

@@ -128,7 +128,7 @@ class Repo:
 
     def pin_names(self) -> list[tuple[str, int]]:
         """Return container and serial of all pins; their commits are not looked at."""
-        return [refs.parse_pin(ref) for ref in self._refs.names(refs.PINS)]
+        return [refs.parse_pin(ref) for ref in self._refs.names(refs.PINS, levels=2)]
 
     def pinned(self, container: str) -> list[int]:
         """Return which deployments of a container are pinned; their commits are not looked at."""
@@ -136,7 +136,7 @@ class Repo:
 
     def pins(self) -> dict[tuple[str, int], str]:
         """Return the pinned commits by container and serial."""
-        return {refs.parse_pin(ref): self._commit_of(ref) for ref in self._refs.names(refs.PINS)}
+        return {refs.parse_pin(ref): self._commit_of(ref) for ref in self._refs.names(refs.PINS, levels=2)}
 
     def has_blob(self, digest: Digest) -> bool:
         """Tell whether a layer or image config is here: its ref, its commit and its topmost directory."""

@@ -25,7 +25,7 @@ _METADATA = frozenset({"commit", "dirmeta", "dirtree"})
 
 def damaged_objects(repo: Path, mode: Mode) -> Iterator[str]:
     """Yield the names of the objects, CHECKSUM.KIND, whose content is another one, or cannot be read."""
-    for path in sorted(files.find_files(repo / "objects")):
+    for path in files.entries_beneath(repo / "objects", levels=2):
         name = f"{path.parent.name}{path.name}"
         kind = name.partition(".")[2]
         if (kind in _METADATA or kind == "file") and _is_damaged(repo, mode, name):

@@ -133,6 +133,10 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("I9", "cannot open the repo", lambda m: shutil.rmtree(m.paths.repo / "objects")),
     ("I9", "the blob sha256:", lambda m: layer_ref(m).unlink()),
     ("I10", "does not match its checksum", damage_file),
+    ("I10", "does not match its checksum", lambda m: replace_by_directory(file_object(m))),
+    ("I9", "it is a directory", lambda m: replace_by_directory(ref(m, "example.org_2Fapp_3Alatest"))),
+    ("I9", "the blob sha256:", lambda m: replace_by_directory(layer_ref(m))),
+    ("I11", "is not pinned", lambda m: replace_by_directory(ref(m, "1"))),
     ("I11", "is not pinned", lambda m: ref(m, "1").unlink()),
     ("I12", "left this", lambda m: (m.paths.staging / "app-x").mkdir()),
     ("I13", "was interrupted", interrupted),
@@ -226,6 +230,24 @@ def test_repair_mends_without_the_registry(machine: "Machine", invariant: str, d
     if invariant != "I16":
         assert machine.snapshot() == before
         assert machine.version() == "1"
+
+
+def test_b94_what_somebody_put_into_a_directory_in_the_store_is_not_lost(machine: "Machine") -> None:
+    """Repair says what to move; other objects are mended meanwhile."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    pin = ref(machine, "1")
+    replace_by_directory(pin)
+    (pin / "data").touch()
+    (problem,) = repair(machine.system, ProxyOptions())
+    assert (problem.invariant, problem.what) == ("I11", "a deployment's commit is not pinned")
+    hint = f"move {pin} away, then: os-containers repair"
+    assert any(
+        one.endswith(f"{pin} is a directory with something in it, and no ref; {hint}")
+        for one in machine.told()
+    )
+    (pin / "data").unlink()
+    assert repair(machine.system, ProxyOptions()) == []
 
 
 def test_b98_a_damaged_journal_is_said_to_be_moved_away(machine: "Machine") -> None:

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from os_containers.errors import BusyError
+from os_containers.errors import BrokenError, BusyError
 
 # the standard library has no syncfs and no renameat2
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -27,6 +27,12 @@ _RENAME_EXCHANGE = 2
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 # So long that another name of 255 bytes still makes a path that Linux takes (4096 bytes with the NUL).
 _LONG_PATH = 3800
+
+
+def no_directory(path: Path) -> BrokenError:
+    """Return the error for what has come where one of our directories belongs, or one above it."""
+    there = next(one for one in (path, *path.parents) if os.path.lexists(one))
+    return BrokenError(f"{there} is no directory", hint=f"move {there} away, then try again")
 
 
 class NotPlainFileError(OSError):

@@ -69,6 +69,12 @@ class Paths:
         return self.state / ".locks"
 
     @property
+    def own_directories(self) -> tuple[Path, ...]:
+        """Return the directories that are ours alone, made when they are needed."""
+        work = (self.locks, self.journals, self.staging, self.trash)
+        return (self.state, self.deployments, *work, self.repo.parent)
+
+    @property
     def config_files(self) -> tuple[Path, ...]:
         """Return the files that may say how we work, each changing what those before it said."""
         own = self.config_directory / _CONFIG

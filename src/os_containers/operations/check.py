@@ -45,6 +45,7 @@ class Depth(Enum):
 
 
 REPAIR = "os-containers repair mends it"
+MOVE_AWAY = "move it away, then: os-containers repair"
 PUT_BACK = "os-containers repair puts it back; a file of your own, an empty one too, stays in its place"
 
 
@@ -54,8 +55,10 @@ def check(system: System, depth: Depth) -> list[Problem]:
     What others are changing meanwhile is told. Raises BusyError when that is all that there is to tell:
     nobody knows then whether everything holds.
     """
-    if not system.paths.state.is_dir():
-        return []
+    misplaced = system.misplaced()
+    if misplaced or not system.paths.state.is_dir():
+        # without these no lock can be had, so nothing else is looked at
+        return [Problem("I1", "this is no directory", str(path), MOVE_AWAY) for path in misplaced]
     repo = _find_repo(system)
     problems = [repo] if isinstance(repo, Problem) else []
     busy: list[BusyError] = []
@@ -134,7 +137,7 @@ def _check_journal(system: System, container: Container, recover: str) -> Iterat
 def _check_no_container(container: Container, recover: str) -> Iterator[Problem]:
     lost = container.lost()
     if container.link.exists():
-        hint = "move it away, then: os-containers repair" if lost else "move it away"
+        hint = MOVE_AWAY if lost else "move it away"
         yield Problem("I1", "this is no symlink to a deployment", str(container.link), hint)
     elif lost:
         what = f"the symlink is missing, which named deployment {lost.serial}"
@@ -162,7 +165,7 @@ def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Probl
     }
     in_the_way = unit_files.in_the_way()
     for path in in_the_way:
-        yield Problem("I2", "this is in the way", str(path), "move it away, then: os-containers repair")
+        yield Problem("I2", "this is in the way", str(path), MOVE_AWAY)
     for path, texts in expected.items():
         if in_the_way and (path in in_the_way or path.parent in in_the_way):
             continue
@@ -181,7 +184,7 @@ def _check_host_files(system: System, deployment: Deployment) -> Iterator[Proble
                 yield Problem("I5", f"this host file of {name} is missing", path, PUT_BACK)
             case Drift.IN_THE_WAY:
                 what = f"this is in the way of a host file of {name}"
-                yield Problem("I5", what, path, "move it away, then: os-containers repair")
+                yield Problem("I5", what, path, MOVE_AWAY)
             case Drift.CHANGED:
                 system.tell(f"{path} of {name} was changed by somebody: that stays")
 

@@ -5,7 +5,6 @@
 Parsing and dumping are pure.
 """
 
-import contextlib
 import hashlib
 import re
 from collections.abc import Iterator
@@ -122,8 +121,12 @@ class Journals:
             files.fsync_directory(self.directory)
 
     def _files(self) -> Iterator[Path]:
-        with contextlib.suppress(FileNotFoundError):
+        try:
             yield from (one for one in self.directory.iterdir() if re.fullmatch(r"[^.].*\.json", one.name))
+        except FileNotFoundError:
+            return
+        except NotADirectoryError as error:
+            raise files.no_directory(self.directory) from error
 
 
 def _way_out(path: Path) -> str:

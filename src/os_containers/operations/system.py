@@ -5,6 +5,7 @@ import functools
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from os_containers import events, files
@@ -111,7 +112,13 @@ class System:
         with lock:
             yield
 
+    def misplaced(self) -> list[Path]:
+        """Return what is no directory where one of ours belongs; nothing works before it is moved away."""
+        return [one for one in self.paths.own_directories if os.path.lexists(one) and not one.is_dir()]
+
     def _make_state(self) -> None:
+        for path in self.misplaced():
+            raise files.no_directory(path)
         for directory in (self.paths.state, self.paths.locks):
             files.make_directory(directory, mode=0o700)
         # setuid files of an image must be out of the reach of other users

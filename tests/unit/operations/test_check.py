@@ -210,6 +210,35 @@ def test_b88_check_waits_once_for_who_prunes(machine: "Machine") -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["", ".locks", ".journal", ".trash", ".staging", ".deploy", ".storage"])
+def test_b96_a_file_where_a_directory_of_ours_belongs_is_named(machine: "Machine", name: str) -> None:
+    """Every command says which one to move away; then all is well."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    path = machine.paths.state / name
+    path.mkdir(exist_ok=True)
+    path.rename(machine.root / "aside")
+    path.write_text("somebody's")
+    (problem,) = check(machine.system, Depth.NAMES)
+    assert (problem.what, problem.where) == ("this is no directory", str(path))
+    commands: tuple[Callable[[], object], ...] = (
+        lambda: install(machine.system, "example.org/app", name="other", settings={}),
+        lambda: uninstall(machine.system, "app"),
+        lambda: recover_named(machine.system, "app", Start.WATCHED),
+        lambda: repair(machine.system, ProxyOptions()),
+        lambda: prune(machine.system),
+    )
+    for command in commands:
+        with pytest.raises(BrokenError) as caught:
+            command()
+        said = (caught.value.message, caught.value.hint)
+        assert said == (f"{path} is no directory", f"move {path} away, then try again")
+    assert path.read_text() == "somebody's"
+    path.unlink()
+    (machine.root / "aside").rename(path)
+    assert check(machine.system, Depth.NAMES) == []
+
+
 MENDED_ALONE = {"I5", "I11", "I12", "I16"}
 MENDED_OFTEN = ("roll back", "runtime", "rootfs", "symlink", "point", "no unit", "of ours")
 REPAIRED = [

@@ -35,6 +35,11 @@ def next_step_in(said: str) -> str | None:
     return next((hint for number, hint in _HINTS.items() if said.endswith(os.strerror(number))), None)
 
 
+def in_words(error: BaseException) -> str:
+    """Return what an error says; of a system call the path and what the system answered, not its number."""
+    return system_fault(error).message if isinstance(error, OSError) else str(error)
+
+
 def system_fault(error: OSError, path: Path | None = None) -> SystemFaultError:
     """Return the error for what a system call answered, with the next step; path is what it was about."""
     where = path or error.filename

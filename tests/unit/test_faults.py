@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from os_containers.faults import is_exhaustion, next_step_in, system_fault
+from os_containers.faults import in_words, is_exhaustion, next_step_in, system_fault
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,14 @@ def test_a_fault_of_the_system_names_the_file_and_the_next_step(number: int, hin
     assert hint in (told.hint or "")
     assert system_fault(OSError(number, "said"), Path("/y")).message == "/y: said"
     assert next_step_in(f"opendir(objects): {os.strerror(number)}") in {told.hint, None}
+
+
+def test_what_an_error_says_has_no_number() -> None:
+    """People read the path and the reason, in a warning as in an error."""
+    error = IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), "/etc/x")
+    assert in_words(error) == "/etc/x: Is a directory"
+    assert in_words(OSError("said")) == "said"
+    assert in_words(ValueError("so")) == "so"
 
 
 def test_b82_running_out_tells_nothing_about_a_file() -> None:

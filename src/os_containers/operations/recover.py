@@ -13,6 +13,7 @@ from os_containers import scratch
 from os_containers.deployment.container import Container, Deployment, load_deployment
 from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
+from os_containers.faults import in_words
 from os_containers.operations.host_changes import recoverable, remove_recovery_unit
 from os_containers.operations.journal import Journal
 from os_containers.operations.leftovers import known_names, remove_temporaries
@@ -66,7 +67,7 @@ def _recover_each(system: System, how: Start) -> list[OsContainersError | OSErro
         except BusyError as error:
             system.on_event(Warned(f"{name} is left alone: {error.message}"))
         except (OsContainersError, OSError) as error:
-            system.on_event(Warned(f"{name}: {error}"))
+            system.on_event(Warned(f"{name}: {in_words(error)}"))
             failures.append(error)
     return failures
 

@@ -15,6 +15,7 @@ from os_containers.deployment.soundness import unusable_parts
 from os_containers.deployment.values import set_by_user
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
+from os_containers.faults import in_words, next_step
 from os_containers.host.drift import Drift, drifted_files
 from os_containers.host.runtime import find_runtime
 from os_containers.image.access import ProxyOptions
@@ -207,4 +208,4 @@ def _told(system: System) -> Iterator[None]:
     except OsContainersError as error:
         system.on_event(Warned(f"{error.message}; {error.hint}" if error.hint else error.message))
     except OSError as error:
-        system.on_event(Warned(str(error)))
+        system.on_event(Warned(f"{in_words(error)}; {next_step(error)}"))

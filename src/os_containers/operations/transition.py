@@ -16,6 +16,7 @@ import msgspec
 from os_containers.deployment.container import Container, Deployment, load_deployment, save_record
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
+from os_containers.faults import in_words
 from os_containers.host.hostfiles import HostPlan
 from os_containers.host.prepared_files import (
     PreparedFiles,
@@ -214,13 +215,13 @@ class _Attempt:
 
     def _go_back_because(self, cause: BaseException) -> None:
         name = self.transition.container.name
-        said = str(cause).rstrip(".") or "interrupted"
+        said = in_words(cause).rstrip(".") or "interrupted"
         self.system.on_event(Warned(f"{said}; going back to the state from before"))
         try:
             self.go_back()
         except (OsContainersError, OSError) as error:
             raise BrokenError(
-                f"{name}: {said}; and the way back failed: {error}",
+                f"{name}: {said}; and the way back failed: {in_words(error)}",
                 hint=f"mend what is named here, then: os-containers recover {name}",
             ) from error
 

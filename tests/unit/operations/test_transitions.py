@@ -1,5 +1,6 @@
 """Install, update, rollback, uninstall: the whole change, or none."""
 
+import errno
 import os
 import re
 import shutil
@@ -320,6 +321,22 @@ def test_b97_a_damaged_container_can_be_uninstalled(machine: "Machine") -> None:
     uninstall(machine.system, "app")
     assert machine.snapshot() == before
     assert machine.deployed() == []
+
+
+def test_i21_what_the_system_answered_is_told_in_words(machine: "Machine") -> None:
+    """By the warnings, too."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    machine.store("2")
+
+    def fail() -> None:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), "/etc/x")
+
+    machine.services.on_stop = fail
+    with pytest.raises(IsADirectoryError):
+        update(machine.system, "app", settings={})
+    assert "/etc/x: Is a directory; going back to the state from before" in machine.told()
 
 
 def test_a_failed_way_back_keeps_the_deployment_that_is_active(machine: "Machine") -> None:

@@ -121,3 +121,42 @@ def test_values_are_set_for_an_image_only(host: Host, push_hello: Push) -> None:
     assert "no value for GREETING" in failed.stderr
     host.run(f"os-containers install --set GREETING=hi --name hello {image}")
     assert host.run("os-containers run --set GREETING=x hello true", check=False).returncode == 2
+
+
+SLOW = """\
+[Service]
+ExecStartPre=/bin/sleep {}
+ExecStartPre=$EXEC_STARTPRE
+ExecStart=$EXEC_START
+ExecStop=$EXEC_STOP
+ExecStopPost=$EXEC_STOPPOST
+"""
+
+
+def test_a_service_that_is_only_starting_cannot_be_joined_yet(
+    host: Host, push_hello: Push, runtime: str
+) -> None:
+    """One line of fact says how far it is; a container that comes in a moment is waited for."""
+    for seconds in (60, 1):
+        unit = {"/exports/service.template": SLOW.format(seconds)}
+        name = push_hello(HelloImage("1", files=unit), "hello:slow")
+        host.run(f"os-containers install --insecure --runtime {runtime} --name hello {name}")
+        host.run("systemctl start --no-block hello; sleep 0.2")
+        done = host.run("os-containers run hello cat /version", check=False)
+        if seconds == 1:
+            assert (done.returncode, done.stdout) == (0, "1"), done.stderr
+        else:
+            assert done.returncode == 7
+            fact = f"hello.service is activating (start-pre), {runtime} runs nothing of it"
+            assert done.stderr.splitlines() == [
+                f"error: no command can join hello yet: {fact}",
+                "hint: systemctl status hello tells how far it is; try again when it runs, or stop it first",
+            ]
+        host.run("systemctl stop hello; os-containers uninstall hello; os-containers images delete " + name)
+
+
+def test_a_command_joins_right_after_the_start(host: Host, image: str, runtime: str) -> None:
+    """Systemd counts a service as active once its runtime was started."""
+    host.run(f"os-containers install --runtime {runtime} --name hello {image}")
+    for _ in range(3):
+        host.run("systemctl restart hello && os-containers run hello true")

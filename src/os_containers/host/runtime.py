@@ -10,6 +10,7 @@ from os_containers.errors import SystemFaultError
 
 PREFERRED = ("crun", "runc")
 _TIMEOUT = 10.0
+_RUNNING = re.compile(r'"status"\s*:\s*"running"')
 _VERSION = re.compile(r"runc version ([0-9]+)\.([0-9]+)\.([0-9]+)(?:[-~]?rc\.?([0-9]+))?")
 _FINAL = 1000  # a release comes after all its candidates
 # A container could write to the host through masked paths and /dev/console: CVE-2025-31133 and with it
@@ -68,6 +69,11 @@ class Runtime:
         By its options alone, crun would not give it the container's directory and noNewPrivileges.
         """
         return self._command("exec", "--process", str(process_file), container)
+
+    def is_running(self, container: str) -> bool:
+        """Tell whether the runtime has a container that a command can join."""
+        shown = process.run(self._command("state", container), check=False, timeout=_TIMEOUT)
+        return shown.returncode == 0 and _RUNNING.search(shown.stdout) is not None
 
     def warnings(self) -> list[str]:
         """Return what is known against this version of the runtime, nothing when it does not tell it."""

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from os_containers import files, process
 from os_containers.deployment import runtime_config
 from os_containers.deployment.container import Container, Deployment
 from os_containers.deployment.runtime_config import RuntimeConfig
-from os_containers.errors import UsageError
+from os_containers.errors import BusyError, UsageError
 from os_containers.host.runtime import Runtime, find_runtime
 from os_containers.host.unit import cgroup_path, default_slice, directories_of, slice_path
 from os_containers.host.unit_files import UnitFiles
@@ -24,6 +25,10 @@ from os_containers.operations.service import unit_state
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.scratch import Scratch
+
+# How long a service may need from being active to its container (seconds).
+STARTS_WITHIN = 2.0
+_STEP = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ def run(
     deployment = container.current()
     found = find_runtime(runtime, recorded=deployment.record.runtime, environment=system.environment)
     if unit_state(system, container).has_processes:
+        _wait_until_running(system, container, found)
         return _execute(system, found, deployment, command)
     return _run_beside(system, deployment, found, command)
 
@@ -114,6 +120,24 @@ def _run_in_image(
         config["root"]["path"] = str(bundle.path / "rootfs")
         with _directories_for(system, bundle.path / f"tmpfiles-{name}.conf", config):
             return _run_temporary(system, _Temporary(name, bundle, config, found), command)
+
+
+def _wait_until_running(system: System, container: Container, runtime: Runtime) -> None:
+    """Return when a command can join the container: a service counts as active before its runtime has begun.
+
+    Raises BusyError when that takes long.
+    """
+    deadline = time.monotonic() + STARTS_WITHIN
+    while not runtime.is_running(container.name):
+        unit = unit_state(system, container)
+        if not unit.has_processes or time.monotonic() >= deadline:
+            status = system.services.shown("systemctl", "status", container.name)
+            fact = f"{container.service} is {unit.active} ({unit.sub})"
+            raise BusyError(
+                f"no command can join {container.name} yet: {fact}, {runtime.path.name} runs nothing of it",
+                hint=f"{status} tells how far it is; try again when it runs, or stop it first",
+            )
+        time.sleep(_STEP)
 
 
 def _execute(system: System, runtime: Runtime, deployment: Deployment, command: Sequence[str]) -> int:

@@ -31,6 +31,7 @@ class FakeServices:
     stale: set[str] = field(default_factory=set)
     # a verb, and from which of its calls on it fails
     failing_from: tuple[str, int] | None = None
+    on_start: Callable[[], object] = bool
     on_stop: Callable[[], object] = bool
     on_verify: Callable[[], object] = bool
     calls: list[str] = field(default_factory=list)
@@ -68,6 +69,7 @@ class FakeServices:
 
     def start(self, unit: str) -> None:
         self._call(f"start {unit}")
+        self.on_start()
         # one that does not start is tried again and again
         self.active.add(unit)
         self.failed.discard(unit)

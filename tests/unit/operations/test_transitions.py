@@ -36,6 +36,7 @@ from os_containers.operations.rollback import rollback
 from os_containers.operations.service import Start
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import Source, update
+from os_containers.process import cannot_run
 
 if TYPE_CHECKING:
     from conftest import Machine
@@ -321,6 +322,27 @@ def test_b97_a_damaged_container_can_be_uninstalled(machine: "Machine") -> None:
     uninstall(machine.system, "app")
     assert machine.snapshot() == before
     assert machine.deployed() == []
+
+
+def test_b82_too_many_processes_are_no_fault_of_the_service(machine: "Machine") -> None:
+    """When systemctl itself cannot be started: exit code 8, and the version from before runs again."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    machine.store("2")
+    before = machine.snapshot()
+
+    def fail_once() -> None:
+        machine.services.on_start = bool
+        error = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        raise cannot_run("systemctl", error) from error
+
+    machine.services.on_start = fail_once
+    with pytest.raises(SystemFaultError, match="systemctl: Resource temporarily unavailable") as caught:
+        update(machine.system, "app", settings={})
+    assert caught.value.exit_code == 8
+    assert "ulimit -u" in (caught.value.hint or "")
+    assert (machine.version(), machine.snapshot()) == ("1", before)
 
 
 def test_i21_what_the_system_answered_is_told_in_words(machine: "Machine") -> None:

@@ -91,15 +91,20 @@ def load_deployment(container: str, path: Path) -> Deployment:
         if is_exhaustion(error):
             raise
         said = f"{info} cannot be read: {error.strerror}"
-        raise BrokenError(said, hint=reinstall(container)) from error
+        raise BrokenError(said, hint=repair_or_reinstall(container)) from error
     except BrokenError as error:
         said = f"{path}: {error.message}"
-        raise BrokenError(said, hint=error.hint or reinstall(container)) from error
+        raise BrokenError(said, hint=error.hint or repair_or_reinstall(container)) from error
 
 
 def reinstall(container: str) -> str:
     """Return what to do with a container that is damaged beyond repair."""
-    return f"os-containers uninstall {container}, then install it again; its data stay"
+    return f"os-containers uninstall {container}, then install it again with its --set values; its data stay"
+
+
+def repair_or_reinstall(container: str) -> str:
+    """Return what to do with a container that may be mended."""
+    return f"os-containers repair; if that does not help: {reinstall(container)}"
 
 
 def save_record(path: Path, record: Record) -> None:
@@ -160,7 +165,7 @@ class Container:
         if path.parent != self.directory or not path.name.isdecimal():
             raise BrokenError(
                 f"{self.link} does not point to a deployment of {self.name}: {target}",
-                hint=f"os-containers repair; if that does not help: {reinstall(self.name)}",
+                hint=repair_or_reinstall(self.name),
             )
         return load_deployment(self.name, path)
 

@@ -28,6 +28,7 @@ from os_containers.operations.prune import remove_orphans
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import recover_all
 from os_containers.operations.retention import discard
+from os_containers.operations.salvage import salvage
 from os_containers.operations.service import Start
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
@@ -96,6 +97,8 @@ def _pull(system: System, image: str, options: ProxyOptions) -> StoredImage:
 
 
 def _mend_container(system: System, repo: Repo, container: Container, options: ProxyOptions) -> None:
+    with _told(system):
+        salvage(system, repo, container)
     for deployment in container.readable():
         with _told(system):
             _mend_commit(system, repo, deployment, options)

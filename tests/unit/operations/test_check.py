@@ -382,6 +382,61 @@ def test_i5_what_is_put_back_is_recorded_as_it_is_now(machine: "Machine") -> Non
     assert list(machine.host_file("").iterdir()) == []
 
 
+def with_value(machine: "Machine", version: str) -> None:
+    """Store a version whose unit and host file have the value of A."""
+    exports: dict[str, str | bytes] = {
+        "service.template": "[Service]\nExecStart=$EXEC_START\nEnvironment=A=$A\n",
+        "manifest.json": '{"defaultValues": {"A": "default"}}',
+    }
+    if os.geteuid() == 0:
+        exports |= {machine.exported(name): version for name in ("both", f"only-{version}")}
+    machine.store(version, exports=exports)
+
+
+@pytest.mark.parametrize("damage", ["", "{"], ids=["missing", "garbage"])
+@pytest.mark.parametrize("settings", [{}, {"A": "new"}], ids=["the-same-values", "other-values"])
+def test_b97_a_damaged_record_is_made_anew_from_the_one_before(
+    machine: "Machine", damage: str, settings: dict[str, str]
+) -> None:
+    """Both ways are open again; that values were lost is said, unless those known make the same files."""
+    with_value(machine, "1")
+    install(machine.system, "example.org/app", settings={"A": "set"})
+    first = machine.snapshot()
+    with_value(machine, "2")
+    update(machine.system, "app", settings=settings)
+    second = machine.snapshot()
+    info = machine.paths.deployments / "app/2/info"
+    info.write_text(damage)
+    if not damage:
+        info.unlink()
+    (problem,) = check(machine.system, Depth.NAMES)
+    assert problem.hint.startswith("os-containers repair; if that does not help: os-containers uninstall app")
+    assert repair(machine.system, ProxyOptions()) == []
+    assert machine.snapshot() == second
+    lost = "the values set with it are lost for the next update, which needs them with --set"
+    assert any(lost in one for one in machine.told()) is bool(settings)
+    rollback(machine.system, "app")
+    if os.geteuid() == 0:
+        # nobody can tell whether that was there before
+        del second[str(machine.host_file("only-2"))]
+        machine.host_file("only-2").unlink()
+    assert (machine.version(), machine.snapshot()) == ("1", first)
+    rollback(machine.system, "app")
+    assert machine.version() == "2"
+    assert check(machine.system, Depth.NAMES) == []
+    assert (info.parent / "info.damaged").exists() is bool(damage)
+
+
+def test_b97_a_damaged_record_without_another_is_told(machine: "Machine") -> None:
+    """With what is lost; nothing is guessed."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    (deployment(machine) / "info").write_text("{")
+    (problem,) = repair(machine.system, ProxyOptions())
+    again = "os-containers uninstall app, then install it again with its --set values; its data stay"
+    assert problem.hint == f"os-containers repair; if that does not help: {again}"
+
+
 def test_b96_what_runs_without_its_symlink_is_not_taken_for_a_leftover(machine: "Machine") -> None:
     """Neither recover nor prune takes the files away under it; repair finds its place again."""
     machine.store("1")

@@ -1,0 +1,140 @@
+"""The record of the active deployment, made anew when it is damaged: without it nothing leads back or on.
+
+What it was made of, its pin says; values and host files are those of the deployment before it. The proof is
+that they make the same files again.
+"""
+
+import filecmp
+from dataclasses import replace
+from pathlib import Path
+
+from os_containers import files
+from os_containers.deployment.container import (
+    Container,
+    Deployment,
+    repair_or_reinstall,
+    save_record,
+)
+from os_containers.deployment.values import Values, set_by_user
+from os_containers.errors import BrokenError, OsContainersError
+from os_containers.events import Warned
+from os_containers.host.hostfiles import Action
+from os_containers.host.runtime import find_runtime
+from os_containers.operations import host_changes
+from os_containers.operations.build import Blueprint, build
+from os_containers.operations.stage import staging_directory
+from os_containers.operations.system import System
+from os_containers.ostree import refs
+from os_containers.ostree.repo import Repo
+
+
+def salvage(system: System, repo: Repo, container: Container) -> None:
+    """Make the record of the active deployment anew if it is damaged; what there was of it stays beside it.
+
+    Without another deployment nothing is done: nobody knows then which host files are ours.
+    """
+    active, previous = container.active_path(), _previous(container)
+    is_settled = not system.journals.path(container.name).exists()
+    if active and previous and is_settled and _is_damaged(container):
+        _make_anew(system, repo, active, previous)
+
+
+def _is_damaged(container: Container) -> bool:
+    try:
+        container.current()
+    except BrokenError as error:
+        # a record of a newer version has another way out
+        return container.lost() is None and error.hint == repair_or_reinstall(container.name)
+    return False
+
+
+def _previous(container: Container) -> Deployment | None:
+    others = [one for one in container.readable() if one.record.was_active]
+    return others[-1] if others else None
+
+
+def _make_anew(system: System, repo: Repo, path: Path, previous: Deployment) -> None:
+    name, serial = previous.container, int(path.name)
+    commit = repo.read_ref(refs.pin_ref(name, serial))
+    if commit is None:
+        raise BrokenError(
+            f"{path}: neither its record nor its pin says what it is made of",
+            hint=repair_or_reinstall(name),
+        )
+    image = next((one.name for one in repo.images() if one.commit == commit), previous.record.image)
+    record = replace(
+        previous.record,
+        serial=serial,
+        image=image,
+        digest=str(repo.stored_commit(image, commit).digest),
+        commit=commit,
+        created=(path / "config.json").stat().st_mtime,
+        has_service=(path / f"{name}.service").is_file(),
+    )
+    values = _proven_values(system, repo, Deployment(name, path, record))
+    deployment = _with_host_files(
+        system, Deployment(name, path, replace(record, values=values or record.values)), previous
+    )
+    _save(deployment)
+    _tell(system, deployment, previous, is_proven=values is not None)
+
+
+def _proven_values(system: System, repo: Repo, deployment: Deployment) -> Values | None:
+    """Return the values that make a deployment's files once more, None when those of its record do not."""
+    record = deployment.record
+    try:
+        with staging_directory(system, deployment.container) as scratch:
+            blueprint = Blueprint(
+                deployment.container,
+                deployment.path,
+                deployment.serial,
+                repo.stored_commit(record.image, record.commit),
+                find_runtime(None, recorded=record.runtime, environment=system.environment),
+                set_by_user(record.values),
+                previous=record.values,
+            )
+            built = build(system, repo, blueprint, scratch.path).record
+            return built.values if _is_same(scratch.path, deployment.path) else None
+    except OsContainersError:
+        return None  # as for a variable that only the lost values had
+
+
+def _is_same(built: Path, there: Path) -> bool:
+    """Tell whether all that was rendered is the same; the rootfs is the same commit's."""
+    rendered = [one.relative_to(built) for one in built.glob("*") if one.is_file()]
+    rendered += [one.relative_to(built) for one in (built / "host").rglob("*") if one.is_file()]
+    _, differing, missing = filecmp.cmpfiles(built, there, [str(one) for one in rendered], shallow=False)
+    return not differing and not missing
+
+
+def _with_host_files(system: System, deployment: Deployment, previous: Deployment) -> Deployment:
+    """Return a deployment whose record has the host files that are known to be ours."""
+    container = system.container(deployment.container)
+    plan = host_changes.plan(system, container, deployment, ours=[previous])
+    for change in plan.changes:
+        if change.action is Action.KEEP_FOREIGN:
+            system.on_event(Warned(f"{change.path} is not managed any more: it may have been there before"))
+    record = replace(deployment.record, installed=plan.installed)
+    return replace(deployment, record=record)
+
+
+def _save(deployment: Deployment) -> None:
+    info = deployment.path / "info"
+    if info.exists():
+        info.rename(_kept(deployment))
+    save_record(deployment.path, deployment.record)
+    files.fsync_directory(deployment.path)
+
+
+def _kept(deployment: Deployment) -> Path:
+    return deployment.path / "info.damaged"
+
+
+def _tell(system: System, deployment: Deployment, previous: Deployment, *, is_proven: bool) -> None:
+    name, kept = deployment.container, _kept(deployment)
+    fact = f"made the record of deployment {deployment.serial} of {name} anew from that of {previous.serial}"
+    if is_proven:
+        system.tell(f"{fact}: its values make the same files")
+        return
+    lost = "the values set with it are lost for the next update, which needs them with --set"
+    system.on_event(Warned(f"{fact}: {lost}; {kept} may tell"))

@@ -59,17 +59,17 @@ def check(system: System, depth: Depth) -> list[Problem]:
     if misplaced or not system.paths.state.is_dir():
         # without these no lock can be had, so nothing else is looked at
         return [Problem("I1", "this is no directory", str(path), MOVE_AWAY) for path in misplaced]
-    repo = _find_repo(system)
-    problems = [repo] if isinstance(repo, Problem) else []
+    store = _open_store(system)
+    problems = list(store.problems)
     busy: list[BusyError] = []
     for name in known_names(system):
         with _unless_busy(system, name, busy) as patient:
-            problems += _check_alone(patient, repo, name)
+            problems += _check_alone(patient, store, name)
     problems += _check_ownership(system)
     problems += _check_abandoned(system)
-    if repo and not isinstance(repo, Problem):
+    if store.repo:
         with _unless_busy(system, "the store", busy) as patient:
-            problems += _check_store(patient, repo, depth)
+            problems += _check_store(patient, store.repo, depth)
     if busy and not problems:
         raise BusyError("nothing wrong was found, but not all could be looked at", hint=busy[0].hint)
     return problems
@@ -85,27 +85,35 @@ def _unless_busy(system: System, what: str, busy: list[BusyError]) -> Iterator[S
         busy.append(error)
 
 
-def _find_repo(system: System) -> "Repo | Problem | None":
-    """Return the repo, None where there is none yet, or what is wrong with it as a whole."""
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """The repo, None where there is none yet or none to be opened; and what is wrong with it as a whole."""
+
+    repo: Repo | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def _open_store(system: System) -> _Store:
     path = system.paths.repo
     # opening it would make one
     if not (path / "config").exists():
         lost = any(path.glob("objects/*/*"))
-        return Problem("I9", "the repo has no config", str(path), without_repo(path)) if lost else None
+        no_config = Problem("I9", "the repo has no config", str(path), without_repo(path))
+        return _Store(problems=(no_config,) if lost else ())
     try:
-        return system.repo()
+        return _Store(system.repo())
     except BrokenError as error:
-        return Problem("I9", error.message, str(path), error.hint or without_repo(path))
+        return _Store(problems=(Problem("I9", error.message, str(path), error.hint or without_repo(path)),))
 
 
-def _check_alone(system: System, repo: Repo | Problem | None, name: str) -> list[Problem]:
+def _check_alone(system: System, store: _Store, name: str) -> list[Problem]:
     """Check a container while nobody changes it."""
     container = Container(name, system.paths.state)
     with system.locked(container):
-        return list(_check_container(system, repo, container))
+        return list(_check_container(system, store, container))
 
 
-def _check_container(system: System, repo: Repo | Problem | None, container: Container) -> Iterator[Problem]:
+def _check_container(system: System, store: _Store, container: Container) -> Iterator[Problem]:
     recover = f"os-containers recover {container.name}"
     yield from _check_journal(system, container, recover)
     for temporary in find_temporaries(system, container):
@@ -119,7 +127,7 @@ def _check_container(system: System, repo: Repo | Problem | None, container: Con
         yield from unit_file_problems(system, deployment)
         yield from _check_host_files(system, deployment)
         yield from _check_others(container, deployment)
-        yield from _check_pins(repo, container)
+        yield from _check_pins(store, container)
     except BrokenError as error:
         hint = REPAIR if container.lost() else error.hint or reinstall(container.name)
         yield Problem("I1", error.message, str(container.link), hint)
@@ -199,9 +207,10 @@ def _check_others(container: Container, current: Deployment) -> Iterator[Problem
             )
 
 
-def _check_pins(repo: Repo | Problem | None, container: Container) -> Iterator[Problem]:
-    if isinstance(repo, Problem):
+def _check_pins(store: _Store, container: Container) -> Iterator[Problem]:
+    if store.problems:
         return  # told already
+    repo = store.repo
     for deployment in container.readable():
         ref = refs.pin_ref(container.name, deployment.serial)
         if not repo or repo.read_ref(ref) != deployment.record.commit:

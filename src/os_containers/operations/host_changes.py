@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from os_containers import files
 from os_containers.deployment.container import Container, Deployment, all_containers
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import load_host_tree
@@ -148,14 +149,19 @@ def is_recovery_unit_needed(system: System) -> bool:
 
 
 def remove_directories(system: System, owner: Deployment, directories: Iterable[str]) -> None:
-    """Remove what tmpfiles.d made for us; what somebody has put something into stays, and data are told."""
+    """Remove what tmpfiles.d made for us; what somebody has put something into stays, and data are told.
+
+    Raises OSError when the host fails us: nothing would tell later that an empty directory is ours.
+    """
     state = owner.record.values.get("STATE_DIRECTORY")
     for path in sorted(directories, reverse=True):
         try:
             Path(path).rmdir()
         except FileNotFoundError:
             continue
-        except OSError:
+        except OSError as error:
+            if not files.is_kept(error):
+                raise
             if state and Path(path).is_relative_to(state.text):
                 system.tell(f"kept {path}: the data of {owner.container}")
 

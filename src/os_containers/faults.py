@@ -35,6 +35,12 @@ def next_step_in(said: str) -> str | None:
     return next((hint for number, hint in _HINTS.items() if said.endswith(os.strerror(number))), None)
 
 
+def tidied_later(error: Exception) -> str:
+    """Return the warning about what could not be tidied up: that is no failure of the change that left it."""
+    fact = system_fault(error).message if isinstance(error, OSError) else str(error)
+    return f"{fact}; the next command tries again to tidy up"
+
+
 def system_fault(error: OSError, path: Path | None = None) -> SystemFaultError:
     """Return the error for what a system call answered, with the next step; path is what it was about."""
     where = path or error.filename

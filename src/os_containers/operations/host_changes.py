@@ -13,6 +13,7 @@ from os_containers.deployment.record import InstalledFile, Record, dump_record
 from os_containers.deployment.soundness import lacks_unit
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
+from os_containers.faults import tidied_later
 from os_containers.host.hostfiles import HostPlan, plan_host_files
 from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit import directories_of
@@ -122,7 +123,7 @@ def told_only(system: System) -> Iterator[None]:
     try:
         yield
     except (OsContainersError, OSError) as error:
-        system.on_event(Warned(f"{error}; the next command tries again to tidy up"))
+        system.on_event(Warned(tidied_later(error)))
 
 
 def install_recovery_unit(system: System) -> None:

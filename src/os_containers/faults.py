@@ -40,6 +40,11 @@ def in_words(error: BaseException) -> str:
     return system_fault(error).message if isinstance(error, OSError) else str(error)
 
 
+def tidied_later(error: Exception) -> str:
+    """Return the warning about what could not be tidied up: that is no failure of the change that left it."""
+    return f"{in_words(error)}; the next command tries again to tidy up"
+
+
 def system_fault(error: OSError, path: Path | None = None) -> SystemFaultError:
     """Return the error for what a system call answered, with the next step; path is what it was about."""
     where = path or error.filename

@@ -25,6 +25,11 @@ _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 # what file systems answer that lack a way of renaming, and kernels that lack the call
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
+# what rmdir(2) answers for a directory that is not ours alone any more: something is in it, mounted on it, or
+# in its place, or somebody has taken our permission
+_NOT_OURS = frozenset({
+    errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR, errno.EACCES, errno.EPERM
+})  # fmt: skip
 # So long that another name of 255 bytes still makes a path that Linux takes (4096 bytes with the NUL).
 _LONG_PATH = 3800
 
@@ -174,6 +179,11 @@ def remove_if_empty(directory: Path) -> bool:
         return error.errno == errno.ENOENT
     fsync_directory(directory.parent)
     return True
+
+
+def is_kept(error: OSError) -> bool:
+    """Say whether a directory of the host could not be removed because somebody else needs it."""
+    return error.errno in _NOT_OURS
 
 
 def make_directory(directory: Path, *, mode: int = 0o755) -> list[Path]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from os_containers import files
 from os_containers.errors import BusyError
-from os_containers.faults import in_words
+from os_containers.faults import tidied_later
 
 logger = logging.getLogger(__name__)
 
@@ -92,9 +92,7 @@ def _told_only(directory: Path) -> Iterator[None]:
     try:
         yield
     except (BusyError, OSError) as error:
-        logger.warning(
-            "warning: %s is not tidied up: %s; the next command tries again", directory, in_words(error)
-        )
+        logger.warning("warning: %s: %s", directory, tidied_later(error))
 
 
 def _is_abandoned(one: Path) -> bool:

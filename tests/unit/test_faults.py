@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from os_containers.faults import in_words, is_exhaustion, next_step_in, system_fault
+from os_containers.errors import BusyError
+from os_containers.faults import in_words, is_exhaustion, next_step_in, system_fault, tidied_later
+from torture.inside.judge import TIDIES_LATER
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,9 @@ def test_b82_running_out_tells_nothing_about_a_file() -> None:
     assert is_exhaustion(OSError(errno.ENOMEM, ""))
     assert not is_exhaustion(OSError(errno.EIO, ""))
     assert next_step_in("nothing of the kind") is None
+
+
+@pytest.mark.parametrize("error", [BusyError("in use"), OSError(errno.EIO, "failing", "/x")])
+def test_what_is_tidied_up_later_is_told_in_the_words_that_the_torture_knows(error: Exception) -> None:
+    """With the fact, and the path of a system call."""
+    assert tidied_later(error) in {f"in use; {TIDIES_LATER}", f"/x: failing; {TIDIES_LATER}"}

@@ -13,7 +13,8 @@ from torture.inside.snapshot import REPO, Snapshot, difference
 # Two versions, each before and after, and what comes first.
 MOST_STATES = 8
 SETTLE_SECONDS = 10
-TIDIES_LATER = "the next command tries again"
+# as faults.tidied_later words it
+TIDIES_LATER = "the next command tries again to tidy up"
 
 
 class State(StrEnum):

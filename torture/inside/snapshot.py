@@ -20,7 +20,8 @@ STATE = Path("/var/lib/containers/atomic")
 REPO = STATE / ".storage/repo"
 UNITS = Path("/etc/systemd/system")
 TEMPORARY_PLACES = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - where to look
-RECOVERY_UNIT = "os-containers-recover.service"
+# the star, because Python 3.11 passes over a dangling link when it looks for a name without one
+RECOVERY_UNIT = "os-containers-recover.service*"
 TEMPORARY = ".os-containers-"
 # Characters of a file: in a message, and in a snapshot before it becomes a checksum.
 SHOWN, KEPT = 100, 8192

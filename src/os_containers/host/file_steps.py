@@ -109,9 +109,14 @@ def set_directory_mode(file: HostFile, name: str, directory_fd: int) -> None:
 
 def remove_directory(name: str, directory_fd: int) -> None:
     """Remove a directory if nobody has put something into it: then it is not only ours any more."""
-    with contextlib.suppress(OSError):
+    try:
         os.rmdir(name, dir_fd=directory_fd)
-        os.fsync(directory_fd)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if not files.is_kept(error):
+            raise
+    os.fsync(directory_fd)
 
 
 def _is_recorded(name: str, directory_fd: int, recorded: InstalledFile) -> bool:

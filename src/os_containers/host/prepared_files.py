@@ -17,7 +17,7 @@ from os_containers.deployment.host_tree import HostFile
 from os_containers.deployment.record import InstalledFile
 from os_containers.errors import ConflictError
 from os_containers.events import OnEvent, Step, Warned
-from os_containers.faults import in_words
+from os_containers.faults import tidied_later
 from os_containers.host import file_steps
 from os_containers.host.host_root import HostRoot
 from os_containers.host.hostfiles import Action, Change, HostPlan
@@ -116,7 +116,7 @@ class PreparedFiles:
                 try:
                     self._discard(path, place)
                 except OSError as error:
-                    logger.warning("warning: %s; the next command tries again to tidy up", in_words(error))
+                    logger.warning("warning: %s", tidied_later(error))
 
     def _discard(self, path: str, place: dict[str, _Waiting]) -> None:
         waiting = place.pop(path)

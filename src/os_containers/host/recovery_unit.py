@@ -6,6 +6,7 @@
 A package brings it in /usr/lib; where it does not, we put it beside the units of the containers.
 """
 
+import contextlib
 import glob
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,19 +35,25 @@ class RecoveryUnit:
         return cls(paths.units / RECOVERY_UNIT, wants / RECOVERY_UNIT)
 
     def install(self, paths: Paths, environment: Mapping[str, str], services: ServiceManager) -> None:
-        """Put the unit in place and enable it, unless the host has it, or the admin has disabled it."""
+        """Put the unit in place and enable it, unless the host has it, or the admin has disabled it.
+
+        One that cannot be put in place whole leaves nothing.
+        """
         self._remove_temporaries()
         text = render_recovery_unit(own_command(), paths, environment).encode()
         if self.path.is_symlink() or (self.path.exists() and self.path.read_bytes() == text):
             return
-        if not self.path.exists():
-            if any((directory / RECOVERY_UNIT).exists() for directory in services.unit_paths()):
-                return
-            # first: so whoever finds the unit without the link knows that somebody has disabled it
-            files.make_directory(self.link.parent)
-            files.symlink_atomic(self.link, str(self.path))
-        files.write_atomic(self.path, text)
-        services.reload()
+        with contextlib.ExitStack() as undo:
+            if not self.path.exists():
+                if any((directory / RECOVERY_UNIT).exists() for directory in services.unit_paths()):
+                    return
+                undo.callback(self.remove, services)
+                # first: so whoever finds the unit without the link knows that somebody has disabled it
+                files.make_directory(self.link.parent)
+                files.symlink_atomic(self.link, str(self.path))
+            files.write_atomic(self.path, text)
+            services.reload()
+            undo.pop_all()
 
     def remove(self, services: ServiceManager) -> None:
         """Take the unit away when it is ours."""

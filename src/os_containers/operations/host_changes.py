@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from os_containers import files
 from os_containers.deployment.container import Container, Deployment, all_containers, save_record
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import load_host_tree
@@ -13,7 +14,7 @@ from os_containers.deployment.record import InstalledFile, Record, dump_record
 from os_containers.deployment.soundness import lacks_unit
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
-from os_containers.faults import in_words
+from os_containers.faults import tidied_later
 from os_containers.host.hostfiles import Action, Change, HostPlan, plan_host_files
 from os_containers.host.prepared_files import apply_host_files, prepare_host_files
 from os_containers.host.recovery_unit import RecoveryUnit
@@ -145,7 +146,7 @@ def told_only(system: System) -> Iterator[None]:
     try:
         yield
     except (OsContainersError, OSError) as error:
-        system.on_event(Warned(f"{in_words(error)}; the next command tries again to tidy up"))
+        system.on_event(Warned(tidied_later(error)))
 
 
 def install_recovery_unit(system: System) -> None:
@@ -172,14 +173,19 @@ def is_recovery_unit_needed(system: System) -> bool:
 
 
 def remove_directories(system: System, owner: Deployment, directories: Iterable[str]) -> None:
-    """Remove what tmpfiles.d made for us; what somebody has put something into stays, and data are told."""
+    """Remove what tmpfiles.d made for us; what somebody has put something into stays, and data are told.
+
+    Raises OSError when the host fails us: nothing would tell later that an empty directory is ours.
+    """
     state = owner.record.values.get("STATE_DIRECTORY")
     for path in sorted(directories, reverse=True):
         try:
             Path(path).rmdir()
         except FileNotFoundError:
             continue
-        except OSError:
+        except OSError as error:
+            if not files.is_kept(error):
+                raise
             if state and Path(path).is_relative_to(state.text):
                 system.tell(f"kept {path}: the data of {owner.container}")
 

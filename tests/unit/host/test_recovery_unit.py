@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from fakes import FakeServices
 
+from os_containers.errors import ProcessError
 from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.paths import Paths
@@ -28,6 +29,14 @@ def test_it_is_put_in_place_enabled_and_told_once(paths: Paths) -> None:
     assert (paths.units / "default.target.wants" / RECOVERY_UNIT).readlink() == unit
     assert "WantedBy=default.target" in unit.read_text()
     assert install(paths).calls == []
+
+
+def test_b83_what_cannot_be_put_in_place_leaves_nothing(paths: Paths) -> None:
+    """Otherwise an install that failed would leave a unit without any container."""
+    services = FakeServices(paths.units, failing={"reload"})
+    with pytest.raises(ProcessError):
+        RecoveryUnit.find(paths).install(paths, {}, services)
+    assert list(paths.units.iterdir()) == []
 
 
 def test_one_of_a_package_is_enough(paths: Paths) -> None:

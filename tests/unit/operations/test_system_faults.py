@@ -16,6 +16,7 @@ from os_containers.operations.containers import list_containers
 from os_containers.operations.images import list_images
 from os_containers.operations.install import install
 from os_containers.operations.prune import prune
+from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
 
 if TYPE_CHECKING:
@@ -138,6 +139,25 @@ def test_b81_a_read_only_host_is_told_and_lists_work(disk: Disk, machine: "Machi
         assert [one.name for one in list_containers(machine.system)] == ["app"]
         assert list_images(machine.system) == images
     assert machine.snapshot() == before
+
+
+@as_root
+def test_b81_a_directory_that_cannot_be_removed_stops_an_uninstall(machine: "Machine") -> None:
+    """It is empty, so nobody's data; afterwards no record would tell that it is ours."""
+    machine.paths.state_directory.mkdir()
+    with small_disk(machine.paths.state_directory) as disk:
+        data = machine.paths.state_directory / "app"
+        machine.store("1", exports={"tmpfiles.template": "d $STATE_DIRECTORY/app 0700\n"})
+        install(machine.system, IMAGE, settings={})
+        data.mkdir()
+        before = machine.snapshot()
+        with disk.read_only():
+            error = told(lambda: uninstall(machine.system, "app"))
+        assert error
+        assert (error.exit_code, str(data) in error.message) == (8, True)
+        assert machine.snapshot() == before
+        uninstall(machine.system, "app")
+        assert not data.exists()
 
 
 @as_root

@@ -57,11 +57,16 @@ def sync_file_system(path: Path) -> None:
     """Make everything on the file system of path durable; one call for a whole tree (syncfs(2))."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if _libc.syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), os.fspath(path))
+        sync_file_system_of(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_file_system_of(descriptor: int) -> None:
+    """Do the same for the file system of an open file; OSError also for what was lost since it was opened."""
+    if _libc.syncfs(descriptor) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def rename_to_free_name(old: str, new: str, *, old_fd: int, new_fd: int) -> None:

@@ -105,7 +105,8 @@ def _sealed_block(block: bytes) -> bytes:
 @contextlib.contextmanager
 def _stage_directory() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as directory:
-        (Path(directory) / "tmp").mkdir()
+        for inner in ("objects", "tmp"):
+            (Path(directory) / inner).mkdir()
         yield Path(directory)
 
 

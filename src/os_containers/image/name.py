@@ -123,7 +123,7 @@ def _read_member(archive: Path, name: str) -> bytes:
     raise ImageError(f"{archive} is not an image archive: it has no {name}")
 
 
-def _bounded(content: Iterator[bytes], size: int) -> bytes:
+def _bounded(content: Iterator[memoryview], size: int) -> bytes:
     if size > DEFAULT_LIMITS.json_size:
         raise ImageError(f"its index is larger than {DEFAULT_LIMITS.json_size} bytes")
     return b"".join(content)

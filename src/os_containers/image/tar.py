@@ -91,7 +91,7 @@ class TarReader:
         if extended:
             raise ImageError("the layer ends with an extended header that belongs to nothing")
 
-    def content(self) -> Iterator[bytes]:
+    def content(self) -> Iterator[memoryview]:
         """Yield the content of the current file, in pieces that are valid as long as one likes."""
         while self._unread:
             yield self._take_some()
@@ -118,8 +118,9 @@ class TarReader:
         return block if len(block) == BLOCK else b""
 
     def _fill(self, wanted: int) -> None:
-        pieces = [self._buffer[self._position :]]
-        missing = wanted - len(pieces[0])
+        rest = self._buffer[self._position :]
+        pieces = [rest] if rest else []  # alone, the next piece is not copied
+        missing = wanted - len(rest)
         while missing > 0 and (piece := self._stream.read(_CHUNK)):
             pieces.append(piece)
             missing -= len(piece)
@@ -134,10 +135,11 @@ class TarReader:
             rest = self._stream.read(_CHUNK)
         self._buffer, self._position = b"", 0
 
-    def _take_some(self) -> bytes:
+    def _take_some(self) -> memoryview:
         if self._position == len(self._buffer):
             self._fill(1)
-        piece = self._buffer[self._position : self._position + self._unread]
+        # no copy: what is in the buffer never changes
+        piece = memoryview(self._buffer)[self._position : self._position + self._unread]
         if not piece:
             raise ImageError(f"the layer is truncated: {self._unread} bytes of a file are missing")
         self._position += len(piece)

@@ -9,8 +9,9 @@ and what has a final name is whole, however the machine stopped. A stage whose p
 by the next.
 """
 
-# Most of this runs once per file, where a Path costs more than the system call that it is for.
-# ruff: noqa: PTH103, PTH104, PTH108, PTH208
+# Most of this runs once per file, where a Path costs more than the system call that it is for, and a long
+# path a good part of it: so names are looked up from the stage and from repo/objects.
+# ruff: noqa: PTH208
 
 import contextlib
 import functools
@@ -22,11 +23,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from os_containers import files
 from os_containers.ostree.formats import SYMLINK_MODE, Attributes, format_of
-from os_containers.ostree.objects import ORDINARY, object_path
+from os_containers.ostree.objects import ORDINARY, path_in_objects
 from os_containers.ostree.tree import Directory
 from os_containers.ostree.variants import encode_dirmeta, encode_dirtree, encode_header
+from os_containers.ostree.write_behind import WriteBehind, write_behind
 from os_containers.paths import Mode
 from os_containers.scratch import Scratch, remove_abandoned, scratch_directory
 
@@ -39,13 +40,15 @@ _PREFIX = "os-containers-"
 class ObjectStage:
     """Takes objects; nothing is in the repo before publish()."""
 
-    def __init__(self, repo: Path, mode: Mode, directory: Path) -> None:
-        self.directory = directory
-        self._repo = repo
+    def __init__(self, mode: Mode, scratch: Scratch, objects: int, write_behind: WriteBehind) -> None:
+        self.directory = scratch.path
+        self._stage = scratch.descriptor
+        self._objects = objects
+        self._write_behind = write_behind
         self._format = format_of(mode)
         self._large_files = itertools.count()
 
-    def write_file(self, attributes: Attributes, chunks: Iterable[bytes]) -> str:
+    def write_file(self, attributes: Attributes, chunks: Iterable[bytes | memoryview]) -> str:
         """Write a regular file and return its checksum."""
         hasher = hashlib.sha256(_file_header(attributes))
         remaining = iter(chunks)
@@ -62,7 +65,7 @@ class ObjectStage:
         checksum = hashlib.sha256(header).hexdigest()
         if not self._has(f"{checksum}.file"):
             with contextlib.suppress(FileExistsError):
-                self._format.write_symlink(self._path(f"{checksum}.file"), target, attributes)
+                self._format.write_symlink(f"{self.directory}/{checksum}.file", target, attributes)
         return checksum
 
     def write_dirmeta(self, attributes: Attributes) -> str:
@@ -87,32 +90,35 @@ class ObjectStage:
 
     def publish(self) -> None:
         """Make the objects durable, then give them their final names."""
-        files.sync_file_system(self._repo)
-        names = os.listdir(self.directory)
+        self._write_behind.finish()
+        names = os.listdir(self._stage)
         for shard in {name[:2] for name in names}:
-            os.makedirs(f"{self._repo}/objects/{shard}", exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(shard, dir_fd=self._objects)
         for name in names:
-            os.rename(self._path(name), object_path(self._repo, name))
+            os.rename(name, path_in_objects(name), src_dir_fd=self._stage, dst_dir_fd=self._objects)
 
-    def _write_small(self, checksum: str, attributes: Attributes, content: bytes) -> str:
+    def _write_small(self, checksum: str, attributes: Attributes, content: bytes | memoryview) -> str:
         if not self._has(f"{checksum}.file"):
-            with contextlib.suppress(FileExistsError), _created(self._path(f"{checksum}.file")) as descriptor:
-                _write_all(descriptor, content)
+            with contextlib.suppress(FileExistsError), self._created(f"{checksum}.file") as descriptor:
+                self._write_all(descriptor, content)
                 self._format.finish_file(descriptor, attributes)
         return checksum
 
-    def _write_large(self, hasher: "_Hash", attributes: Attributes, chunks: Iterable[bytes]) -> str:
-        writing = self._path(f"writing-{next(self._large_files)}")
-        with _created(writing) as descriptor:
+    def _write_large(
+        self, hasher: "_Hash", attributes: Attributes, chunks: Iterable[bytes | memoryview]
+    ) -> str:
+        writing = f"writing-{next(self._large_files)}"
+        with self._created(writing) as descriptor:
             for chunk in chunks:
                 hasher.update(chunk)
-                _write_all(descriptor, chunk)
+                self._write_all(descriptor, chunk)
             self._format.finish_file(descriptor, attributes)
         checksum = hasher.hexdigest()
         if self._has(f"{checksum}.file"):
-            os.unlink(writing)
+            os.unlink(writing, dir_fd=self._stage)
         else:
-            os.rename(writing, self._path(f"{checksum}.file"))
+            os.rename(writing, f"{checksum}.file", src_dir_fd=self._stage, dst_dir_fd=self._stage)
         return checksum
 
     def _write_metadata(self, kind: str, content: bytes) -> str:
@@ -120,24 +126,37 @@ class ObjectStage:
         if not self._has(f"{checksum}.{kind}"):
             with (
                 contextlib.suppress(FileExistsError),
-                _created(self._path(f"{checksum}.{kind}")) as descriptor,
+                self._created(f"{checksum}.{kind}") as descriptor,
             ):
-                _write_all(descriptor, content)
+                self._write_all(descriptor, content)
                 os.fchmod(descriptor, 0o644)
         return checksum
 
     def _has(self, name: str) -> bool:
-        return os.path.lexists(object_path(self._repo, name))
+        return os.access(path_in_objects(name), os.F_OK, dir_fd=self._objects, follow_symlinks=False)
 
-    def _path(self, name: str) -> str:
-        return f"{self.directory}/{name}"
+    @contextlib.contextmanager
+    def _created(self, name: str) -> Iterator[int]:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(name, flags, 0o600, dir_fd=self._stage)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _write_all(self, descriptor: int, content: bytes | memoryview) -> None:
+        written = os.write(descriptor, content)
+        while written < len(content):
+            content = content[written:]
+            written = os.write(descriptor, content)
+        self._write_behind.written(len(content))
 
 
 @contextlib.contextmanager
 def object_stage(repo: Path, mode: Mode) -> Iterator[ObjectStage]:
     """Give a fresh stage and remove it in the end; what was not published is dropped."""
-    with repo_scratch(repo) as scratch:
-        yield ObjectStage(repo, mode, scratch.path)
+    with repo_scratch(repo) as scratch, _opened(repo / "objects") as objects, write_behind(repo) as behind:
+        yield ObjectStage(mode, scratch, objects, behind)
 
 
 def repo_scratch(repo: Path) -> contextlib.AbstractContextManager[Scratch]:
@@ -151,8 +170,8 @@ def remove_stale_stages(repo: Path) -> None:
 
 
 @contextlib.contextmanager
-def _created(path: str) -> Iterator[int]:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def _opened(directory: Path) -> Iterator[int]:
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield descriptor
     finally:
@@ -169,10 +188,3 @@ def _file_header(attributes: Attributes) -> bytes:
 @functools.lru_cache(maxsize=1000)
 def _plain_header(uid: int, gid: int, mode: int) -> bytes:
     return encode_header(uid, gid, mode, "", ())
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    written = os.write(descriptor, content)
-    while written < len(content):
-        content = content[written:]
-        written = os.write(descriptor, content)

@@ -26,7 +26,12 @@ IMPLIED_CHECKSUM = hashlib.sha256(IMPLIED).hexdigest()
 
 def object_path(repo: Path, name: str) -> str:
     """Return where the object CHECKSUM.KIND is, or would be."""
-    return f"{repo}/objects/{name[:2]}/{name[2:]}"
+    return f"{repo}/objects/{path_in_objects(name)}"
+
+
+def path_in_objects(name: str) -> str:
+    """Return the same as a path in repo/objects."""
+    return f"{name[:2]}/{name[2:]}"
 
 
 def has_tree(repo: Path, checksum: str) -> bool:

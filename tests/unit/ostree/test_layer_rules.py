@@ -232,7 +232,8 @@ def tar_of(layer: Layer) -> bytes:
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStage]:
     """Yield a stage that keeps every object, as a user's repo does: with owner and mode written down."""
     repo = tmp_path_factory.mktemp("repo")
-    (repo / "tmp").mkdir()
+    for inner in ("objects", "tmp"):
+        (repo / inner).mkdir()
     with object_stage(repo, Mode.USER) as stage:
         yield stage
 

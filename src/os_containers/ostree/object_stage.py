@@ -91,7 +91,8 @@ class ObjectStage:
     def publish(self) -> None:
         """Make the objects durable, then give them their final names."""
         self._write_behind.finish()
-        names = os.listdir(self._stage)
+        # by its path: btrfs shows through a descriptor only what was there when it was opened
+        names = os.listdir(self.directory)
         for shard in {name[:2] for name in names}:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(shard, dir_fd=self._objects)

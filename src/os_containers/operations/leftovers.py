@@ -45,7 +45,7 @@ def remove_temporaries(system: System, container: Container, *, needed: Collecti
 def _written_files(system: System, container: Container) -> Iterator[Path]:
     unit_files = UnitFiles.find(system.paths, container.name)
     yield from (unit_files.unit, unit_files.drop_in, unit_files.tmpfiles)
-    yield from (container.link, system.journals.path(container.name))
+    yield from (container.link, container.spare_link, system.journals.path(container.name))
     for serial in container.serials():
         yield container.deployment_path(serial) / "info"
 

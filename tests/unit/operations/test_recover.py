@@ -211,6 +211,7 @@ def test_i5_temporaries_of_a_killed_command_go(machine: "Machine") -> None:
     left = [
         machine.paths.units / ".os-containers-app.service@01",
         machine.paths.state / ".os-containers-app@02",
+        container(machine).directory / ".os-containers-.active@04",
         container(machine).deployment_path(1) / ".os-containers-info@03",
     ]
     for path in left:

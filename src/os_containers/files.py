@@ -124,8 +124,12 @@ def entries_beneath(top: Path, *, levels: int) -> list[Path]:
     """
     found = _entries(top)
     for _ in range(levels - 1):
-        found = [entry for one in found for entry in (_entries(one) if one.is_dir() else [one])]
+        found = [entry for one in found for entry in (_entries(one) if _is_own_directory(one) else [one])]
     return sorted(found)
+
+
+def _is_own_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _entries(directory: Path) -> list[Path]:

@@ -103,3 +103,5 @@ def _is_abandoned(one: Path) -> bool:
         return False
     except NotADirectoryError:
         return True
+    except FileNotFoundError:
+        return False  # its owner has just removed it

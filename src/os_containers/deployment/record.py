@@ -94,6 +94,10 @@ class _Info(msgspec.Struct, rename="kebab", omit_defaults=False):
     was_active: bool = True
 
 
+class NewerRecordError(BrokenError):
+    """A newer version of this program wrote the record: nothing is wrong with it."""
+
+
 _OURS = frozenset(key.encode_name for key in msgspec.structs.fields(_Info))
 
 
@@ -107,7 +111,7 @@ def parse_record(raw: bytes) -> Record:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BrokenError(f"info is not a deployment's record: {error}") from error
     if info.schema > SCHEMA:
-        raise BrokenError(
+        raise NewerRecordError(
             f"info has schema {info.schema}, this program knows {SCHEMA}", hint="update os-containers"
         )
     if not info.complete:

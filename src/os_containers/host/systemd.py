@@ -21,6 +21,7 @@ _PROPERTIES = (
     "ActiveState",
     "SubState",
     "NRestarts",
+    "ActiveEnterTimestampMonotonic",
     "ExecMainStatus",
     "Type",
     "UnitFileState",
@@ -28,6 +29,7 @@ _PROPERTIES = (
 )
 # With what a program ends that was asked to: 128 + SIGHUP, SIGINT, SIGQUIT, SIGTERM; a failure to systemd.
 _ENDED = frozenset({129, 130, 131, 143})
+_TRIED_AGAIN = frozenset({"auto-restart", "auto-restart-queued"})
 _FROWNED_UPON = re.compile("obsolete|deprecated|unsafe|legacy|please use|will be removed")
 _AUTHOR = "the image must be mended by its author"
 # systemd 257 names the bus: "Failed to connect to user scope bus via local transport: ..."
@@ -42,6 +44,8 @@ class UnitState:
     active: str = "inactive"
     sub: str = "dead"
     restarts: int = 0
+    # seconds on the clock of time.monotonic()
+    active_since: float = 0
     status: int = 0
     type: str = "simple"
     enabled: str = ""
@@ -59,15 +63,24 @@ class UnitState:
     @property
     def has_processes(self) -> bool:
         """Tell whether something runs: not so of a oneshot that is done, or a service to be tried again."""
-        return self.is_running and self.sub not in {"auto-restart", "auto-restart-queued", "exited"}
+        return self.is_running and self.sub not in _TRIED_AGAIN | {"exited"}
 
     @property
     def is_enabled(self) -> bool:
         return self.enabled in {"enabled", "enabled-runtime"}
 
     @property
+    def is_down(self) -> bool:
+        return self.active == "failed" or self.sub in _TRIED_AGAIN
+
+    @property
     def has_failed(self) -> bool:
-        return self.active == "failed" or self.sub == "auto-restart" or self.restarts > 0
+        """Tell whether it is down, or was since somebody started it."""
+        return self.is_down or self.restarts > 0
+
+    def has_failed_since(self, time: float) -> bool:
+        """Tell whether it is down, or has come back by itself since a time."""
+        return self.is_down or (self.restarts > 0 and self.active_since > time)
 
 
 class ServiceManager(Protocol):
@@ -257,6 +270,7 @@ def _state(block: Mapping[str, str]) -> UnitState:
         active=block.get("ActiveState", ""),
         sub=block.get("SubState", ""),
         restarts=int(block.get("NRestarts") or 0),
+        active_since=int(block.get("ActiveEnterTimestampMonotonic") or 0) / 1e6,
         status=int(block.get("ExecMainStatus") or 0),
         type=block.get("Type", ""),
         enabled=block.get("UnitFileState", ""),

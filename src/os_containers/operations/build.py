@@ -11,6 +11,7 @@ from pathlib import Path
 
 from os_containers.deployment import runtime_config, structure, template, values
 from os_containers.deployment.accounts import Account, find_account
+from os_containers.deployment.container import Deployment
 from os_containers.deployment.default_config import default_config, volume_directory
 from os_containers.deployment.exports import Exports, FileKind, load_exports
 from os_containers.deployment.host_tree import write_host_tree
@@ -23,7 +24,7 @@ from os_containers.errors import ImageError, OsContainersError, UsageError
 from os_containers.events import Warned
 from os_containers.host import unit
 from os_containers.host.host_policy import Permission
-from os_containers.host.runtime import Runtime
+from os_containers.host.runtime import Runtime, find_runtime
 from os_containers.image.manifest import ContainerConfig
 from os_containers.operations.system import System
 from os_containers.ostree.checkout import checkout
@@ -58,6 +59,20 @@ class Built:
 
     record: Record
     config: RuntimeConfig
+
+
+def blueprint_of(system: System, repo: Repo, deployment: Deployment) -> Blueprint:
+    """Return what makes a deployment once more, from its image and its values."""
+    record = deployment.record
+    return Blueprint(
+        name=deployment.container,
+        path=deployment.path,
+        serial=deployment.serial,
+        image=repo.stored_commit(record.image, record.commit),
+        runtime=find_runtime(None, recorded=record.runtime, environment=system.environment),
+        settings=values.set_by_user(record.values),
+        previous=record.values,
+    )
 
 
 def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> Built:

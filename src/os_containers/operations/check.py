@@ -12,7 +12,7 @@ from os_containers import scratch
 from os_containers.deployment.container import Container, Deployment, all_containers, reinstall
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.soundness import lacks_unit, unusable_parts
-from os_containers.errors import BrokenError, BusyError
+from os_containers.errors import BrokenError, BusyError, NotFoundError
 from os_containers.events import Warned
 from os_containers.host import unit
 from os_containers.host.drift import Drift, drifted_files
@@ -224,8 +224,8 @@ def _check_ownership(system: System) -> Iterator[Problem]:
     for container in all_containers(system.paths):
         try:
             installed = container.current().record.installed
-        except BrokenError:
-            continue  # told already
+        except (BrokenError, NotFoundError):
+            continue  # told already, or uninstalled meanwhile
         for file in installed:
             owner = owners.setdefault(file.path, container.name)
             if owner != container.name and file.kind is not FileKind.DIRECTORY:
@@ -257,9 +257,23 @@ def _check_store(system: System, repo: Repo, depth: Depth) -> Iterator[Problem]:
 
 def _check_orphaned_pins(system: System, repo: Repo) -> Iterator[Problem]:
     for name, serial in repo.pin_names():
-        if not Container(name, system.paths.state).deployment_path(serial).is_dir():
+        if _is_orphaned(system, Container(name, system.paths.state), serial):
             ref = refs.pin_ref(name, serial)
             yield Problem("I11", "a commit is pinned for a deployment that is not there", ref, REPAIR)
+    for ref in repo.stray_pins():
+        yield Problem("I11", "this is among the pins, and none", ref, MOVE_AWAY)
+
+
+def _is_orphaned(system: System, container: Container, serial: int) -> bool:
+    path = container.deployment_path(serial)
+    if path.is_dir():
+        return False
+    try:
+        # a change pins first: its deployment has its name when it is over
+        with system.at_once().locked(container):
+            return not path.is_dir()
+    except BusyError:
+        return False
 
 
 def _name(ref: str) -> str:

@@ -12,15 +12,13 @@ from pathlib import Path
 from os_containers import files
 from os_containers.deployment.container import Container, Deployment, all_containers
 from os_containers.deployment.soundness import unusable_parts
-from os_containers.deployment.values import set_by_user
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words, next_step
 from os_containers.host.drift import Drift, drifted_files
-from os_containers.host.runtime import find_runtime
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference, split_tag
-from os_containers.operations.build import Blueprint, build
+from os_containers.operations.build import blueprint_of, build
 from os_containers.operations.check import Depth, Problem, check, unit_file_problems
 from os_containers.operations.host_changes import change_unit_files, install_recovery_unit, put_back
 from os_containers.operations.leftovers import known_names
@@ -106,7 +104,8 @@ def _mend_container(system: System, repo: Repo, container: Container, options: P
             _mend_rootfs(system, repo, deployment)
     current = container.current()
     _remove_unreadable(system, repo, container, current)
-    _mend_host_files(system, container, current)
+    with _told(system):
+        _mend_host_files(system, container, current)
     if any(unit_file_problems(system, current)):
         with system.host_locked():
             change_unit_files(system, container, current)
@@ -156,7 +155,7 @@ def _mend_bundle(system: System, repo: Repo, deployment: Deployment) -> None:
     if not wanted:
         return
     with staging_directory(system, deployment.container) as scratch:
-        build(system, repo, _blueprint(system, repo, deployment), scratch.path)
+        build(system, repo, blueprint_of(system, repo, deployment), scratch.path)
         files.sync_file_system(scratch.path)
         for path in wanted:
             if path.is_dir():
@@ -164,19 +163,6 @@ def _mend_bundle(system: System, repo: Repo, deployment: Deployment) -> None:
             (scratch.path / path.name).rename(path)
             system.tell(f"made {path} anew")
     files.fsync_directory(deployment.path)
-
-
-def _blueprint(system: System, repo: Repo, deployment: Deployment) -> Blueprint:
-    record = deployment.record
-    return Blueprint(
-        name=deployment.container,
-        path=deployment.path,
-        serial=deployment.serial,
-        image=repo.stored_commit(record.image, record.commit),
-        runtime=find_runtime(None, recorded=record.runtime, environment=system.environment),
-        settings=set_by_user(record.values),
-        previous=record.values,
-    )
 
 
 def _mend_rootfs(system: System, repo: Repo, deployment: Deployment) -> None:

@@ -5,23 +5,18 @@ that they make the same files again.
 """
 
 import filecmp
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from os_containers import files
-from os_containers.deployment.container import (
-    Container,
-    Deployment,
-    repair_or_reinstall,
-    save_record,
-)
-from os_containers.deployment.values import Values, set_by_user
-from os_containers.errors import BrokenError, OsContainersError
+from os_containers.deployment.container import Container, Deployment, repair_or_reinstall, save_record
+from os_containers.deployment.record import SIZE_LIMIT, NewerRecordError, parse_record
+from os_containers.deployment.values import Values
+from os_containers.errors import BrokenError, ImageError, UsageError
 from os_containers.events import Warned
 from os_containers.host.hostfiles import Action
-from os_containers.host.runtime import find_runtime
 from os_containers.operations import host_changes
-from os_containers.operations.build import Blueprint, build
+from os_containers.operations.build import blueprint_of, build
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.ostree import refs
@@ -35,16 +30,21 @@ def salvage(system: System, repo: Repo, container: Container) -> None:
     """
     active, previous = container.active_path(), _previous(container)
     is_settled = not system.journals.path(container.name).exists()
-    if active and previous and is_settled and _is_damaged(container):
+    # a link that was bent leads to what is not ours
+    is_own = active in {container.deployment_path(serial) for serial in container.serials()}
+    if active and previous and is_settled and is_own and _has_lost_record(active):
         _make_anew(system, repo, active, previous)
 
 
-def _is_damaged(container: Container) -> bool:
+def _has_lost_record(deployment: Path) -> bool:
+    """Tell whether there is no record; one that only a newer version can read, or nobody now, is not lost."""
     try:
-        container.current()
+        with (deployment / "info").open("rb") as file:
+            parse_record(file.read(SIZE_LIMIT + 1))
+    except (FileNotFoundError, IsADirectoryError):
+        return True
     except BrokenError as error:
-        # a record of a newer version has another way out
-        return container.lost() is None and error.hint == repair_or_reinstall(container.name)
+        return not isinstance(error, NewerRecordError)
     return False
 
 
@@ -61,41 +61,48 @@ def _make_anew(system: System, repo: Repo, path: Path, previous: Deployment) -> 
             f"{path}: neither its record nor its pin says what it is made of",
             hint=repair_or_reinstall(name),
         )
-    image = next((one.name for one in repo.images() if one.commit == commit), previous.record.image)
+    image = _image_of(repo, commit, previous.record.image)
     record = replace(
         previous.record,
         serial=serial,
         image=image,
         digest=str(repo.stored_commit(image, commit).digest),
         commit=commit,
-        created=(path / "config.json").stat().st_mtime,
-        has_service=(path / f"{name}.service").is_file(),
+        created=path.stat().st_mtime,
     )
-    values = _proven_values(system, repo, Deployment(name, path, record))
-    deployment = _with_host_files(
-        system, Deployment(name, path, replace(record, values=values or record.values)), previous
-    )
+    again = _built_again(system, repo, Deployment(name, path, record))
+    if again:
+        values = again.values if again.is_same else record.values
+        record = replace(record, values=values, has_service=again.has_service)
+    deployment = _with_host_files(system, Deployment(name, path, record), previous)
     _save(deployment)
-    _tell(system, deployment, previous, is_proven=values is not None)
+    _tell(system, deployment, previous, is_proven=again is not None and again.is_same)
 
 
-def _proven_values(system: System, repo: Repo, deployment: Deployment) -> Values | None:
-    """Return the values that make a deployment's files once more, None when those of its record do not."""
-    record = deployment.record
+def _image_of(repo: Repo, commit: str, expected: str) -> str:
+    """Return the name of the image that a commit is, the expected one if it may be that."""
+    names = [one.name for one in repo.images() if one.commit == commit]
+    return expected if expected in names or not names else names[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """What came of making a deployment's files once more, and whether they are the same."""
+
+    values: Values
+    has_service: bool
+    is_same: bool
+
+
+def _built_again(system: System, repo: Repo, deployment: Deployment) -> _Again | None:
+    """Make the files of a deployment anew from the values in its record; None when these do not make any."""
     try:
         with staging_directory(system, deployment.container) as scratch:
-            blueprint = Blueprint(
-                deployment.container,
-                deployment.path,
-                deployment.serial,
-                repo.stored_commit(record.image, record.commit),
-                find_runtime(None, recorded=record.runtime, environment=system.environment),
-                set_by_user(record.values),
-                previous=record.values,
-            )
+            blueprint = blueprint_of(system, repo, deployment)
             built = build(system, repo, blueprint, scratch.path).record
-            return built.values if _is_same(scratch.path, deployment.path) else None
-    except OsContainersError:
+            is_same = _is_same(scratch.path, deployment.path)
+            return _Again(built.values, built.has_service, is_same)
+    except (ImageError, UsageError):
         return None  # as for a variable that only the lost values had
 
 
@@ -137,4 +144,5 @@ def _tell(system: System, deployment: Deployment, previous: Deployment, *, is_pr
         system.tell(f"{fact}: its values make the same files")
         return
     lost = "the values set with it are lost for the next update, which needs them with --set"
-    system.on_event(Warned(f"{fact}: {lost}; {kept} may tell"))
+    may_tell = f"; {kept} may tell" if kept.exists() else ""
+    system.on_event(Warned(f"{fact}: {lost}{may_tell}"))

@@ -15,6 +15,8 @@ from os_containers.operations.system import System
 # A service that does not notify counts as started once it is forked: how long it may fall over (seconds).
 SETTLE = 1.0
 _SETTLE_STEP = 0.1
+# Who has been up for so long (seconds) since it fell over is as good as one that never did.
+_STEADY = 60.0
 
 
 class Start(Enum):
@@ -30,8 +32,12 @@ def unit_state(system: System, container: Container) -> UnitState:
 
 
 def state_to_keep(unit: UnitState) -> ServiceState:
-    """Return what a change keeps of a unit's state; one that failed is meant to run: nobody stopped it."""
-    return ServiceState(running=unit.is_meant_to_run, enabled=unit.is_enabled, failed=unit.has_failed)
+    """Return what a change keeps of a unit's state; one that failed is meant to run: nobody stopped it.
+
+    One that crashes again and again may be up at this very moment.
+    """
+    failed = unit.has_failed_since(time.monotonic() - _STEADY)
+    return ServiceState(running=unit.is_meant_to_run, enabled=unit.is_enabled, failed=failed)
 
 
 def warn_of_stopped(system: System, container: Container, unit: UnitState) -> None:

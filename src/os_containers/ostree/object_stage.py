@@ -146,11 +146,11 @@ class ObjectStage:
             os.close(descriptor)
 
     def _write_all(self, descriptor: int, content: bytes | memoryview) -> None:
+        self._write_behind.written(len(content))
         written = os.write(descriptor, content)
         while written < len(content):
             content = content[written:]
             written = os.write(descriptor, content)
-        self._write_behind.written(len(content))
 
 
 @contextlib.contextmanager

@@ -72,7 +72,13 @@ def image_name(ref: str) -> str:
 
 def parse_pin(ref: str) -> tuple[str, int]:
     """Return container and serial of a pin; raises BrokenError when it is none."""
-    match = _PIN.fullmatch(ref)
-    if not match:
+    pin = find_pin(ref)
+    if not pin:
         raise BrokenError(f"not the pin of a deployment: {ref!a}")
-    return match[1], int(match[2])
+    return pin
+
+
+def find_pin(ref: str) -> tuple[str, int] | None:
+    """Return container and serial of a pin, None for another ref."""
+    match = _PIN.fullmatch(ref)
+    return (match[1], int(match[2])) if match else None

@@ -128,7 +128,12 @@ class Repo:
 
     def pin_names(self) -> list[tuple[str, int]]:
         """Return container and serial of all pins; their commits are not looked at."""
-        return [refs.parse_pin(ref) for ref in self._refs.names(refs.PINS, levels=2)]
+        found = map(refs.find_pin, self._refs.names(refs.PINS, levels=2))
+        return [pin for pin in found if pin]
+
+    def stray_pins(self) -> list[str]:
+        """Return what is among the pins, and none."""
+        return [ref for ref in self._refs.names(refs.PINS, levels=2) if not refs.find_pin(ref)]
 
     def pinned(self, container: str) -> list[int]:
         """Return which deployments of a container are pinned; their commits are not looked at."""

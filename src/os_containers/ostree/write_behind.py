@@ -55,8 +55,12 @@ class WriteBehind:
         self._wanted.set()
 
     def _work(self) -> None:
-        while self._wanted.wait() and not self._is_over:
+        while True:
+            self._wanted.wait()
+            # before looking: what is asked for from here on wakes us again
             self._wanted.clear()
+            if self._is_over:
+                return
             # finish() tells what went wrong
             with contextlib.suppress(OSError):
                 files.sync_file_system(self._directory)

@@ -59,6 +59,21 @@ def test_a_service_that_restarts_has_failed(state: UnitState, failed: bool) -> N
 
 
 @pytest.mark.parametrize(
+    ("state", "failed"),
+    [
+        (UnitState(active="active", sub="running", restarts=3, active_since=100.0), False),
+        (UnitState(active="active", sub="running", restarts=3, active_since=101.0), True),
+        (UnitState(active="active", sub="running", active_since=101.0), False),
+        (UnitState(active="failed", active_since=1.0), True),
+        (UnitState(active="activating", sub="auto-restart-queued", active_since=1.0), True),
+    ],
+)
+def test_a_service_that_came_back_long_ago_is_sound(state: UnitState, failed: bool) -> None:  # noqa: FBT001
+    """One that crashes again and again may be up at this moment."""
+    assert state.has_failed_since(100.0) is failed
+
+
+@pytest.mark.parametrize(
     ("state", "meant"),
     [
         (UnitState(active="active", sub="running"), True),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from os_containers.deployment.container import Container
 from os_containers.errors import BrokenError, BusyError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import Depth, check
@@ -435,6 +436,56 @@ def test_b97_a_damaged_record_without_another_is_told(machine: "Machine") -> Non
     (problem,) = repair(machine.system, ProxyOptions())
     again = "os-containers uninstall app, then install it again with its --set values; its data stay"
     assert problem.hint == f"os-containers repair; if that does not help: {again}"
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "elsewhere/17"])
+def test_b97_a_link_that_was_bent_is_no_damaged_record(machine: "Machine", target: str) -> None:
+    """What it leads to is not ours, and stays as it is."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.store("2")
+    update(machine.system, "app", settings={})
+    other = machine.paths.state / target
+    other.mkdir(parents=True)
+    (other / "info").write_text("theirs")
+    Container("app", machine.paths.state).spare_link.unlink()
+    relink(machine, target)
+    assert any(problem.invariant == "I1" for problem in repair(machine.system, ProxyOptions()))
+    assert [path.name for path in other.iterdir()] == ["info"]
+    assert (other / "info").read_text() == "theirs"
+
+
+def test_i11_a_pin_of_a_change_that_is_under_way_is_no_orphan(machine: "Machine") -> None:
+    """A change pins before its deployment has its name."""
+    machine.store("1")
+    repo = machine.system.repo()
+    repo.pin("app", 7, machine.system.repo().image("example.org/app:latest").commit)
+    with machine.system.locked(Container("app", machine.paths.state)):
+        assert check(machine.system, Depth.NAMES) == []
+    assert [problem.invariant for problem in check(machine.system, Depth.NAMES)] == ["I11"]
+
+
+def test_i11_a_directory_among_the_pins_hinders_nobody(machine: "Machine") -> None:
+    """It is named, and recovery goes on."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    (machine.paths.repo / "refs/heads/os-containers/deploy/app/x").mkdir()
+    (problem,) = check(machine.system, Depth.NAMES)
+    assert (problem.invariant, problem.where) == ("I11", "os-containers/deploy/app/x")
+    recover_all(machine.system, Start.QUEUED)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_i2_the_unit_is_mended_whatever_is_in_the_way_of_a_host_file(machine: "Machine") -> None:
+    """Each is told by itself."""
+    machine.store("1", exports={machine.exported("a"): "1", machine.exported("b"): "1"})
+    install(machine.system, "example.org/app", settings={})
+    machine.host_file("a").unlink()
+    replace_by_directory(machine.host_file("b"))
+    unit = machine.paths.units / "app.service"
+    unit.write_text("edited")
+    repair(machine.system, ProxyOptions())
+    assert unit.read_text() != "edited"
 
 
 def test_b96_what_runs_without_its_symlink_is_not_taken_for_a_leftover(machine: "Machine") -> None:

@@ -111,9 +111,10 @@ def remove_directory(name: str, directory_fd: int) -> None:
     """Remove a directory if nobody has put something into it: then it is not only ours any more."""
     try:
         os.rmdir(name, dir_fd=directory_fd)
-    except FileNotFoundError:
-        return
     except OSError as error:
+        # a read-only place answers that it is one, also when nothing is there
+        if not files.is_there(name, directory_fd):
+            return
         if not files.is_kept(error):
             raise
     os.fsync(directory_fd)

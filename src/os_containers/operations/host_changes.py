@@ -181,9 +181,10 @@ def remove_directories(system: System, owner: Deployment, directories: Iterable[
     for path in sorted(directories, reverse=True):
         try:
             Path(path).rmdir()
-        except FileNotFoundError:
-            continue
         except OSError as error:
+            # a read-only place answers that it is one, also when nothing is there
+            if not os.path.lexists(path):
+                continue
             if not files.is_kept(error):
                 raise
             if state and Path(path).is_relative_to(state.text):

@@ -46,9 +46,16 @@ class NotPlainFileError(OSError):
 
 def fsync_directory(directory: Path) -> None:
     """Make the names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened_directory(directory) as descriptor:
         os.fsync(descriptor)
+
+
+@contextlib.contextmanager
+def opened_directory(directory: Path, access: int = os.O_RDONLY) -> Iterator[int]:
+    """Give the descriptor of a directory; with O_PATH, one from which names are looked up and no more."""
+    descriptor = os.open(directory, access | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -10,7 +10,6 @@ repo that does not exist yet. Whoever waits here does so for moments only, so th
 import contextlib
 import fcntl
 import logging
-import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,12 +64,9 @@ def find_abandoned(parent: Path, prefix: str = "") -> list[Path]:
 @contextlib.contextmanager
 def locked_directory(directory: Path, flags: int = 0) -> Iterator[int]:
     """Hold a directory; with LOCK_NB, raise BlockingIOError when another process holds it."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with files.opened_directory(directory) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
         yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _remove_abandoned(parent: Path, prefix: str) -> None:

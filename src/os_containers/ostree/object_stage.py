@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from os_containers import files
 from os_containers.ostree.formats import SYMLINK_MODE, Attributes, format_of
 from os_containers.ostree.objects import ORDINARY, path_in_objects
 from os_containers.ostree.tree import Directory
@@ -156,7 +157,11 @@ class ObjectStage:
 @contextlib.contextmanager
 def object_stage(repo: Path, mode: Mode) -> Iterator[ObjectStage]:
     """Give a fresh stage and remove it in the end; what was not published is dropped."""
-    with repo_scratch(repo) as scratch, _opened(repo / "objects") as objects, write_behind(repo) as behind:
+    with (
+        repo_scratch(repo) as scratch,
+        files.opened_directory(repo / "objects", os.O_PATH) as objects,
+        write_behind(repo) as behind,
+    ):
         yield ObjectStage(mode, scratch, objects, behind)
 
 
@@ -168,15 +173,6 @@ def repo_scratch(repo: Path) -> contextlib.AbstractContextManager[Scratch]:
 def remove_stale_stages(repo: Path) -> None:
     """Free what imports that were killed left behind."""
     remove_abandoned(repo / "tmp", _PREFIX)
-
-
-@contextlib.contextmanager
-def _opened(directory: Path) -> Iterator[int]:
-    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _file_header(attributes: Attributes) -> bytes:

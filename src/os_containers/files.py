@@ -114,7 +114,7 @@ def _renameat2(old: str, new: str, old_fd: int, new_fd: int, flags: int) -> None
         raise OSError(number, os.strerror(number), new)
 
 
-def is_there(name: str, directory_fd: int) -> bool:
+def is_there(name: str, directory_fd: int | None = None) -> bool:
     """Say whether a directory has a name, be it of a dangling symlink."""
     try:
         os.lstat(name, dir_fd=directory_fd)
@@ -197,9 +197,21 @@ def remove_if_empty(directory: Path) -> bool:
     return True
 
 
-def is_kept(error: OSError) -> bool:
-    """Say whether a directory of the host could not be removed because somebody else needs it."""
-    return error.errno in _NOT_OURS
+def remove_unless_needed(directory: str, *, directory_fd: int | None = None) -> bool:
+    """Remove a directory of the host unless somebody else needs it; say whether it is gone.
+
+    Raises OSError when the host fails us.
+    """
+    try:
+        os.rmdir(directory, dir_fd=directory_fd)
+    except OSError as error:
+        # a read-only place answers that it is one, also when nothing is there
+        if not is_there(directory, directory_fd):
+            return True
+        if error.errno in _NOT_OURS:
+            return False
+        raise
+    return True
 
 
 def make_directory(directory: Path, *, mode: int = 0o755) -> list[Path]:

@@ -109,15 +109,8 @@ def set_directory_mode(file: HostFile, name: str, directory_fd: int) -> None:
 
 def remove_directory(name: str, directory_fd: int) -> None:
     """Remove a directory if nobody has put something into it: then it is not only ours any more."""
-    try:
-        os.rmdir(name, dir_fd=directory_fd)
-    except OSError as error:
-        # a read-only place answers that it is one, also when nothing is there
-        if not files.is_there(name, directory_fd):
-            return
-        if not files.is_kept(error):
-            raise
-    os.fsync(directory_fd)
+    if files.is_there(name, directory_fd) and files.remove_unless_needed(name, directory_fd=directory_fd):
+        os.fsync(directory_fd)
 
 
 def _is_recorded(name: str, directory_fd: int, recorded: InstalledFile) -> bool:

@@ -6,7 +6,6 @@
 A package brings it in /usr/lib; where it does not, we put it beside the units of the containers.
 """
 
-import contextlib
 import glob
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,17 +42,20 @@ class RecoveryUnit:
         text = render_recovery_unit(own_command(), paths, environment).encode()
         if self.path.is_symlink() or (self.path.exists() and self.path.read_bytes() == text):
             return
-        with contextlib.ExitStack() as undo:
-            if not self.path.exists():
-                if any((directory / RECOVERY_UNIT).exists() for directory in services.unit_paths()):
-                    return
-                undo.callback(self.remove, services)
+        is_new = not self.path.exists()
+        if is_new and any((directory / RECOVERY_UNIT).exists() for directory in services.unit_paths()):
+            return
+        try:
+            if is_new:
                 # first: so whoever finds the unit without the link knows that somebody has disabled it
                 files.make_directory(self.link.parent)
                 files.symlink_atomic(self.link, str(self.path))
             files.write_atomic(self.path, text)
             services.reload()
-            undo.pop_all()
+        except BaseException:
+            if is_new:
+                self.remove(services)
+            raise
 
     def remove(self, services: ServiceManager) -> None:
         """Take the unit away when it is ours."""
@@ -66,8 +68,11 @@ class RecoveryUnit:
             services.reload()
 
     def present(self) -> list[Path]:
-        """Return what is ours of it on the host."""
-        return [path for path in (self.link, self.path) if self._is_ours(path)]
+        """Return what is ours of it on the host, in the order in which it goes.
+
+        The link last, as it came first: the unit alone would say that somebody has disabled it.
+        """
+        return [path for path in (self.path, self.link) if self._is_ours(path)]
 
     def _is_ours(self, path: Path) -> bool:
         if path.is_symlink():

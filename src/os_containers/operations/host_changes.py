@@ -179,16 +179,9 @@ def remove_directories(system: System, owner: Deployment, directories: Iterable[
     """
     state = owner.record.values.get("STATE_DIRECTORY")
     for path in sorted(directories, reverse=True):
-        try:
-            Path(path).rmdir()
-        except OSError as error:
-            # a read-only place answers that it is one, also when nothing is there
-            if not os.path.lexists(path):
-                continue
-            if not files.is_kept(error):
-                raise
-            if state and Path(path).is_relative_to(state.text):
-                system.tell(f"kept {path}: the data of {owner.container}")
+        is_data = state is not None and Path(path).is_relative_to(state.text)
+        if not files.remove_unless_needed(path) and is_data:
+            system.tell(f"kept {path}: the data of {owner.container}")
 
 
 def _of_others(system: System, container: Container) -> list[tuple[str, InstalledFile]]:

@@ -31,7 +31,7 @@ from os_containers.operations.service import Start
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.ostree import refs
-from os_containers.ostree.objects import object_path
+from os_containers.ostree.objects import make_way, object_path
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 from os_containers.ostree.tree import Directory
@@ -75,18 +75,10 @@ def _remove_damaged_objects(system: System, repo: Repo) -> None:
     with system.store_locked():
         for name in damaged_objects(repo.path, repo.mode):
             with _told(system):
-                _remove_object(Path(object_path(repo.path, name)))
+                path = Path(object_path(repo.path, name))
+                make_way(path, "object")
+                path.unlink(missing_ok=True)
                 system.tell(f"removed the damaged object {name}")
-
-
-def _remove_object(path: Path) -> None:
-    if not path.is_dir() or path.is_symlink():
-        path.unlink()
-    elif not files.remove_if_empty(path):
-        raise BrokenError(
-            f"{path} is a directory with something in it, and no object",
-            hint=f"move {path} away, then: os-containers repair",
-        )
 
 
 def _pull(system: System, image: str, options: ProxyOptions) -> StoredImage:

@@ -11,6 +11,7 @@ import os
 import stat
 from pathlib import Path
 
+from os_containers import files
 from os_containers.errors import BrokenError
 from os_containers.faults import is_exhaustion
 from os_containers.ostree.tree import Directory
@@ -32,6 +33,18 @@ def object_path(repo: Path, name: str) -> str:
 def path_in_objects(name: str) -> str:
     """Return the same as a path in repo/objects."""
     return f"{name[:2]}/{name[2:]}"
+
+
+def make_way(path: Path, what: str) -> None:
+    """Remove a directory that has come where an object or a ref belongs; what is in it is not lost.
+
+    Raises BrokenError when there is something in it.
+    """
+    if path.is_dir() and not path.is_symlink() and not files.remove_if_empty(path):
+        raise BrokenError(
+            f"{path} is a directory with something in it, and no {what}",
+            hint=f"move {path} away, then: os-containers repair",
+        )
 
 
 def has_tree(repo: Path, checksum: str) -> bool:

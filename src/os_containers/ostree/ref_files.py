@@ -15,6 +15,7 @@ from pathlib import Path
 
 from os_containers import files
 from os_containers.errors import BrokenError
+from os_containers.ostree.objects import make_way
 
 _REPAIR = "os-containers repair mends it"
 _CHECKSUM = re.compile(rb"[0-9a-f]{64}\n?")
@@ -53,14 +54,14 @@ class RefFiles:
         for ref, commit in refs.items():
             path = self._heads / ref
             files.make_directory(path.parent)
-            _make_way(path)
+            make_way(path, "ref")
             self._durable(commit).rename(path)
         self._sync_directories(refs)
 
     def remove(self, refs: Collection[str]) -> None:
         """Remove refs, durably; one that is not there is fine."""
         for ref in refs:
-            _make_way(self._heads / ref)
+            make_way(self._heads / ref, "ref")
             (self._heads / ref).unlink(missing_ok=True)
         self._sync_directories(refs)
 
@@ -85,12 +86,3 @@ class RefFiles:
         for directory in {(self._heads / ref).parent for ref in refs}:
             if directory.exists():
                 files.fsync_directory(directory)
-
-
-def _make_way(path: Path) -> None:
-    """Remove a directory that has come where a ref belongs; what somebody has put into it is not lost."""
-    if path.is_dir() and not files.remove_if_empty(path):
-        raise BrokenError(
-            f"{path} is a directory with something in it, and no ref",
-            hint=f"move {path} away, then: os-containers repair",
-        )

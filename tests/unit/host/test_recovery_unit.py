@@ -71,6 +71,17 @@ def test_an_admin_who_masks_it_finds_it_masked(paths: Paths) -> None:
     assert not unit.link.is_symlink()
 
 
+def test_b84_a_removal_that_was_cut_short_does_not_read_as_disabled(paths: Paths) -> None:
+    """Whatever is left of it is enabled again with the next container."""
+    install(paths)
+    unit = RecoveryUnit.find(paths)
+    for gone in range(1, len(unit.present()) + 1):
+        for path in unit.present()[:gone]:
+            path.unlink()
+        install(paths)
+        assert unit.present() == [unit.path, unit.link]
+
+
 def test_nothing_is_left_of_it(paths: Paths) -> None:
     """Nor of an install that was killed when there was only the link."""
     install(paths)

@@ -5,6 +5,7 @@ it: usr-merge's /lib, or /var/run. From then on that real path is walked, and a 
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -18,6 +19,8 @@ from os_containers.errors import ConflictError
 from os_containers.host.walk import Walk, no_directory
 
 _DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# what readlink(2), open(2) and read(2) answer when a name has become that of another kind of file
+_ANOTHER_KIND = frozenset({errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,20 @@ class HostRoot:
 def find_at(name: str, directory_fd: int, path: str) -> InstalledFile | None:
     """Return what has a name in an open directory, as it would be recorded for path; None for nothing.
 
-    Raises ConflictError for a device, a pipe or a socket.
+    Raises ConflictError for a device, a pipe or a socket, and for what is replaced while we look.
     """
     try:
-        status = os.lstat(name, dir_fd=directory_fd)
+        return _look_at(name, directory_fd, path)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if error.errno not in _ANOTHER_KIND:
+            raise
+        raise ConflictError(f"{path} is being replaced", hint=f"see who does it to {path}") from error
+
+
+def _look_at(name: str, directory_fd: int, path: str) -> InstalledFile:
+    status = os.lstat(name, dir_fd=directory_fd)
     attributes = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
     match stat.S_IFMT(status.st_mode):
         case stat.S_IFREG:

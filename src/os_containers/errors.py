@@ -71,6 +71,10 @@ class ProcessError(SystemFaultError):
         self.stderr = stderr
 
 
+class ProgramTimeoutError(SystemFaultError):
+    """A program was at work for too long."""
+
+
 class ServiceError(OsContainersError):
     exit_code = 9
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from os_containers.errors import ProcessError, SystemFaultError
+from os_containers.errors import ProcessError, ProgramTimeoutError, SystemFaultError
 from os_containers.faults import is_exhaustion, system_fault
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def run(
     except OSError as error:
         raise cannot_run(words[0], error) from error
     except subprocess.TimeoutExpired as error:
-        raise SystemFaultError(f"{shlex.join(words)} did not end within {timeout:g} seconds") from error
+        raise ProgramTimeoutError(f"{shlex.join(words)} did not end within {timeout:g} seconds") from error
     if check and done.returncode != 0:
         raise ProcessError(words, done.returncode, done.stderr)
     return done

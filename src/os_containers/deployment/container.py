@@ -85,8 +85,7 @@ def load_deployment(container: str, path: Path) -> Deployment:
     """Return the deployment in a directory. Raises BrokenError when its record cannot be read."""
     info = path / "info"
     try:
-        with info.open("rb") as file:
-            return Deployment(container, path, parse_record(file.read(SIZE_LIMIT + 1)))
+        return Deployment(container, path, read_record(info))
     except OSError as error:
         if is_exhaustion(error):
             raise
@@ -95,6 +94,12 @@ def load_deployment(container: str, path: Path) -> Deployment:
     except BrokenError as error:
         said = f"{path}: {error.message}"
         raise BrokenError(said, hint=error.hint or repair_or_reinstall(container)) from error
+
+
+def read_record(info: Path) -> Record:
+    """Return the record in a file. Raises OSError, and BrokenError when it is none."""
+    with info.open("rb") as file:
+        return parse_record(file.read(SIZE_LIMIT + 1))
 
 
 def reinstall(container: str) -> str:
@@ -162,7 +167,7 @@ class Container:
                 raise
             raise BrokenError(f"{self.link} is not a symlink", hint="move it away") from error
         path = self.state / target
-        if path.parent != self.directory or not path.name.isdecimal():
+        if not self._is_own(path):
             raise BrokenError(
                 f"{self.link} does not point to a deployment of {self.name}: {target}",
                 hint=repair_or_reinstall(self.name),
@@ -172,6 +177,14 @@ class Container:
     def active_path(self) -> Path | None:
         """Return where the link points, None without one; what is there may be damaged."""
         return self.state / self.link.readlink() if self.link.is_symlink() else None
+
+    def own_active_path(self) -> Path | None:
+        """Return the same, None also for a link that was bent to what is no deployment of this container."""
+        active = self.active_path()
+        return active if active and self._is_own(active) else None
+
+    def _is_own(self, path: Path) -> bool:
+        return path.parent == self.directory and path.name.isdecimal()
 
     def readable(self) -> list[Deployment]:
         """Return all deployments whose record can be read, oldest first."""
@@ -206,8 +219,8 @@ class Container:
 
     def lost(self) -> Deployment | None:
         """Return the deployment that was active before the link was lost or bent, None if it is in order."""
-        active = self.active_path()
-        if active and active.parent == self.directory and active.is_dir():
+        active = self.own_active_path()
+        if active and active.is_dir():
             return None
         if not self.spare_link.is_symlink():
             return None

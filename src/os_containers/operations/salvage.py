@@ -9,8 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from os_containers import files
-from os_containers.deployment.container import Container, Deployment, repair_or_reinstall, save_record
-from os_containers.deployment.record import SIZE_LIMIT, NewerRecordError, parse_record
+from os_containers.deployment.container import (
+    Container,
+    Deployment,
+    read_record,
+    repair_or_reinstall,
+    save_record,
+)
+from os_containers.deployment.record import NewerRecordError
 from os_containers.deployment.values import Values
 from os_containers.errors import BrokenError, ImageError, UsageError
 from os_containers.events import Warned
@@ -28,19 +34,17 @@ def salvage(system: System, repo: Repo, container: Container) -> None:
 
     Without another deployment nothing is done: nobody knows then which host files are ours.
     """
-    active, previous = container.active_path(), _previous(container)
+    # what a link that was bent leads to is not ours
+    active, previous = container.own_active_path(), _previous(container)
     is_settled = not system.journals.path(container.name).exists()
-    # a link that was bent leads to what is not ours
-    is_own = active in {container.deployment_path(serial) for serial in container.serials()}
-    if active and previous and is_settled and is_own and _has_lost_record(active):
+    if active and active.is_dir() and previous and is_settled and _has_lost_record(active):
         _make_anew(system, repo, active, previous)
 
 
 def _has_lost_record(deployment: Path) -> bool:
-    """Tell whether there is no record; one that only a newer version can read, or nobody now, is not lost."""
+    """Tell whether there is no record, or none that anybody can read; OSError when it cannot be read now."""
     try:
-        with (deployment / "info").open("rb") as file:
-            parse_record(file.read(SIZE_LIMIT + 1))
+        read_record(deployment / "info")
     except (FileNotFoundError, IsADirectoryError):
         return True
     except BrokenError as error:

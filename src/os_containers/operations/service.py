@@ -4,7 +4,7 @@ import time
 from enum import Enum
 
 from os_containers.deployment.container import Container, Deployment
-from os_containers.errors import ServiceError, SystemFaultError
+from os_containers.errors import ProcessError, ProgramTimeoutError, ServiceError
 from os_containers.events import Warned
 from os_containers.host.systemd import UnitState
 from os_containers.host.unit import install_section
@@ -81,7 +81,8 @@ def enable(
 def start(system: System, container: Container, how: Start) -> None:
     """Start the service.
 
-    Raises ServiceError when it is watched and does not stay up, SystemFaultError without systemctl.
+    Raises ServiceError when it is watched and does not stay up, SystemFaultError when nobody
+    can ask systemd.
     """
     system.tell(system.services.shown("systemctl", "start", container.name))
     if how is Start.QUEUED:
@@ -90,9 +91,7 @@ def start(system: System, container: Container, how: Start) -> None:
     since = time.time()
     try:
         system.services.start(container.service)
-    except SystemFaultError as error:
-        if isinstance(error.__cause__, OSError):
-            raise  # nobody has asked systemd: systemctl is missing, or the host has too many processes
+    except (ProcessError, ProgramTimeoutError) as error:
         raise _did_not_start(system, container, since) from error
     if not _stays_up(system, container):
         raise _did_not_start(system, container, since)

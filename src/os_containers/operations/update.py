@@ -50,8 +50,8 @@ def update(
 ) -> Updated:
     """Return the container's deployment of the image now in the store (or of `rebase`).
 
-    Enabled and running stay as they were; a service that had failed is started. Raises ServiceError when the new
-    service does not start; the old one runs again then.
+    Enabled and running stay as they were; a service that had failed is started. Raises ServiceError when the
+    new one does not start; the old one runs again then.
     """
     container = system.container(name)
     container.current()

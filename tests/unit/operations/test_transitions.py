@@ -22,6 +22,7 @@ from os_containers.errors import (
     NotFoundError,
     OsContainersError,
     ProcessError,
+    ProgramTimeoutError,
     ServiceError,
     SystemFaultError,
 )
@@ -342,6 +343,34 @@ def test_b82_too_many_processes_are_no_fault_of_the_service(machine: "Machine") 
         update(machine.system, "app", settings={})
     assert caught.value.exit_code == 8
     assert "ulimit -u" in (caught.value.hint or "")
+    assert (machine.version(), machine.snapshot()) == ("1", before)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SystemFaultError("systemd does not answer: Connection refused"), 8),
+        (ProgramTimeoutError("systemctl start app.service did not end within 900 seconds"), 9),
+    ],
+)
+def test_b90_who_cannot_ask_systemd_does_not_blame_the_service(
+    machine: "Machine", error: SystemFaultError, code: int
+) -> None:
+    """One that takes for ever to start has failed; either way the version from before runs again."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    machine.store("2")
+    before = machine.snapshot()
+
+    def fail_once() -> None:
+        machine.services.on_start = bool
+        raise error
+
+    machine.services.on_start = fail_once
+    with pytest.raises(OsContainersError) as caught:
+        update(machine.system, "app", settings={})
+    assert caught.value.exit_code == code
     assert (machine.version(), machine.snapshot()) == ("1", before)
 
 

@@ -158,6 +158,14 @@ def leftover_temporaries(path: Path) -> list[Path]:
 
 def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace path by content in one step, durably."""
+    with written_beside(path, content, mode=mode) as temporary:
+        temporary.rename(path)
+    fsync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def written_beside(path: Path, content: bytes, *, mode: int = 0o644) -> Iterator[Path]:
+    """Give a whole and durable file that the caller renames to path; after an error it is gone."""
     temporary = temporary_name(path)
     with _removed_on_failure(temporary):
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -166,17 +174,21 @@ def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        temporary.rename(path)
-    fsync_directory(path.parent)
+        yield temporary
 
 
 def symlink_atomic(path: Path, target: str) -> None:
     """Point the symlink path at target in one step, durably; a reader never sees it missing."""
+    point(path, target)
+    fsync_directory(path.parent)
+
+
+def point(path: Path, target: str) -> None:
+    """Point the symlink path at target in one step; a power cut may still undo it."""
     temporary = temporary_name(path)
     with _removed_on_failure(temporary):
         temporary.symlink_to(target)
         temporary.rename(path)
-    fsync_directory(path.parent)
 
 
 def unlink_durable(path: Path) -> None:

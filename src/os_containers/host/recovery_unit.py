@@ -7,7 +7,7 @@ A package brings it in /usr/lib; where it does not, we put it beside the units o
 """
 
 import glob
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,23 +47,34 @@ class RecoveryUnit:
             return
         try:
             if is_new:
-                # first: so whoever finds the unit without the link knows that somebody has disabled it
-                files.make_directory(self.link.parent)
-                files.symlink_atomic(self.link, str(self.path))
-            files.write_atomic(self.path, text)
+                self._enable(text)
+            else:
+                files.write_atomic(self.path, text)
             services.reload()
         except BaseException:
             if is_new:
                 self.remove(services)
             raise
 
+    def _enable(self, text: bytes) -> None:
+        """Put the link and the unit in place; neither is flushed alone: a power cut takes both or none.
+
+        The link first: whoever finds the unit without it knows that somebody has disabled it.
+        """
+        files.make_directory(self.link.parent)
+        with files.written_beside(self.path, text) as unit:
+            files.point(self.link, str(self.path))
+            unit.rename(self.path)
+        _flush_names((self.link, self.path))
+
     def remove(self, services: ServiceManager) -> None:
         """Take the unit away when it is ours."""
         self._remove_temporaries()
         ours = self.present()
-        for path in ours:
-            files.unlink_durable(path)
         if ours:
+            for path in ours:
+                path.unlink(missing_ok=True)
+            _flush_names(ours)
             files.remove_if_empty(self.link.parent)
             services.reload()
 
@@ -83,6 +94,11 @@ class RecoveryUnit:
         for path in (self.path, self.link):
             for temporary in files.leftover_temporaries(path):
                 files.unlink_durable(temporary)
+
+
+def _flush_names(paths: Iterable[Path]) -> None:
+    for directory in dict.fromkeys(path.parent for path in paths):
+        files.fsync_directory(directory)
 
 
 def render_recovery_unit(command: Path, paths: Paths, environment: Mapping[str, str]) -> str:

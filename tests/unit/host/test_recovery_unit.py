@@ -92,3 +92,13 @@ def test_nothing_is_left_of_it(paths: Paths) -> None:
     unit.remove(services)
     assert services.calls == ["reload"]
     assert list(paths.units.iterdir()) == []
+
+
+def test_one_that_was_disabled_goes_too(paths: Paths) -> None:
+    """Also when the directory of its link went with the link."""
+    install(paths)
+    unit = RecoveryUnit.find(paths)
+    unit.link.unlink()
+    unit.link.parent.rmdir()
+    unit.remove(FakeServices(paths.units))
+    assert list(paths.units.iterdir()) == []

@@ -13,7 +13,7 @@ from os_containers.cli.plain import plain
 
 if TYPE_CHECKING:
     # it would bring gi, which listing containers has no time for
-    from os_containers.operations.check import Problem
+    from os_containers.operations.problem import Problem
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _AGES = (

@@ -6,6 +6,7 @@ from enum import Enum
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.record import InstalledFile
 from os_containers.errors import ConflictError
+from os_containers.faults import is_exhaustion
 from os_containers.host.host_root import HostRoot
 from os_containers.host.hostfiles import NEW_SUFFIX
 
@@ -16,6 +17,7 @@ class Drift(Enum):
     CHANGED = "somebody has changed it: it is theirs"
     MISSING = "it is gone"
     IN_THE_WAY = "something else is there, which no update can go on with"
+    UNREADABLE = "the disk does not give it back"
 
 
 def drifted_files(
@@ -35,6 +37,10 @@ def _drift(file: InstalledFile, root: HostRoot) -> Drift | None:
         present = root.find(root.real_path(file.path))
     except ConflictError:
         return Drift.IN_THE_WAY
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
+        return Drift.UNREADABLE
     if present is None:
         # who has merged a new version into the own one removes it
         return None if file.path.endswith(NEW_SUFFIX) else Drift.MISSING

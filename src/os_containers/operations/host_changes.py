@@ -2,12 +2,11 @@
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from os_containers import files
-from os_containers.deployment.container import Container, Deployment, all_containers, save_record
+from os_containers.deployment.container import Container, Deployment, all_containers
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.record import InstalledFile, Record, dump_record
@@ -15,8 +14,7 @@ from os_containers.deployment.soundness import lacks_unit
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import tidied_later
-from os_containers.host.hostfiles import Action, Change, HostPlan, plan_host_files
-from os_containers.host.prepared_files import apply_host_files, prepare_host_files
+from os_containers.host.hostfiles import HostPlan, plan_host_files
 from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit import directories_of
 from os_containers.host.unit_files import UnitFiles
@@ -79,27 +77,6 @@ def check_record(leaving: Deployment | None, entering: Deployment | None, plan: 
     """Raise ImageError when the record of a deployment could not be written once it is active."""
     if entering:
         dump_record(activated_record(leaving, entering, plan))
-
-
-def put_back(system: System, container: Container, current: Deployment, paths: Collection[str]) -> None:
-    """Have missing host files of the active deployment again, and the directories that they need."""
-    whole = plan(system, container, current, ours=[current])
-    changes = tuple(one for one in whole.changes if one.action is Action.CREATE and _leads_to(one, paths))
-    installed = {file.path: file for file in current.record.installed}
-    installed |= {one.path: one.installed for one in changes if one.installed}
-    record = replace(current.record, installed=tuple(installed.values()))
-    narrowed = replace(whole, changes=changes)
-    with prepare_host_files(narrowed, container.name) as prepared:
-        # first: what is on the host is in a record, whenever we are killed
-        save_record(current.path, record)
-        apply_host_files(narrowed, prepared, system.on_event)
-
-
-def _leads_to(change: Change, paths: Collection[str]) -> bool:
-    is_directory = change.file is not None and change.file.kind is FileKind.DIRECTORY
-    return change.path in paths or (
-        is_directory and any(Path(path).is_relative_to(change.path) for path in paths)
-    )
 
 
 def change_unit_files(system: System, container: Container, entering: Deployment | None) -> None:

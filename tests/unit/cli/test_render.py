@@ -7,7 +7,7 @@ import pytest
 from os_containers.cli.progress import reporter
 from os_containers.cli.render import age, as_json, human_size, problems, since_text, table
 from os_containers.events import Step, Warned
-from os_containers.operations.check import Problem
+from os_containers.operations.problem import Problem
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import os
 from typing import TYPE_CHECKING
 
+from os_containers.deployment.exports import FileKind
+from os_containers.deployment.record import InstalledFile
 from os_containers.host.drift import Drift, drifted_files
 
 if TYPE_CHECKING:
@@ -42,3 +44,11 @@ def test_b76_a_new_version_that_was_merged_is_not_missed(host: "Host") -> None:
     second = host.go(first.installed, {"a": "2"})
     (host.root / "a.os-containers-new").unlink()
     assert list(drifted_files(second.installed, root=host.host_root)) == [("/a", Drift.CHANGED)]
+
+
+def test_b83_a_file_that_the_disk_does_not_give_back_is_told(host: "Host") -> None:
+    """One that cannot be read keeps nobody from looking at the others. (What is at address 0 never can.)"""
+    unreadable = InstalledFile("/proc/self/mem", FileKind.FILE, "0" * 64, 0o600, 0, 0)
+    gone = InstalledFile(str(host.root / "gone"), FileKind.FILE, "0" * 64, 0o600, 0, 0)
+    found = list(drifted_files([unreadable, gone]))
+    assert found == [(unreadable.path, Drift.UNREADABLE), (gone.path, Drift.MISSING)]

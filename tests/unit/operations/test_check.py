@@ -13,7 +13,8 @@ import pytest
 from os_containers.deployment.container import Container
 from os_containers.errors import BrokenError, BusyError
 from os_containers.image.access import ProxyOptions
-from os_containers.operations.check import Depth, check
+from os_containers.operations.check import check
+from os_containers.operations.check_store import Depth
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.prune import prune

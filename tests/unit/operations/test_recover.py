@@ -9,7 +9,8 @@ import pytest
 from os_containers.deployment.container import Container, Deployment, load_deployment
 from os_containers.errors import BrokenError
 from os_containers.host.unit import RECOVERY_UNIT
-from os_containers.operations.check import Depth, check
+from os_containers.operations.check import check
+from os_containers.operations.check_store import Depth
 from os_containers.operations.host_changes import install_recovery_unit
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from os_containers.errors import BusyError
-from os_containers.operations.check import Depth, check
+from os_containers.operations.check import check
+from os_containers.operations.check_store import Depth
 from os_containers.operations.containers import list_containers
 from os_containers.operations.images import delete_image
 from os_containers.operations.install import install

@@ -11,7 +11,8 @@ from scarcity import PAGE, Disk, descriptors_left, small_disk, unreadable
 from os_containers.deployment.exports import read_export
 from os_containers.errors import BrokenError, OsContainersError, SystemFaultError
 from os_containers.faults import system_fault
-from os_containers.operations.check import Depth, check
+from os_containers.operations.check import check
+from os_containers.operations.check_store import Depth
 from os_containers.operations.containers import list_containers
 from os_containers.operations.images import list_images
 from os_containers.operations.install import install

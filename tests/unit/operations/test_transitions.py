@@ -28,7 +28,8 @@ from os_containers.errors import (
 )
 from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.image.access import ProxyOptions
-from os_containers.operations.check import Depth, check
+from os_containers.operations.check import check
+from os_containers.operations.check_store import Depth
 from os_containers.operations.containers import list_containers
 from os_containers.operations.install import install
 from os_containers.operations.recover import recover_all

@@ -5,8 +5,8 @@ import click
 from os_containers.cli import options, render
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.errors import BrokenError
-from os_containers.operations.check import Depth
 from os_containers.operations.check import check as check_all
+from os_containers.operations.check_store import Depth
 
 
 @click.command()

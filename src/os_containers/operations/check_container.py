@@ -1,0 +1,127 @@
+"""Check a container: its link, record and bundle, its files on the host, and the pins of its deployments."""
+
+from collections.abc import Iterator
+
+from os_containers.deployment.container import Container, Deployment, reinstall
+from os_containers.deployment.soundness import lacks_unit, unusable_parts
+from os_containers.errors import BrokenError
+from os_containers.host import unit
+from os_containers.host.drift import Drift, drifted_files
+from os_containers.host.unit_files import UnitFiles
+from os_containers.operations.check_store import Store
+from os_containers.operations.leftovers import find_temporaries
+from os_containers.operations.problem import MOVE_AWAY, REPAIR, Problem
+from os_containers.operations.system import System
+from os_containers.ostree import refs
+
+_PUT_BACK = "os-containers repair puts it back; a file of your own, an empty one too, stays in its place"
+_SEE_DISK = "the disk may be failing: see journalctl --dmesg"
+
+
+def check_container(system: System, store: Store, container: Container) -> Iterator[Problem]:
+    """Yield what is wrong with a container that nobody changes meanwhile."""
+    recover = f"os-containers recover {container.name}"
+    yield from _check_journal(system, container, recover)
+    for temporary in find_temporaries(system, container):
+        yield Problem("I5", "a killed command left a temporary file", str(temporary), recover)
+    if not container.exists():
+        yield from _check_no_container(container, recover)
+        return
+    try:
+        deployment = container.current()
+        yield from _check_bundle(deployment)
+        yield from unit_file_problems(system, deployment)
+        yield from _check_host_files(system, deployment)
+        yield from _check_others(container, deployment)
+        yield from _check_pins(store, container)
+    except BrokenError as error:
+        hint = REPAIR if container.lost() else error.hint or reinstall(container.name)
+        yield Problem("I1", error.message, str(container.link), hint)
+
+
+def _check_journal(system: System, container: Container, recover: str) -> Iterator[Problem]:
+    path = str(system.journals.path(container.name))
+    try:
+        if system.journals.read(container.name):
+            yield Problem("I13", f"a change of {container.name} was interrupted", path, recover)
+    except BrokenError as error:
+        yield Problem("I13", error.message.removeprefix(f"{path}: "), path, error.hint or recover)
+
+
+def _check_no_container(container: Container, recover: str) -> Iterator[Problem]:
+    lost = container.lost()
+    if container.link.exists():
+        hint = MOVE_AWAY if lost else "move it away"
+        yield Problem("I1", "this is no symlink to a deployment", str(container.link), hint)
+    elif lost:
+        what = f"the symlink is missing, which named deployment {lost.serial}"
+        yield Problem("I1", what, str(container.link), REPAIR)
+    if container.directory.exists() and not lost:
+        what = f"deployments are left of {container.name}, which is no container"
+        yield Problem("I16", what, str(container.directory), recover)
+
+
+def _check_bundle(deployment: Deployment) -> Iterator[Problem]:
+    for path, what in unusable_parts(deployment):
+        yield Problem("I1", what, str(path), REPAIR)
+
+
+def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Problem]:
+    """Yield the unit files on the host that are not those of the active deployment."""
+    if not deployment.record.has_service or lacks_unit(deployment):
+        return
+    unit_files = UnitFiles.find(system.paths, deployment.container)
+    expected = {
+        unit_files.unit: {deployment.unit_text()},
+        # an older systemd may have been there when it was written
+        unit_files.drop_in: {unit.render_drop_in(systemd_version=one) for one in unit.DROP_IN_VERSIONS},
+        unit_files.tmpfiles: {deployment.tmpfiles_text()},
+    }
+    in_the_way = unit_files.in_the_way()
+    for path in in_the_way:
+        yield Problem("I2", "this is in the way", str(path), MOVE_AWAY)
+    for path, texts in expected.items():
+        if in_the_way and (path in in_the_way or path.parent in in_the_way):
+            continue
+        found = path.read_text(errors="surrogateescape") if path.exists() else ""
+        if found not in texts:
+            what = "this file of ours was changed" if path.exists() else "this file of ours is missing"
+            yield Problem("I2", what, str(path), REPAIR)
+
+
+def _check_host_files(system: System, deployment: Deployment) -> Iterator[Problem]:
+    """Yield the host files that are gone, or cannot be read or replaced; an edited one is only told."""
+    name = deployment.container
+    for path, drift in drifted_files(deployment.record.installed):
+        match drift:
+            case Drift.MISSING:
+                yield Problem("I5", f"this host file of {name} is missing", path, _PUT_BACK)
+            case Drift.IN_THE_WAY:
+                what = f"this is in the way of a host file of {name}"
+                yield Problem("I5", what, path, MOVE_AWAY)
+            case Drift.UNREADABLE:
+                yield Problem("I5", f"this host file of {name} cannot be read", path, _SEE_DISK)
+            case Drift.CHANGED:
+                system.tell(f"{path} of {name} was changed by somebody: that stays")
+
+
+def _check_others(container: Container, current: Deployment) -> Iterator[Problem]:
+    usable = {current.serial, *(one.serial for one in container.readable())}
+    for serial in container.serials():
+        if serial not in usable:
+            what = "the record of this deployment cannot be read: nobody can roll back to it"
+            yield Problem(
+                "I1", what, str(container.deployment_path(serial)), "os-containers repair removes it"
+            )
+
+
+def _check_pins(store: Store, container: Container) -> Iterator[Problem]:
+    if store.problems:
+        return  # told already
+    repo = store.repo
+    for deployment in container.readable():
+        ref = refs.pin_ref(container.name, deployment.serial)
+        if not repo or repo.read_ref(ref) != deployment.record.commit:
+            yield Problem("I11", "a deployment's commit is not pinned", ref, REPAIR)
+        elif not repo.is_whole(deployment.record.commit):
+            yield Problem("I11", "objects of a deployment's commit are missing", ref, REPAIR)

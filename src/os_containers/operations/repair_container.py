@@ -1,0 +1,177 @@
+"""Repair a container: its record, its deployments, and what the host has of it."""
+
+import contextlib
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from os_containers import files
+from os_containers.deployment.container import Container, Deployment, save_record
+from os_containers.deployment.exports import FileKind
+from os_containers.deployment.soundness import unusable_parts
+from os_containers.errors import BrokenError, OsContainersError
+from os_containers.events import Warned
+from os_containers.faults import in_words, next_step
+from os_containers.host.drift import Drift, drifted_files
+from os_containers.host.hostfiles import Action, Change
+from os_containers.host.prepared_files import apply_host_files, prepare_host_files
+from os_containers.image.access import ProxyOptions
+from os_containers.image.reference import ImageReference, split_tag
+from os_containers.operations.build import blueprint_of, build
+from os_containers.operations.check_container import unit_file_problems
+from os_containers.operations.host_changes import change_unit_files, install_recovery_unit, plan
+from os_containers.operations.pull import pull
+from os_containers.operations.retention import discard
+from os_containers.operations.salvage import salvage
+from os_containers.operations.stage import staging_directory
+from os_containers.operations.system import System
+from os_containers.ostree import refs
+from os_containers.ostree.objects import object_path
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.stored_image import StoredImage
+from os_containers.ostree.tree import Directory
+
+
+def mend_link(system: System, container: Container) -> None:
+    """Let the symlink of a container name the deployment again that the host runs."""
+    with system.locked(container):
+        lost = None if system.journals.path(container.name).exists() else container.lost()
+        # what else has this name is somebody's, and check tells what to do with it
+        if lost and (container.exists() or not container.link.exists()):
+            install_recovery_unit(system)
+            container.switch(lost)
+            system.tell(f"pointed {container.link} to {lost.path} again")
+
+
+def mend_container(system: System, repo: Repo, container: Container, options: ProxyOptions) -> None:
+    """Mend what a container's deployments have in the store, in their bundles and on the host; each is told."""
+    with told(system):
+        salvage(system, repo, container)
+    for deployment in container.readable():
+        with told(system):
+            _mend_commit(system, repo, deployment, options)
+            _mend_bundle(system, repo, deployment)
+            _mend_rootfs(system, repo, deployment)
+    current = container.current()
+    _remove_unreadable(system, repo, container, current)
+    with told(system):
+        _mend_host_files(system, container, current)
+    if any(unit_file_problems(system, current)):
+        with system.host_locked():
+            change_unit_files(system, container, current)
+
+
+def _mend_host_files(system: System, container: Container, current: Deployment) -> None:
+    """Put back the host files that are missing; what somebody has changed stays."""
+    drifted = drifted_files(current.record.installed)
+    missing = {path for path, drift in drifted if drift is Drift.MISSING}
+    if missing:
+        with system.host_locked():
+            _put_back(system, container, current, missing)
+
+
+def _put_back(system: System, container: Container, current: Deployment, paths: Collection[str]) -> None:
+    """Have missing host files of the active deployment again, and the directories that they need."""
+    whole = plan(system, container, current, ours=[current])
+    changes = tuple(one for one in whole.changes if one.action is Action.CREATE and _leads_to(one, paths))
+    installed = {file.path: file for file in current.record.installed}
+    installed |= {one.path: one.installed for one in changes if one.installed}
+    record = replace(current.record, installed=tuple(installed.values()))
+    narrowed = replace(whole, changes=changes)
+    with prepare_host_files(narrowed, container.name) as prepared:
+        # first: what is on the host is in a record, whenever we are killed
+        save_record(current.path, record)
+        apply_host_files(narrowed, prepared, system.on_event)
+
+
+def _leads_to(change: Change, paths: Collection[str]) -> bool:
+    is_directory = change.file is not None and change.file.kind is FileKind.DIRECTORY
+    return change.path in paths or (
+        is_directory and any(Path(path).is_relative_to(change.path) for path in paths)
+    )
+
+
+def _remove_unreadable(system: System, repo: Repo, container: Container, current: Deployment) -> None:
+    """Remove the deployments that nobody can roll back to; an interrupted change may still need one."""
+    readable = {current.serial, *(one.serial for one in container.readable())}
+    if not system.journals.path(container.name).exists():
+        for serial in set(container.serials()) - readable:
+            discard(system, repo, container, serial)
+            system.tell(f"removed the damaged deployment {serial} of {container.name}")
+
+
+def _mend_commit(system: System, repo: Repo, deployment: Deployment, options: ProxyOptions) -> None:
+    """Have the whole commit of a deployment, pinned; its image may have another name by now, or none."""
+    record, container = deployment.record, deployment.container
+    if not repo.is_whole(record.commit):
+        name, _ = split_tag(record.image)
+        digested = f"{name}@{record.digest}"
+        is_new = refs.image_ref(digested) not in repo.image_refs()
+        fetched = pull_again(system, digested, options)
+        if is_new:
+            repo.delete_image(digested)  # the pin keeps it
+        if fetched.commit != record.commit:
+            raise BrokenError(
+                f"the image of deployment {deployment.serial} of {container} cannot be had again",
+                hint=f"os-containers update --pull {container}",
+            )
+    if repo.read_ref(refs.pin_ref(container, deployment.serial)) != record.commit:
+        repo.pin(container, deployment.serial, record.commit)
+        system.tell(f"pinned the commit of deployment {deployment.serial} of {container} again")
+
+
+def _mend_bundle(system: System, repo: Repo, deployment: Deployment) -> None:
+    """Make what is missing or unusable of a deployment anew, from its image and its values."""
+    wanted = [path for path, _ in unusable_parts(deployment)]
+    if not wanted:
+        return
+    with staging_directory(system, deployment.container) as scratch:
+        build(system, repo, blueprint_of(system, repo, deployment), scratch.path)
+        files.sync_file_system(scratch.path)
+        for path in wanted:
+            if path.is_dir():
+                files.remove_tree(path)
+            (scratch.path / path.name).rename(path)
+            system.tell(f"made {path} anew")
+    files.fsync_directory(deployment.path)
+
+
+def _mend_rootfs(system: System, repo: Repo, deployment: Deployment) -> None:
+    """Link every file that is not the object that it should be; whoever opens it next sees the new one."""
+    for path, checksum in _files(repo.whole_tree(deployment.record.commit)):
+        here, there = deployment.rootfs / path, Path(object_path(repo.path, f"{checksum}.file"))
+        if not there.is_symlink() and not _is_same(here, there):
+            temporary = files.temporary_name(here)
+            os.link(there, temporary)
+            temporary.rename(here)
+            system.tell(f"linked {here} again")
+
+
+def _is_same(here: Path, there: Path) -> bool:
+    # a symlink is what the user's repo keeps as a file; it is no hard link in the rootfs
+    return here.is_symlink() or (here.exists() and here.samefile(there))
+
+
+def _files(root: Directory) -> Iterator[tuple[str, str]]:
+    pending = [("", root)]
+    while pending:
+        path, directory = pending.pop()
+        yield from ((f"{path}{name}", checksum) for name, checksum in directory.files.items())
+        pending += [(f"{path}{name}/", inner) for name, inner in directory.directories.items()]
+
+
+def pull_again(system: System, image: str, options: ProxyOptions) -> StoredImage:
+    system.tell(f"pulling {image} again")
+    return pull(system, ImageReference.parse(image), options=options)
+
+
+@contextlib.contextmanager
+def told(system: System) -> Iterator[None]:
+    """Go on with the rest when one thing cannot be mended: it is told, and check names it in the end."""
+    try:
+        yield
+    except OsContainersError as error:
+        system.on_event(Warned(f"{error.message}; {error.hint}" if error.hint else error.message))
+    except OSError as error:
+        system.on_event(Warned(f"{in_words(error)}; {next_step(error)}"))

@@ -58,7 +58,7 @@ def _more(facts: Facts) -> str:
     spent = (
         "".join(f"\n    {label}: {text}" for label, text in times.items()) if isinstance(times, dict) else ""
     )
-    return told + (f"; {facts['note']}" if "note" in facts else "") + spent
+    return told + (f"; {facts['note']}" if facts.get("note") else "") + spent
 
 
 def _third(facts: Facts) -> Iterator[str]:

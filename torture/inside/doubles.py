@@ -1,72 +1,82 @@
-"""(c) Killed, and the recovery killed at its own calls, before it may run to its end."""
+"""(c) Killed, and then the recovery killed, or met by an error, before it may run to its end."""
 
 import random
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from torture.inside.command import Done, run
-from torture.inside.judge import Judge
+from torture.inside.errors import ERRORS, meets
+from torture.inside.interrupted import RECOVER, Interruption, interrupt, interruptions, tells
+from torture.inside.judge import Judge, State, Verdict, badly_told
 from torture.inside.kills import KILLED, chosen, finish, store_at_rest
 from torture.inside.operation import Operation
 from torture.inside.report import Tally
 from torture.inside.snapshot import Snapshot
 from torture.inside.trace import Point, last_line, list_points, with_fault
 
-RECOVER = ("recover",)
-# What changes the host; a kill at the others leaves the same states.
-TELLING = frozenset(
-    {"rename", "renameat2", "linkat", "symlink", "unlink", "rmdir", "mkdir", "fsync", "wait4"}
-)
+# done; a fault of the system; a record that the disk does not give back makes a container a broken one
+EXPECTED_CODES = frozenset({0, 8, 10})
+Some = Callable[[Sequence[Point]], Sequence[Point]]
 
 
 def torture(operation: Operation, *, sample: int, seed: int) -> None:
-    """Kill an operation at its calls, and the recovery of each at all of its own, or at a sample of both."""
+    """Kill an operation at its calls, and trouble each way of recovery at all of its own, or at samples."""
     judge = Judge(operation)
-    tally = Tally("c", operation.name, "SIGKILL twice")
-    if not judge.recovers:
-        tally.finish(skipped="there is no recover")
-        return
     judge.prepare()
     _, points = list_points(operation.words)
     rest = store_at_rest()
-    firsts = [point for point in points if _tells(point)]
-    for first in chosen(firsts, sample, seed) if sample else firsts:
-        _recover_everywhere(judge, first, sample, random.Random(seed), tally)  # noqa: S311 - not a secret
+    firsts = [point for point in points if tells(point)]
+    tally = Tally("c", operation.name, "SIGKILL")
+    found = interruptions(judge, chosen(firsts, sample, seed) if sample else firsts, tally)
+    finish(tally, rest, listed=len(firsts), note=f"{len(found)} ways of recovery")
+    source = random.Random(seed)  # noqa: S311 - not a secret
+
+    def some(points: Sequence[Point]) -> Sequence[Point]:
+        few = min(len(points), max(1, sample // 4)) if sample else len(points)
+        return sorted(source.sample(points, few), key=points.index)
+
+    _kill_recoveries(judge, found, some, rest)
+    for error in ERRORS:
+        _fail_recoveries(judge, _longest(found), error, some, rest)
+
+
+def _kill_recoveries(judge: Judge, found: Iterable[Interruption], some: Some, rest: Snapshot) -> None:
+    """Kill the recovery of each interruption at each of its calls, or at some."""
+    tally = Tally("c", judge.operation.name, "SIGKILL twice")
+    for one in found:
+        for second in some(one.calls):
+            done, verdict, at = _round(judge, one, second, "signal=SIGKILL")
+            if done.code in KILLED:
+                tally.count(verdict, f"{one.point}, then {second} of the recovery", at)
     finish(tally, rest)
 
 
-def _recover_everywhere(judge: Judge, first: Point, sample: int, source: random.Random, tally: Tally) -> None:
-    """Kill the recovery of one state at each of its calls, or at some."""
-    before, after = _killed(judge, first)
-    _, seconds = list_points(RECOVER)
-    tally.count(judge.after_kill(before, after), f"{first}, recovered", "")
-    listed = [point for point in seconds if _tells(point)]
-    for second in _some(listed, sample, source):
-        before, after = _killed(judge, first)
-        done = _killed_recovery(second)
-        at = last_line()
-        verdict = judge.after_kill(before, after)
-        if done.code in KILLED:
-            tally.count(verdict, f"{first}, then {second} of the recovery", at)
+def _fail_recoveries(
+    judge: Judge, found: Iterable[Interruption], error: str, some: Some, rest: Snapshot
+) -> None:
+    """Let the calls of a recovery fail, each once: it tells, and the next one must do."""
+    tally = Tally("c", judge.operation.name, f"SIGKILL, then {error}")
+    for one in found:
+        interrupt(judge, one.point)
+        _, calls = list_points(RECOVER)
+        for second in some([call for call in calls if meets(call, error)]):
+            done, verdict, at = _round(judge, one, second, f"error={error}")
+            tally.codes[str(done.code)] += 1
+            wrong = badly_told(done)
+            if done.code not in EXPECTED_CODES:
+                wrong.append(f"recover: exit code {done.code}: {done.said}")
+            if wrong:
+                verdict = Verdict(State.THIRD, [*wrong, *verdict.wrong], verdict.recovery)
+            tally.count(verdict, f"{one.point}, then {second} of the recovery", f"{at} => {done.code}")
+    finish(tally, rest)
 
 
-def _tells(point: Point) -> bool:
-    # one file less in a tree that is built or thrown away is no other state
-    is_inside = re.search(r"/\.(staging|trash)/[^/]+/deployment/(rootfs|host)/", point.line)
-    return point.call in TELLING and not is_inside
+def _round(judge: Judge, one: Interruption, second: Point, fault: str) -> tuple[Done, Verdict, str]:
+    before, after = interrupt(judge, one.point)
+    done = run(with_fault(second, fault, RECOVER))
+    at = last_line()
+    return done, judge.after_kill(before, after), at
 
 
-def _killed(judge: Judge, first: Point) -> tuple[Snapshot, Snapshot]:
-    before, after = judge.prepare()
-    run(with_fault(first, "signal=SIGKILL", judge.operation.words))
-    return before, after
-
-
-def _killed_recovery(second: Point) -> Done:
-    return run(with_fault(second, "signal=SIGKILL", RECOVER))
-
-
-def _some(points: Sequence[Point], sample: int, source: random.Random) -> list[Point]:
-    if not sample:
-        return [*points]
-    return sorted(source.sample(points, min(len(points), max(1, sample // 4))), key=points.index)
+def _longest(found: Iterable[Interruption]) -> list[Interruption]:
+    """Return the recovery with the most calls of those that undo, and of those that go on."""
+    return list({one.state: one for one in sorted(found, key=lambda one: len(one.calls))}.values())

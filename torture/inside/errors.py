@@ -33,13 +33,18 @@ def torture(operation: Operation, *, sample: int, seed: int) -> None:
     judge.prepare()
     _, points = list_points(operation.words)
     rest = store_at_rest()
-    for error, calls in ERRORS.items():
+    for error in ERRORS:
         tally = Tally("b", operation.name, error)
-        listed = [point for point in points if point.call in calls and (error in READING or point.writes)]
+        listed = [point for point in points if meets(point, error)]
         # each error has its own sample
         for point in chosen(listed, sample, seed + len(error)) if sample else listed:
             _round(judge, point, error, tally)
         finish(tally, rest, listed=len(listed))
+
+
+def meets(point: Point, error: str) -> bool:
+    """Tell whether a call can meet an error in earnest."""
+    return point.call in ERRORS[error] and (error in READING or point.writes)
 
 
 def _round(judge: Judge, point: Point, error: str, tally: Tally) -> None:

@@ -47,12 +47,12 @@ def kill_at(judge: Judge, point: Point, tally: Tally) -> bool:
     return reached
 
 
-def finish(tally: Tally, rest: Snapshot, *, listed: int = 0) -> None:
+def finish(tally: Tally, rest: Snapshot, *, listed: int = 0, note: str = "") -> None:
     """Check all objects and that nothing is left in the store (I19), and tell the result."""
     left = [f"store: {line}" for line in difference(rest, store_at_rest())]
     for line in [*fsck(), *left]:
         tally.count(Verdict(State.THIRD, [line]), "at the end", "")
-    tally.finish(listed=listed)
+    tally.finish(listed=listed, note=note)
 
 
 def store_at_rest() -> Snapshot:

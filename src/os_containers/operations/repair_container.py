@@ -45,7 +45,7 @@ def mend_link(system: System, container: Container) -> None:
 
 
 def mend_container(system: System, repo: Repo, container: Container, options: ProxyOptions) -> None:
-    """Mend what a container's deployments have in the store, in their bundles and on the host; each is told."""
+    """Mend what is damaged of a container in the store, in its bundles and on the host, telling each step."""
     with told(system):
         salvage(system, repo, container)
     for deployment in container.readable():

@@ -41,7 +41,11 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Scratch]:
             with _told_only(parent):
                 _remove_abandoned(parent, prefix)
             directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-            descriptor = undo.enter_context(locked_directory(directory))
+            try:
+                descriptor = undo.enter_context(locked_directory(directory))
+            except BaseException:
+                directory.rmdir()
+                raise
             undo.callback(_remove_or_tell, directory)
         yield Scratch(directory, descriptor)
 

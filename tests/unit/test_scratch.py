@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from scarcity import descriptors_left
 
 from os_containers.scratch import find_abandoned, scratch_directory
 
@@ -13,6 +14,13 @@ def test_what_is_in_it_at_the_end_is_removed(tmp_path: Path) -> None:
     """Also when the work has failed."""
     with pytest.raises(IsADirectoryError), scratch_directory(tmp_path, "work-") as scratch:
         scratch.path.write_text("it is a directory")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_b82_what_cannot_be_opened_is_not_left(tmp_path: Path) -> None:
+    """Nobody would know of it: it has no lock yet."""
+    with descriptors_left(1), pytest.raises(OSError, match="Too many"), scratch_directory(tmp_path, "work-"):
+        pass
     assert list(tmp_path.iterdir()) == []
 
 

@@ -83,8 +83,11 @@ class RemoteImage:
 
     @contextlib.contextmanager
     def blob(self, digest: Digest, size: int) -> Iterator[BinaryIO]:
-        """Yield a blob to read; raises ImageError at the end when the proxy found it wrong."""
-        here = find_blob(self._reference, digest)
+        """Yield a blob to read, of which the reader makes the digest.
+
+        Raises ImageError at the end when the proxy found it wrong.
+        """
+        here = find_blob(self._reference, digest, size)
         if here:
             with here:
                 yield here

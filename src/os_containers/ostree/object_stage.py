@@ -1,7 +1,7 @@
 """Writing objects: first into a stage, then under their final names.
 
     repo/tmp/os-containers-XXXXXXXX/       one stage; its flock tells that its process lives
-        cdef...01.file, .dirtree, ...      objects, under their flat names
+        ab/cdef...01.file, .dirtree, ...   objects, as they will be in repo/objects
         writing-N                          a large file whose checksum is not known yet
 
 A file system may make a name durable before the content. So an object gets its final name only after a sync,
@@ -14,6 +14,7 @@ by the next.
 # ruff: noqa: PTH208
 
 import contextlib
+import errno
 import functools
 import hashlib
 import itertools
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 _PREFIX = "os-containers-"
+# What rename(2) answers when there is a directory with something in it.
+_TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 
 
 class ObjectStage:
@@ -48,6 +51,21 @@ class ObjectStage:
         self._write_behind = write_behind
         self._format = format_of(mode)
         self._large_files = itertools.count()
+        # the directories of the stage, and what was written for the layer under way
+        self._shards: set[str] = set()
+        self._new: list[str] = []
+
+    @contextlib.contextmanager
+    def all_or_none(self) -> Iterator["ObjectStage"]:
+        """Give the stage itself; when the block fails, what it has written goes."""
+        self._new.clear()
+        try:
+            yield self
+        except BaseException:
+            for name in self._new:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=self._stage)
+            raise
 
     def write_file(self, attributes: Attributes, chunks: Iterable[bytes | memoryview]) -> str:
         """Write a regular file and return its checksum."""
@@ -64,9 +82,11 @@ class ObjectStage:
         """Write a symlink and return its checksum."""
         header = encode_header(attributes.uid, attributes.gid, SYMLINK_MODE, target, attributes.xattrs)
         checksum = hashlib.sha256(header).hexdigest()
-        if not self._has(f"{checksum}.file"):
+        path = self._place(f"{checksum}.file")
+        if path:
             with contextlib.suppress(FileExistsError):
-                self._format.write_symlink(f"{self.directory}/{checksum}.file", target, attributes)
+                self._format.write_symlink(f"{self.directory}/{path}", target, attributes)
+                self._new.append(path)
         return checksum
 
     def write_dirmeta(self, attributes: Attributes) -> str:
@@ -92,17 +112,25 @@ class ObjectStage:
     def publish(self) -> None:
         """Make the objects durable, then give them their final names."""
         self._write_behind.finish()
-        # by its path: btrfs shows through a descriptor only what was there when it was opened
-        names = os.listdir(self.directory)
-        for shard in {name[:2] for name in names}:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(shard, dir_fd=self._objects)
-        for name in names:
-            os.rename(name, path_in_objects(name), src_dir_fd=self._stage, dst_dir_fd=self._objects)
+        for shard in self._shards:
+            self._publish(shard)
+
+    def _publish(self, shard: str) -> None:
+        try:
+            # as a whole, where the repo has none of it yet
+            os.rename(shard, shard, src_dir_fd=self._stage, dst_dir_fd=self._objects)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            # by its path: btrfs shows through a descriptor only what was there when it was opened
+            for name in os.listdir(self.directory / shard):
+                path = f"{shard}/{name}"
+                os.rename(path, path, src_dir_fd=self._stage, dst_dir_fd=self._objects)
 
     def _write_small(self, checksum: str, attributes: Attributes, content: bytes | memoryview) -> str:
-        if not self._has(f"{checksum}.file"):
-            with contextlib.suppress(FileExistsError), self._created(f"{checksum}.file") as descriptor:
+        path = self._place(f"{checksum}.file")
+        if path:
+            with contextlib.suppress(FileExistsError), self._created(path) as descriptor:
                 self._write_all(descriptor, content)
                 self._format.finish_file(descriptor, attributes)
         return checksum
@@ -117,30 +145,39 @@ class ObjectStage:
                 self._write_all(descriptor, chunk)
             self._format.finish_file(descriptor, attributes)
         checksum = hasher.hexdigest()
-        if self._has(f"{checksum}.file"):
+        path = self._place(f"{checksum}.file")
+        if not path or files.is_there(path, self._stage):
             os.unlink(writing, dir_fd=self._stage)
         else:
-            os.rename(writing, f"{checksum}.file", src_dir_fd=self._stage, dst_dir_fd=self._stage)
+            os.rename(writing, path, src_dir_fd=self._stage, dst_dir_fd=self._stage)
+            self._new.append(path)
         return checksum
 
     def _write_metadata(self, kind: str, content: bytes) -> str:
         checksum = hashlib.sha256(content).hexdigest()
-        if not self._has(f"{checksum}.{kind}"):
-            with (
-                contextlib.suppress(FileExistsError),
-                self._created(f"{checksum}.{kind}") as descriptor,
-            ):
+        path = self._place(f"{checksum}.{kind}")
+        if path:
+            with contextlib.suppress(FileExistsError), self._created(path) as descriptor:
                 self._write_all(descriptor, content)
                 os.fchmod(descriptor, 0o644)
         return checksum
 
-    def _has(self, name: str) -> bool:
-        return os.access(path_in_objects(name), os.F_OK, dir_fd=self._objects, follow_symlinks=False)
+    def _place(self, name: str) -> str | None:
+        """Return where in the stage an object goes, None when the repo has it."""
+        path = path_in_objects(name)
+        if os.access(path, os.F_OK, dir_fd=self._objects, follow_symlinks=False):
+            return None
+        shard = path[:2]
+        if shard not in self._shards:
+            os.mkdir(shard, dir_fd=self._stage)
+            self._shards.add(shard)
+        return path
 
     @contextlib.contextmanager
     def _created(self, name: str) -> Iterator[int]:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(name, flags, 0o600, dir_fd=self._stage)
+        self._new.append(name)
         try:
             yield descriptor
         finally:

@@ -27,7 +27,8 @@ from os_containers.errors import (
 )
 from os_containers.image.access import ProxyOptions
 from os_containers.image.channel import Channel
-from os_containers.image.limits import Limits
+from os_containers.image.layer import open_layer
+from os_containers.image.limits import DEFAULT_LIMITS, Limits
 from os_containers.image.manifest import (
     Descriptor,
     Digest,
@@ -305,10 +306,11 @@ DAMAGES = {
 def test_b4_a_damaged_blob_is_refused(tmp_path: Path, damage: str) -> None:
     """At the latest when the blob is left, and within seconds; no descriptor stays open."""
     layout = build_image(tmp_path / "image", {"/a": os.urandom(1 << 20)}, compression="none")
+    push(layout, f"dir:{tmp_path}/copy")
     before = open_descriptors()
-    with open_image(ImageReference.parse(f"oci:{layout}"), ProxyOptions()) as image:
+    with open_image(ImageReference.parse(f"dir:{tmp_path}/copy"), ProxyOptions()) as image:
         (layer,) = parse_manifest(image.manifest()[1]).layers
-        path = layout / "blobs/sha256" / layer.digest.hex
+        path = tmp_path / "copy" / layer.digest.hex
         data = path.read_bytes()
         if damage == "missing":
             path.unlink()
@@ -316,6 +318,26 @@ def test_b4_a_damaged_blob_is_refused(tmp_path: Path, damage: str) -> None:
             path.write_bytes(DAMAGES[damage](data))
         with pytest.raises(OsContainersError):
             read_blob(image, layer)
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("damage", ["corrupt", "truncated", "longer", "missing"])
+def test_b4_a_damaged_layer_of_a_layout_is_refused(tmp_path: Path, damage: str) -> None:
+    """Its blobs are read where they are: whoever reads makes the digest."""
+    layout = build_image(tmp_path / "image", {"/a": os.urandom(1 << 20)}, compression="none")
+    before = open_descriptors()
+    with open_image(ImageReference.parse(f"oci:{layout}"), ProxyOptions()) as image:
+        (layer,) = layers_of(parse_manifest(image.manifest()[1]), parse_image_config(image.config()))
+        path = layout / "blobs/sha256" / layer.digest.hex
+        data = path.read_bytes()
+        path.unlink()
+        if damage != "missing":
+            path.write_bytes(DAMAGES[damage](data))
+        with (
+            pytest.raises(OsContainersError),
+            open_layer(image, layer, DEFAULT_LIMITS, lambda _: None) as stream,
+        ):
+            list(iter(stream.read, b""))
     assert open_descriptors() == before
 
 

@@ -33,7 +33,7 @@ from os_containers.ostree.importer import import_image
 from os_containers.ostree.layer_import import stage_layer
 from os_containers.ostree.merge import merge
 from os_containers.ostree.object_stage import ObjectStage, object_stage
-from os_containers.ostree.objects import ORDINARY
+from os_containers.ostree.objects import ORDINARY, path_in_objects
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.tree import Directory
 from os_containers.paths import Mode
@@ -244,11 +244,11 @@ def imported(objects: ObjectStage, layers: Sequence[Layer]) -> Nodes:
 
 
 def read_back(stage: Path, directory: Directory, path: str) -> Iterator[tuple[str, Node]]:
-    meta = (stage / f"{directory.meta}.dirmeta").read_bytes() if directory.meta else ORDINARY
+    meta = (stage / path_in_objects(f"{directory.meta}.dirmeta")).read_bytes() if directory.meta else ORDINARY
     yield path, Node(DIRECTORY, *attributes_in(meta))
     prefix = f"{path}/" if path else ""
     for name, checksum in directory.files.items():
-        file = stage / f"{checksum}.file"
+        file = stage / path_in_objects(f"{checksum}.file")
         meta = os.getxattr(file, "user.ostreemeta")
         content = file.read_bytes()
         kind = SYMLINK if stat.S_ISLNK(struct.unpack_from(">III", meta)[2]) else FILE

@@ -123,6 +123,30 @@ def test_the_same_content_is_stored_once(repo: Repo) -> None:
     assert len(list((repo.path / "objects").glob("*/*.file"))) == 1
 
 
+def test_what_failed_takes_nothing_of_what_was_before_with_it(repo: Repo) -> None:
+    """A layer that fails may have held what an earlier one holds, too."""
+    with repo.transaction() as transaction:
+        kept = {transaction.objects.write_file(Attributes(), content) for content in (LARGE, [b"small"])}
+        with pytest.raises(ImageError), transaction.objects.all_or_none() as stage:  # noqa: PT012 - fails last
+            for content in (LARGE, [b"small"], [b"other"], [*LARGE, b"more"]):
+                stage.write_file(Attributes(), content)
+            stage.write_symlink(Attributes(), "target")
+            stage.write_dirmeta(Attributes())
+            raise ImageError("malformed")
+    assert objects(repo).keys() == {f"{one}.file" for one in kept}
+
+
+@pytest.mark.parametrize("first", [[], [b"another"]], ids=["empty", "used"])
+def test_what_is_there_already_and_what_is_new_come_together(repo: Repo, first: list[bytes]) -> None:
+    """Whether a directory of objects is new as a whole or not."""
+    contents = [*([content] for content in first), *([b"%d" % number] for number in range(999)), LARGE]
+    for some in (contents[:1], contents, contents):
+        with repo.transaction() as transaction:
+            written = {transaction.objects.write_file(Attributes(), content) for content in some}
+    assert objects(repo).keys() == {f"{one}.file" for one in written}
+    assert list((repo.path / "tmp").glob("os-containers-*")) == []
+
+
 def test_nothing_is_in_the_repo_when_a_transaction_fails(repo: Repo) -> None:
     with pytest.raises(ImageError), repo.transaction() as transaction:  # noqa: PT012 - the failure comes last
         transaction.objects.write_file(Attributes(), [b"hello"])

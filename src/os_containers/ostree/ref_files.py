@@ -7,7 +7,7 @@ libostree writes the same files, but syncs neither them nor their directory, lea
 the refs when it is killed, and lists nothing when one ref is damaged.
 """
 
-import os
+import contextlib
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -50,13 +50,21 @@ class RefFiles:
         return datetime.fromtimestamp((self._heads / ref).stat().st_mtime, tz=UTC)
 
     def write(self, refs: Mapping[str, str]) -> None:
-        """Let each ref name its commit, durably."""
-        for ref, commit in refs.items():
-            path = self._heads / ref
-            files.make_directory(path.parent)
-            make_way(path, "ref")
-            self._durable(commit).rename(path)
-        self._sync_directories(refs)
+        """Let each ref name its commit, durably; when that cannot be done, each names the one from before.
+
+        Raises OSError, or BrokenError when there is a directory in the way.
+        """
+        wanted = {ref: f"{commit}\n".encode() for ref, commit in refs.items()}
+        former = {ref: self._content(ref) for ref in refs}
+        try:
+            for ref, content in wanted.items():
+                self._write(ref, content)
+            self._sync_directories(refs)
+        except (OSError, BrokenError):
+            for ref, content in wanted.items():
+                with contextlib.suppress(OSError, BrokenError):
+                    self._put_back(ref, content, former[ref])
+            raise
 
     def remove(self, refs: Collection[str]) -> None:
         """Remove refs, durably; one that is not there is fine."""
@@ -74,13 +82,27 @@ class RefFiles:
         for temporary in self._temporary.glob(f"{files.TEMPORARY_PREFIX}*"):
             temporary.unlink()
 
-    def _durable(self, commit: str) -> Path:
-        temporary = files.temporary_name(self._temporary / "ref")
-        with temporary.open("x") as file:
-            file.write(f"{commit}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        return temporary
+    def _write(self, ref: str, content: bytes) -> None:
+        path = self._heads / ref
+        files.make_directory(path.parent)
+        make_way(path, "ref")
+        with files.written_beside(self._temporary / "ref", content) as temporary:
+            temporary.rename(path)
+
+    def _put_back(self, ref: str, written: bytes, former: bytes | None) -> None:
+        # another command may have written it since
+        if self._content(ref) != written:
+            return
+        if former is None:
+            (self._heads / ref).unlink()
+        else:
+            self._write(ref, former)
+
+    def _content(self, ref: str) -> bytes | None:
+        try:
+            return (self._heads / ref).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
 
     def _sync_directories(self, refs: Collection[str]) -> None:
         for directory in {(self._heads / ref).parent for ref in refs}:

@@ -61,11 +61,11 @@ def update(setting: Setting) -> Result:
     with Host.boot(SUITE) as host:
         for version in ("1", "2"):
             _push(host, version)
-        host.run("os-containers install --name=hello hello:1")
+        host.run("os-containers images tag hello:1 hello && os-containers install hello")
         start_hello(host)
         versions = iter(["2", "1"] * setting.rounds)
         contestants: dict[str, Callable[[], Usage]] = {
-            OURS: lambda: _away(host, f"os-containers update --rebase=hello:{next(versions)} hello"),
+            OURS: lambda: _away_for_an_update(host, next(versions)),
             RESTART: lambda: _away(host, "systemctl restart hello"),
         }
         runs = by_turns(setting.rounds, contestants)
@@ -112,6 +112,12 @@ def _systemctl_calls(host: Host) -> list[str]:
 def _measure(host: Host, *command: str) -> Usage:
     facts = json.loads(host.run(["python3", "-", *command], stdin=_INSIDE.read_text()).stdout)
     return Usage(**facts)
+
+
+def _away_for_an_update(host: Host, version: str) -> Usage:
+    """Update to another image under the same name."""
+    host.run(f"os-containers images tag hello:{version} hello")
+    return _away(host, "os-containers update hello")
 
 
 def _away(host: Host, command: str) -> Usage:

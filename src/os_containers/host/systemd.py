@@ -3,6 +3,7 @@
 ServiceManager is the seam at which tests put a fake.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ class ServiceManager(Protocol):
     def log_command(self, unit: str) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Systemctl:
     """The service manager of the host, or of one user; no call but start and stop may take longer."""
 
@@ -113,10 +114,8 @@ class Systemctl:
     timeout: float = TIMEOUT
 
     def version(self) -> int:
-        """Return systemd's major version."""
-        words = self._systemctl("show", "--property=Version", "--value").split(".")[0].split()
-        digits = words[0].split("~")[0] if words else ""
-        return int(digits) if digits.isdecimal() else 0
+        """Return systemd's major version; it is asked once."""
+        return self._version
 
     def states(self, units: Iterable[str]) -> dict[str, UnitState]:
         """Return the state of each unit, by one call."""
@@ -205,6 +204,12 @@ class Systemctl:
     def log_command(self, unit: str) -> str:
         """Return the command with which a person reads the journal of a unit."""
         return f"journalctl {'--user ' if self.mode is Mode.USER else ''}--unit {unit}"
+
+    @functools.cached_property
+    def _version(self) -> int:
+        words = self._systemctl("show", "--property=Version", "--value").split(".")[0].split()
+        digits = words[0].split("~")[0] if words else ""
+        return int(digits) if digits.isdecimal() else 0
 
     def _systemctl(self, *words: str, timeout: float | None = None) -> str:
         try:

@@ -101,6 +101,8 @@ def check_units(
     # what is damaged can still be uninstalled
     if leaving and entering and lacks_unit(leaving):
         raise BrokenError(f"{leaving.unit} is missing", hint="os-containers repair makes it anew")
+    # asked now, and not while the service is away
+    system.services.version()
 
 
 @contextlib.contextmanager

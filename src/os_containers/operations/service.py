@@ -66,9 +66,16 @@ def disable(system: System, container: Container) -> None:
 
 
 def enable(
-    system: System, container: Container, deployment: Deployment, *, instead_of: Deployment | None
+    system: System,
+    container: Container,
+    deployment: Deployment,
+    *,
+    instead_of: Deployment | None,
+    was_enabled: bool,
 ) -> None:
     """Enable the unit, durably; anew when its [Install] section is another one than before."""
+    if was_enabled and instead_of and _install_section(instead_of) == _install_section(deployment):
+        return  # systemd is not asked: the service is away meanwhile
     if not unit_state(system, container).is_enabled:
         system.services.enable(container.service)
         system.tell(system.services.shown("systemctl", "enable", container.name))

@@ -188,7 +188,8 @@ class _Attempt:
         apply_host_files(plan, self.prepared, system.on_event)
         host_changes.change_unit_files(system, container, entering)
         if entering and entering.record.has_service and self.transition.after.enabled:
-            service.enable(system, container, entering, instead_of=leaving)
+            was_enabled = self.transition.before.enabled
+            service.enable(system, container, entering, instead_of=leaving, was_enabled=was_enabled)
         if leaving and not entering:
             host_changes.remove_directories(system, leaving, leaving.record.directories)
 
@@ -207,7 +208,7 @@ class _Attempt:
         apply_host_files(plan, self.prepared, system.on_event)
         host_changes.change_unit_files(system, container, leaving)
         if leaving and leaving.record.has_service and transition.before.enabled:
-            service.enable(system, container, leaving, instead_of=entering)
+            service.enable(system, container, leaving, instead_of=entering, was_enabled=False)
         if entering:
             kept = leaving.record.directories if leaving else ()
             made = set(entering.record.directories) - set(kept)

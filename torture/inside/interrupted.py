@@ -15,6 +15,8 @@ RECOVER = ("recover",)
 TELLING = frozenset(
     {"rename", "renameat2", "linkat", "symlink", "unlink", "rmdir", "mkdir", "fsync", "wait4"}
 )
+# They come with the others, and more or less often.
+_ATTENDING = frozenset({"fsync", "wait4"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,9 @@ def interruptions(judge: Judge, points: Iterable[Point], tally: Tally) -> list[I
         verdict = judge.after_kill(before, after)
         tally.count(verdict, f"{point}, recovered", "")
         listed = [call for call in calls if tells(call)]
-        way = (verdict.state, *(_nameless(call.line) for call in listed))
+        changes = [call for call in listed if call.call not in _ATTENDING]
+        # in no order: a directory lists its names in any
+        way = (verdict.state, frozenset(_nameless(call.line) for call in changes))
         found.setdefault(way, Interruption(point, verdict.state, listed))
     return list(found.values())
 
@@ -56,4 +60,4 @@ def tells(point: Point) -> bool:
 
 def _nameless(line: str) -> str:
     """Return a call without the names and numbers that are others each time."""
-    return re.sub(r"@[0-9a-f]{16}|\d+", "N", line)
+    return re.sub(r"@[0-9a-f]{16}|(?<=-)[a-z0-9_]{8}(?=[/\">])|\d+", "N", line)

@@ -198,8 +198,9 @@ class PreparedFiles:
         return True
 
     def _remove_directory(self, path: str) -> None:
-        for retired in [one for one, waiting in self._retired.items() if waiting.directory == path]:
-            self._discard(retired, self._retired)
+        for place in (self._waiting, self._retired):
+            for inside in [one for one, waiting in place.items() if waiting.directory == path]:
+                self._discard(inside, place)
         parent, name = _split(path)
         with contextlib.suppress(FileNotFoundError), self._root.directory(parent) as directory_fd:
             file_steps.remove_directory(name, directory_fd)

@@ -43,6 +43,17 @@ def test_what_is_prepared_is_beside_its_place_and_goes_when_it_is_not_used(host:
     assert [path.name for path in host.root.rglob("*")] == ["etc"]
 
 
+def test_b80_the_way_back_takes_a_directory_in_which_nothing_could_be_written(host: "Host") -> None:
+    """What was begun in it is still there when the way back is planned."""
+    plan = host.plan((), {"app/file": "whole"})
+    with prepare_host_files(HostPlan((), host.host_root), "app") as prepared:
+        (host.trees / "0/app/file").write_text("another")
+        with pytest.raises(BrokenError):
+            apply_host_files(plan, prepared, ignore)
+        apply_host_files(host.plan(plan.installed, {}), prepared, ignore)
+    assert list(host.root.iterdir()) == []
+
+
 def test_a_newer_plan_writes_what_was_not_prepared(host: "Host") -> None:
     """A daemon has saved its configuration since."""
     first = host.go((), {"a": "1", "b": "1"})

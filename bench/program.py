@@ -47,6 +47,10 @@ class Program:
         """Return the command line of a part of the program, see driver.py."""
         return [self._python, "-I", _DRIVER, *words]
 
+    def python(self, script: str) -> Command:
+        """Return what runs a script with the libraries of the program."""
+        return [self._python, "-c", script]
+
     @staticmethod
     def environment(disk: Disk) -> dict[str, str]:
         """Return the variables with which it keeps everything on a disk."""

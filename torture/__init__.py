@@ -12,7 +12,8 @@
         trace.py        strace: which calls there are, and a fault at one of them
         kills.py        (a) SIGKILL at every call
         errors.py       (b) an error instead of every call
-        doubles.py      (c) killed, and killed again during the recovery
+        doubles.py      (c) killed, and the recovery killed or met by an error
+        interrupted.py  the states that a kill leaves, one for each way of recovery
         full_disk.py    (d) a small file system runs full
         delays.py       (e) SIGKILL at random moments, with a service that runs
         together.py     (f) commands at the same time

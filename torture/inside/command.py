@@ -60,11 +60,6 @@ def must(*words: str) -> str:
     return done.stdout
 
 
-def has_command(name: str) -> bool:
-    """Tell whether this version of os-containers has a command."""
-    return ours(name, "--help").code == 0
-
-
 def take_times() -> dict[str, str]:
     """Return where the time went since the last call, the most first."""
     times = {label: f"{CALLED[label]} x {SPENT[label] / CALLED[label]:.2f} s" for label in _most_first()}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from torture.inside.command import Done, has_command, ours, run
+from torture.inside.command import Done, ours, run
 from torture.inside.operation import Operation, start_afresh
 from torture.inside.snapshot import REPO, Snapshot, difference
 
@@ -41,8 +41,6 @@ class Judge:
     operation: Operation
     afters: dict[str, Snapshot] = field(default_factory=dict)
     recoveries: int = 0
-    recovers: bool = field(default_factory=lambda: has_command("recover"))
-    checks: bool = field(default_factory=lambda: has_command("check"))
 
     def prepare(self) -> tuple[Snapshot, Snapshot]:
         """Bring the host to a state before the operation; return this and the one after it."""
@@ -66,7 +64,7 @@ class Judge:
         """Recover, and judge; then the operation must succeed as if nothing had been."""
         done = self.recover()
         wrong = [*_failed("recover", done), *self.check()]
-        verdict = self._compared(before, after, wrong, done.seconds if done else 0.0)
+        verdict = self._compared(before, after, wrong, done.seconds)
         if verdict.state is State.BEFORE:
             verdict = self._redone(after, verdict)
         return self._cleared(verdict)
@@ -93,16 +91,14 @@ class Judge:
         left = [*difference(expected, self._settled(expected)), *self.check()]
         return f"recover does not mend it: {left[:3]}" if left else "recover mends it"
 
-    def recover(self) -> Done | None:
+    def recover(self) -> Done:
         """Recover as a person does, and the next time as systemd does at boot."""
         self.recoveries += 1
         as_at_boot = ["--no-block"] if self.recoveries % 2 == 0 else []
-        return ours("recover", *as_at_boot) if self.recovers else None
+        return ours("recover", *as_at_boot)
 
     def check(self) -> list[str]:
         """Return what `check` finds."""
-        if not self.checks:
-            return []
         done = ours("check", "--json")
         try:
             return [f"check: {json.dumps(one)}" for one in json.loads(done.stdout)] or _failed("check", done)
@@ -146,8 +142,8 @@ def fsck() -> list[str]:
     return _failed("ostree fsck", run(["ostree", "fsck", "--quiet", f"--repo={REPO}"]))
 
 
-def _failed(what: str, done: Done | None) -> list[str]:
-    return [f"{what}: exit code {done.code}: {done.said}"] if done and done.code != 0 else []
+def _failed(what: str, done: Done) -> list[str]:
+    return [f"{what}: exit code {done.code}: {done.said}"] if done.code != 0 else []
 
 
 def badly_told(done: Done) -> list[str]:

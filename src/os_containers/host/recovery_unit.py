@@ -57,9 +57,9 @@ class RecoveryUnit:
             raise
 
     def _enable(self, text: bytes) -> None:
-        """Put the link and the unit in place; neither is flushed alone: a power cut takes both or none.
+        """Put the link and the unit in place, and flush them together: a power cut hardly comes between.
 
-        The link first: whoever finds the unit without it knows that somebody has disabled it.
+        The link first: alone it does nothing, and the unit alone would say that somebody has disabled it.
         """
         files.make_directory(self.link.parent)
         with files.written_beside(self.path, text) as unit:

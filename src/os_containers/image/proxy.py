@@ -90,7 +90,7 @@ class RemoteImage:
         here = find_blob(self._reference, digest, size)
         if here:
             with here:
-                yield here
+                yield cast("BinaryIO", here)
             return
         pipe, finish = self._channel.open_pipe("GetBlob", self._handle, digest, size, most=size)
         with contextlib.closing(pipe):

@@ -162,6 +162,7 @@ def _files(root: Directory) -> Iterator[tuple[str, str]]:
 
 
 def pull_again(system: System, image: str, options: ProxyOptions) -> StoredImage:
+    """Fetch what is missing of an image; return it as it is now."""
     system.tell(f"pulling {image} again")
     return pull(system, ImageReference.parse(image), options=options)
 

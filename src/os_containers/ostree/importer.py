@@ -1,14 +1,16 @@
 """An image comes into the repo: its missing layers, one by one, then all of them merged, under its name.
 
-Layers that are whole are kept every few seconds, and when the next one fails: an import that was interrupted
-goes on where it was.
+Layers that are whole are made durable every few seconds, and when the next one fails: an import that was
+interrupted goes on where it was, but for those seconds when it was killed.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from os_containers.errors import ImageError, OsContainersError
 from os_containers.events import BlobFinished, BlobPresent, OnEvent
@@ -25,7 +27,7 @@ from os_containers.image.retrying import retried
 from os_containers.ostree import refs
 from os_containers.ostree.fetching import fetch_layer
 from os_containers.ostree.formats import Attributes
-from os_containers.ostree.free_space import FreeSpace
+from os_containers.ostree.free_space import FreeSpace, write_fault
 from os_containers.ostree.layer_import import StagedLayer
 from os_containers.ostree.merge import merge
 from os_containers.ostree.repo import BLOB_SIZE, LAYER_DIFF_ID, LAYER_UNPACKED_SIZE, Repo
@@ -33,9 +35,11 @@ from os_containers.ostree.stored_image import StoredImage, image_metadata
 from os_containers.ostree.transaction import Transaction
 from os_containers.ostree.tree import Directory
 
+logger = logging.getLogger(__name__)
+
 # So much work may be lost to a crash, beside the layer under way.
 # While layers are made durable, nothing else goes on.
-_SECONDS_BETWEEN_COMMITS = 5.0
+SECONDS_BETWEEN_COMMITS = 5.0
 
 
 def import_image(
@@ -48,6 +52,7 @@ def import_image(
     name: str,
     limits: Limits,
     on_event: OnEvent,
+    seconds: float = SECONDS_BETWEEN_COMMITS,
 ) -> StoredImage:
     """Store an image under a name and return it; what is here already is not fetched again.
 
@@ -64,7 +69,8 @@ def import_image(
     for digest in trees:
         on_event(BlobPresent(digest, "layer"))
     missing = {layer.digest: layer for layer in image.layers if layer.digest not in trees}
-    trees |= _import_layers(repo, missing.values(), _Fetcher(source, limits, repo.free_space(), on_event))
+    fetcher = _Fetcher(source, limits, repo.free_space(), on_event, repo.path, seconds)
+    trees |= _import_layers(repo, missing.values(), fetcher)
     with repo.transaction() as transaction:
         _record_config(transaction, image.config_digest, config_raw)
         size = _unpacked_size(repo, image)
@@ -124,6 +130,7 @@ def _import_layers(repo: Repo, layers: Iterable[Layer], fetcher: "_Fetcher") -> 
     pending = deque(layers)
     while pending:
         with repo.transaction() as transaction:
+            # of this or of the transaction itself, the last failure is told
             failure = _import_some(transaction, pending, fetcher, trees)
         if failure:
             raise failure
@@ -134,15 +141,20 @@ def _import_some(
     transaction: Transaction, pending: deque[Layer], fetcher: "_Fetcher", trees: dict[Digest, Directory]
 ) -> OsContainersError | None:
     """Import some layers; return what was wrong with the next one, so that those before it are kept."""
-    end = time.monotonic() + _SECONDS_BETWEEN_COMMITS
-    while pending and time.monotonic() < end:
+    end = time.monotonic() + fetcher.seconds
+    while pending:
         try:
             staged = fetcher.fetch(transaction, pending[0])
         except OsContainersError as error:
+            logger.debug("layer %s: %s", pending[0].digest, error.message)
             return error
+        except OSError as error:
+            return write_fault(fetcher.repo, error)
         layer = pending.popleft()
         _record_layer(transaction, layer, staged)
         trees[layer.digest] = staged.root
+        if time.monotonic() >= end:
+            break
     return None
 
 
@@ -154,6 +166,9 @@ class _Fetcher:
     limits: Limits
     space: FreeSpace
     on_event: OnEvent
+    # the repo's path, and how long layers may wait until they are durable
+    repo: Path
+    seconds: float
 
     def fetch(self, transaction: Transaction, layer: Layer) -> StagedLayer:
         """Return a layer, whole and verified; one that fails leaves nothing in the transaction."""

@@ -62,10 +62,12 @@ class ObjectStage:
         try:
             yield self
         except BaseException:
-            for name in self._new:
+            for path in self._new:
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=self._stage)
+                    os.unlink(path, dir_fd=self._stage)
             raise
+        finally:
+            self._new.clear()
 
     def write_file(self, attributes: Attributes, chunks: Iterable[bytes | memoryview]) -> str:
         """Write a regular file and return its checksum."""
@@ -84,9 +86,12 @@ class ObjectStage:
         checksum = hashlib.sha256(header).hexdigest()
         path = self._place(f"{checksum}.file")
         if path:
-            with contextlib.suppress(FileExistsError):
+            # before there is anything of it: a symlink that is half written goes, too
+            self._new.append(path)
+            try:
                 self._format.write_symlink(f"{self.directory}/{path}", target, attributes)
-                self._new.append(path)
+            except FileExistsError:
+                self._new.pop()
         return checksum
 
     def write_dirmeta(self, attributes: Attributes) -> str:

@@ -10,6 +10,7 @@ the refs when it is killed, and lists nothing when one ref is damaged.
 import contextlib
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,15 @@ from os_containers.ostree.objects import make_way
 
 _REPAIR = "os-containers repair mends it"
 _CHECKSUM = re.compile(rb"[0-9a-f]{64}\n?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A ref that has been written, what it said before, and the inode of its file now."""
+
+    ref: str
+    former: bytes | None
+    inode: int
 
 
 class RefFiles:
@@ -54,16 +64,16 @@ class RefFiles:
 
         Raises OSError, or BrokenError when there is a directory in the way.
         """
-        wanted = {ref: f"{commit}\n".encode() for ref, commit in refs.items()}
-        former = {ref: self._content(ref) for ref in refs}
+        written: list[_Written] = []
         try:
-            for ref, content in wanted.items():
-                self._write(ref, content)
+            for ref, commit in refs.items():
+                former = self._former(ref)
+                written.append(_Written(ref, former, self._write(ref, f"{commit}\n".encode())))
             self._sync_directories(refs)
         except (OSError, BrokenError):
-            for ref, content in wanted.items():
+            for one in written:
                 with contextlib.suppress(OSError, BrokenError):
-                    self._put_back(ref, content, former[ref])
+                    self._put_back(one)
             raise
 
     def remove(self, refs: Collection[str]) -> None:
@@ -82,26 +92,31 @@ class RefFiles:
         for temporary in self._temporary.glob(f"{files.TEMPORARY_PREFIX}*"):
             temporary.unlink()
 
-    def _write(self, ref: str, content: bytes) -> None:
+    def _write(self, ref: str, content: bytes) -> int:
+        """Write a ref and return the inode of its file."""
         path = self._heads / ref
         files.make_directory(path.parent)
         make_way(path, "ref")
         with files.written_beside(self._temporary / "ref", content) as temporary:
+            inode = temporary.stat().st_ino
             temporary.rename(path)
+        return inode
 
-    def _put_back(self, ref: str, written: bytes, former: bytes | None) -> None:
-        # another command may have written it since
-        if self._content(ref) != written:
+    def _put_back(self, written: "_Written") -> None:
+        path = self._heads / written.ref
+        # not what another command has written since, be it the same
+        if path.stat().st_ino != written.inode:
             return
-        if former is None:
-            (self._heads / ref).unlink()
+        if written.former:
+            self._write(written.ref, written.former)
         else:
-            self._write(ref, former)
+            path.unlink()
 
-    def _content(self, ref: str) -> bytes | None:
+    def _former(self, ref: str) -> bytes | None:
+        """Return what is written in a ref; None without one, and for one that nobody can read."""
         try:
             return (self._heads / ref).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        except OSError:
             return None
 
     def _sync_directories(self, refs: Collection[str]) -> None:

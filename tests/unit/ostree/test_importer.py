@@ -1,9 +1,11 @@
 """From layers to an image: every layer is a real tar, the registry is a mapping of blobs."""
 
 import contextlib
+import errno
 import gzip
 import io
 import json
+import os
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +15,7 @@ from typing import BinaryIO
 import pytest
 
 from os_containers import process
-from os_containers.errors import ImageError, OsContainersError, RegistryError
+from os_containers.errors import ImageError, OsContainersError, RegistryError, SystemFaultError
 from os_containers.events import (
     BlobFinished,
     BlobPresent,
@@ -96,7 +98,9 @@ def descriptor(content: bytes, media_type: str) -> dict[str, str | int]:
     return {"mediaType": media_type, "digest": Digest.of(content), "size": len(content)}
 
 
-def pull(repo: Repo, registry: Registry, name: str = "image", *, on_event: OnEvent = ignore) -> StoredImage:
+def pull(
+    repo: Repo, registry: Registry, name: str = "image", *, on_event: OnEvent = ignore, seconds: float = 60
+) -> StoredImage:
     return import_image(
         repo,
         registry,
@@ -106,6 +110,7 @@ def pull(repo: Repo, registry: Registry, name: str = "image", *, on_event: OnEve
         name=name,
         limits=Limits(retry_pause=0.0),
         on_event=on_event,
+        seconds=seconds,
     )
 
 
@@ -219,6 +224,43 @@ def test_an_interrupted_pull_goes_on_with_the_layer_that_was_missing(repo: Repo,
     assert registry.fetched == [base, top, top]
     assert rootfs_of(repo, image, tmp_path / "rootfs")["etc/config"] == "top"
     assert image.size == 14
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(0, [0, 1, 2]), (60, [0, 0, 0])])
+def test_layers_are_made_durable_every_few_seconds(repo: Repo, seconds: float, kept: list[int]) -> None:
+    """How many there are when the next has been fetched; in the end all of them."""
+    layers = ({"a": b"1"}, {"b": b"2"}, {"c": b"3"})
+    seen: list[int] = []
+
+    def look(event: Event) -> None:
+        if isinstance(event, BlobFinished):
+            seen.append(len(repo.layers()))
+
+    pull(repo, registry_of(*layers), on_event=look, seconds=seconds)
+    assert seen == kept
+    assert len(repo.layers()) == 3
+
+
+@dataclass
+class OnBadDisk(Registry):
+    """A registry whose second layer cannot be taken in."""
+
+    @contextlib.contextmanager
+    def blob(self, digest: Digest, size: int) -> Iterator[BinaryIO]:
+        if self.fetched:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with super().blob(digest, size) as file:
+            yield file
+
+
+def test_b80_what_was_whole_before_the_disk_failed_is_kept(repo: Repo) -> None:
+    """Who makes room need not fetch it again."""
+    given = registry_of(BASE, TOP)
+    with pytest.raises(SystemFaultError, match="No space left"):
+        pull(repo, OnBadDisk(given.blobs, given.manifest, given.config))
+    (base,) = repo.layers()
+    assert base.digest == next(iter(given.blobs))
+    assert repo.images() == []
 
 
 @pytest.mark.parametrize(

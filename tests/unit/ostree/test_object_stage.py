@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from os_containers import process
 from os_containers.errors import BrokenError, ImageError, SystemFaultError
 from os_containers.ostree.formats import Attributes
-from os_containers.ostree.object_stage import object_stage
+from os_containers.ostree.object_stage import ObjectStage, object_stage
 from os_containers.ostree.objects import object_path, read_tree, read_whole_tree
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.tree import Directory
+from os_containers.paths import Mode
 
 XATTRS = ((b"user.a", b"1"), (b"user.b", b"\0\xff" * 200))
 LARGE = [b"x" * 70_000, b"y" * 70_000, b"z"]
@@ -134,6 +136,29 @@ def test_what_failed_takes_nothing_of_what_was_before_with_it(repo: Repo) -> Non
             stage.write_dirmeta(Attributes())
             raise ImageError("malformed")
     assert objects(repo).keys() == {f"{one}.file" for one in kept}
+
+
+# no file system keeps one of this size
+TOO_LARGE = Attributes(xattrs=((b"user.large", bytes(70_000)),))
+WRITERS: dict[str, Callable[[ObjectStage], object]] = {
+    "small file": lambda stage: stage.write_file(TOO_LARGE, [b"small"]),
+    "large file": lambda stage: stage.write_file(TOO_LARGE, LARGE),
+    "symlink": lambda stage: stage.write_symlink(TOO_LARGE, "target"),
+}
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("writer", WRITERS)
+def test_b80_nothing_is_left_of_what_fails_amid_a_file(tmp_path: Path, mode: Mode, writer: str) -> None:
+    """What is half written would have its final name, and nobody would write it again."""
+    if mode is Mode.SYSTEM and os.geteuid() != 0:
+        pytest.skip("only root keeps owners")
+    repo = Repo.open(tmp_path / "repo", mode)
+    with repo.transaction() as transaction:
+        kept = transaction.objects.write_file(Attributes(), [b"kept"])
+        with pytest.raises((SystemFaultError, OSError)), transaction.objects.all_or_none() as stage:
+            WRITERS[writer](stage)
+    assert objects(repo).keys() == {f"{kept}.file"}
 
 
 @pytest.mark.parametrize("first", [[], [b"another"]], ids=["empty", "used"])

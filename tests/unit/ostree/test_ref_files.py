@@ -1,5 +1,6 @@
 """Refs on disk: all of what is written together, or none."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,42 @@ OLD, NEW = "0" * 64, "1" * 64
 def repo(tmp_path: Path) -> Path:
     (tmp_path / "tmp").mkdir()
     return tmp_path
+
+
+def test_what_another_command_has_written_since_stays(repo: Path) -> None:
+    """Also when it is the same: it was told as done."""
+    refs = RefFiles(repo)
+    # what is in the way of the second ref is another command, at work on the first
+    (repo / "refs/heads/x").mkdir(parents=True)
+    blocked = repo / "refs/heads/x/blocked"
+    blocked.write_text("in the way")
+
+    class Meanwhile(Mapping[str, str]):
+        """The refs to be written; before the last is asked for, somebody else writes the first."""
+
+        def __getitem__(self, ref: str) -> str:
+            return NEW
+
+        def __len__(self) -> int:
+            return 2
+
+        def __iter__(self) -> Iterator[str]:
+            yield "x/image"
+            RefFiles(repo).write({"x/image": NEW})
+            yield "x/blocked/ref"
+
+    with pytest.raises(OSError, match="blocked"):
+        refs.write(Meanwhile())
+    assert refs.read("x/image") == NEW
+
+
+def test_b94_a_ref_that_nobody_can_read_is_written_anew(repo: Path) -> None:
+    """A pull heals it."""
+    ref = repo / "refs/heads/x/loop"
+    ref.parent.mkdir(parents=True)
+    ref.symlink_to("loop")
+    RefFiles(repo).write({"x/loop": NEW})
+    assert RefFiles(repo).read("x/loop") == NEW
 
 
 @pytest.mark.parametrize("obstacle", ["a file", "a directory"])

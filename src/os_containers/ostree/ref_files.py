@@ -8,6 +8,7 @@ the refs when it is killed, and lists nothing when one ref is damaged.
 """
 
 import contextlib
+import errno
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from os_containers.errors import BrokenError
 from os_containers.ostree.objects import make_way
 
 _REPAIR = "os-containers repair mends it"
+_NO_FILE = {errno.EISDIR: "it is a directory", errno.ELOOP: "it is a link to itself"}
 _CHECKSUM = re.compile(rb"[0-9a-f]{64}\n?")
 
 
@@ -49,8 +51,10 @@ class RefFiles:
             line = (self._heads / ref).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except IsADirectoryError as error:
-            raise BrokenError(f"the ref {ref} is damaged: it is a directory", hint=_REPAIR) from error
+        except OSError as error:
+            if error.errno not in _NO_FILE:
+                raise
+            raise BrokenError(f"the ref {ref} is damaged: {_NO_FILE[error.errno]}", hint=_REPAIR) from error
         if not _CHECKSUM.fullmatch(line):
             raise BrokenError(f"the ref {ref} is damaged", hint="pull the image again")
         return line.decode().strip()

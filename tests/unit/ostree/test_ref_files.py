@@ -49,6 +49,8 @@ def test_b94_a_ref_that_nobody_can_read_is_written_anew(repo: Path) -> None:
     ref = repo / "refs/heads/x/loop"
     ref.parent.mkdir(parents=True)
     ref.symlink_to("loop")
+    with pytest.raises(BrokenError, match="is damaged"):
+        RefFiles(repo).read("x/loop")
     RefFiles(repo).write({"x/loop": NEW})
     assert RefFiles(repo).read("x/loop") == NEW
 

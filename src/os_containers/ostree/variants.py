@@ -85,7 +85,13 @@ def _framed(body: bytes, offsets: Sequence[int]) -> bytes:
 
 
 def _width(data: bytes) -> int:
-    return next(width for width in (1, 2, 4, 8) if len(data) < 1 << 8 * width)
+    # twice for each file of a tree: no loop
+    size = len(data)
+    if size < 1 << 8:
+        return 1
+    if size < 1 << 16:
+        return 2
+    return 4 if size < 1 << 32 else 8
 
 
 def _last_offset(data: bytes) -> tuple[int, int]:

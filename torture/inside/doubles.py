@@ -15,11 +15,13 @@ from torture.inside.trace import Point, last_line, list_points, with_fault
 
 # done; a fault of the system; a record that the disk does not give back makes a container a broken one
 EXPECTED_CODES = frozenset({0, 8, 10})
+# Nearly each kill is recovered in its own way, of the same steps: so many calls of each, but of the longest.
+OTHERS = 2
 Some = Callable[[Sequence[Point]], Sequence[Point]]
 
 
 def torture(operation: Operation, *, sample: int, seed: int) -> None:
-    """Kill an operation at its calls, and trouble each way of recovery at all of its own, or at samples."""
+    """Kill an operation at its calls, and trouble the recoveries: the longest at all of their calls."""
     judge = Judge(operation)
     judge.prepare()
     _, points = list_points(operation.words)
@@ -29,19 +31,29 @@ def torture(operation: Operation, *, sample: int, seed: int) -> None:
     found = interruptions(judge, chosen(firsts, sample, seed) if sample else firsts, tally)
     finish(tally, rest, listed=len(firsts), note=f"{len(found)} ways of recovery")
     source = random.Random(seed)  # noqa: S311 - not a secret
-
-    def some(points: Sequence[Point]) -> Sequence[Point]:
-        few = min(len(points), max(1, sample // 4)) if sample else len(points)
-        return sorted(source.sample(points, few), key=points.index)
-
-    _kill_recoveries(judge, found, some, rest)
+    longest = _longest(found)
+    others = [one for one in found if one not in longest]
+    few = _some(sample // 4 or OTHERS, source)
+    many = few if sample else _all
+    _kill_recoveries(judge, longest, many, rest, "SIGKILL twice")
+    _kill_recoveries(judge, others, few, rest, "the same, others")
     for error in ERRORS:
-        _fail_recoveries(judge, _longest(found), error, some, rest)
+        _fail_recoveries(judge, longest, error, many, rest)
 
 
-def _kill_recoveries(judge: Judge, found: Iterable[Interruption], some: Some, rest: Snapshot) -> None:
+def _some(most: int, source: random.Random) -> Some:
+    return lambda points: sorted(source.sample(points, min(len(points), most)), key=points.index)
+
+
+def _all(points: Sequence[Point]) -> Sequence[Point]:
+    return points
+
+
+def _kill_recoveries(
+    judge: Judge, found: Iterable[Interruption], some: Some, rest: Snapshot, fault: str
+) -> None:
     """Kill the recovery of each interruption at each of its calls, or at some."""
-    tally = Tally("c", judge.operation.name, "SIGKILL twice")
+    tally = Tally("c", judge.operation.name, fault)
     for one in found:
         for second in some(one.calls):
             done, verdict, at = _round(judge, one, second, "signal=SIGKILL")

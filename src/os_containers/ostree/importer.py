@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from os_containers.errors import ImageError, OsContainersError
 from os_containers.events import BlobFinished, BlobPresent, OnEvent
@@ -27,7 +26,7 @@ from os_containers.image.retrying import retried
 from os_containers.ostree import refs
 from os_containers.ostree.fetching import fetch_layer
 from os_containers.ostree.formats import Attributes
-from os_containers.ostree.free_space import FreeSpace, write_fault
+from os_containers.ostree.free_space import write_fault
 from os_containers.ostree.layer_import import StagedLayer
 from os_containers.ostree.merge import merge
 from os_containers.ostree.repo import BLOB_SIZE, LAYER_DIFF_ID, LAYER_UNPACKED_SIZE, Repo
@@ -69,8 +68,7 @@ def import_image(
     for digest in trees:
         on_event(BlobPresent(digest, "layer"))
     missing = {layer.digest: layer for layer in image.layers if layer.digest not in trees}
-    fetcher = _Fetcher(source, limits, repo.free_space(), on_event, repo.path, seconds)
-    trees |= _import_layers(repo, missing.values(), fetcher)
+    trees |= _import_layers(_Fetcher(repo, source, limits, on_event), missing.values(), seconds)
     with repo.transaction() as transaction:
         _record_config(transaction, image.config_digest, config_raw)
         size = _unpacked_size(repo, image)
@@ -123,33 +121,35 @@ def _find_same(repo: Repo, image: _Image) -> StoredImage | None:
     return None
 
 
-def _import_layers(repo: Repo, layers: Iterable[Layer], fetcher: "_Fetcher") -> dict[Digest, Directory]:
+def _import_layers(fetcher: "_Fetcher", layers: Iterable[Layer], seconds: float) -> dict[Digest, Directory]:
     # One after the other: two at once were not faster (10,000 files, two cores), since each file takes the
     # interpreter's lock several times; and the image proxy downloads in a process of its own.
     trees: dict[Digest, Directory] = {}
     pending = deque(layers)
     while pending:
-        with repo.transaction() as transaction:
-            # of this or of the transaction itself, the last failure is told
-            failure = _import_some(transaction, pending, fetcher, trees)
+        with fetcher.repo.transaction() as transaction:
+            failure = _import_some(fetcher, transaction, pending, trees, time.monotonic() + seconds)
+        # not before: the layers that came before the one that failed are kept
         if failure:
             raise failure
     return trees
 
 
 def _import_some(
-    transaction: Transaction, pending: deque[Layer], fetcher: "_Fetcher", trees: dict[Digest, Directory]
+    fetcher: "_Fetcher",
+    transaction: Transaction,
+    pending: deque[Layer],
+    trees: dict[Digest, Directory],
+    end: float,
 ) -> OsContainersError | None:
-    """Import some layers; return what was wrong with the next one, so that those before it are kept."""
-    end = time.monotonic() + fetcher.seconds
+    """Import one layer, and more until a time; return what was wrong with the last one."""
     while pending:
         try:
             staged = fetcher.fetch(transaction, pending[0])
         except OsContainersError as error:
+            # the transaction may fail, too, and is all that is told then
             logger.debug("layer %s: %s", pending[0].digest, error.message)
             return error
-        except OSError as error:
-            return write_fault(fetcher.repo, error)
         layer = pending.popleft()
         _record_layer(transaction, layer, staged)
         trees[layer.digest] = staged.root
@@ -160,33 +160,35 @@ def _import_some(
 
 @dataclass(frozen=True, slots=True)
 class _Fetcher:
-    """Where layers come from, and under which conditions."""
+    """Brings layers from their source into transactions of a repo."""
 
+    repo: Repo
     source: BlobSource
     limits: Limits
-    space: FreeSpace
     on_event: OnEvent
-    # the repo's path, and how long layers may wait until they are durable
-    repo: Path
-    seconds: float
 
     def fetch(self, transaction: Transaction, layer: Layer) -> StagedLayer:
-        """Return a layer, whole and verified; one that fails leaves nothing in the transaction."""
+        """Return a layer, whole and verified, which is told; it is durable when the transaction has ended.
 
-        def attempt() -> StagedLayer:
-            with transaction.objects.all_or_none() as objects:
-                return fetch_layer(
-                    objects,
-                    self.source,
-                    layer,
-                    limits=self.limits,
-                    space=self.space,
-                    on_event=self.on_event,
-                )
-
-        staged = retried(attempt, self.limits)
+        One that fails leaves nothing in the transaction.
+        """
+        try:
+            staged = retried(lambda: self._attempt(transaction, layer), self.limits)
+        except OSError as error:
+            raise write_fault(self.repo.path, error) from error
         self.on_event(BlobFinished(layer.digest))
         return staged
+
+    def _attempt(self, transaction: Transaction, layer: Layer) -> StagedLayer:
+        with transaction.objects.all_or_none() as objects:
+            return fetch_layer(
+                objects,
+                self.source,
+                layer,
+                limits=self.limits,
+                space=self.repo.free_space(),
+                on_event=self.on_event,
+            )
 
 
 def _unpacked_size(repo: Repo, image: _Image) -> int:

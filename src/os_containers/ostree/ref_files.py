@@ -17,6 +17,7 @@ from pathlib import Path
 
 from os_containers import files
 from os_containers.errors import BrokenError
+from os_containers.faults import is_exhaustion
 from os_containers.ostree.objects import make_way
 
 _REPAIR = "os-containers repair mends it"
@@ -120,7 +121,9 @@ class RefFiles:
         """Return what is written in a ref; None without one, and for one that nobody can read."""
         try:
             return (self._heads / ref).read_bytes()
-        except OSError:
+        except OSError as error:
+            if is_exhaustion(error):
+                raise
             return None
 
     def _sync_directories(self, refs: Collection[str]) -> None:

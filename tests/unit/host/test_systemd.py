@@ -123,6 +123,16 @@ def test_b90_a_failing_systemctl_is_told_with_its_last_words(
         Systemctl(Mode.SYSTEM).start("a.service")
 
 
+def test_the_version_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a service is stopped: it is needed while the service is away."""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    shim(tmp_path, "systemctl", "echo '257.9-1~deb13u1'")
+    services = Systemctl(Mode.SYSTEM)
+    assert services.version() == 257
+    shim(tmp_path, "systemctl", "exit 1")
+    assert services.version() == 257
+
+
 @pytest.mark.parametrize(
     ("program", "call"),
     [

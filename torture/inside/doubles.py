@@ -36,7 +36,7 @@ def torture(operation: Operation, *, sample: int, seed: int) -> None:
     few = _some(sample // 4 or OTHERS, source)
     many = few if sample else _all
     _kill_recoveries(judge, longest, many, rest, "SIGKILL twice")
-    _kill_recoveries(judge, others, few, rest, "the same, others")
+    _kill_recoveries(judge, others, few, rest, "SIGKILL twice, others")
     for error in ERRORS:
         _fail_recoveries(judge, longest, error, many, rest)
 

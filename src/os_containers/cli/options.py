@@ -4,3 +4,7 @@ import click
 
 runtime = click.option("--runtime", metavar="NAME|PATH", help="OCI runtime, for example crun or runc.")
 as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
+
+# What a shell completes is said once for every command.
+container = click.argument("name", metavar="NAME")
+image = click.argument("image", metavar="IMAGE")

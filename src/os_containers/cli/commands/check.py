@@ -3,13 +3,20 @@
 import click
 
 from os_containers.cli import options, render
+from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.errors import BrokenError
 from os_containers.operations.check import check as check_all
 from os_containers.operations.check_store import Depth
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        ("check", "Say what does not hold on this host"),
+        ("check --quick --json", "The same for a monitor, without reading every object"),
+    ),
+)
 @click.option("--quick", is_flag=True, help="Do not compute the checksums of all objects.")
 @options.as_json
 @pass_invocation

@@ -5,12 +5,13 @@ from typing import Any
 import click
 
 from os_containers.cli import options, render
+from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.cli.plain import plain
 from os_containers.operations.containers import RUNNING, ListedContainer, list_containers
 
 
-@click.group()
+@click.group(cls=Group)
 def containers() -> None:
     """List the containers of this host."""
 

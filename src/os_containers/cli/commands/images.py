@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from os_containers.cli import options, render
+from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.reference import split_tag
 from os_containers.operations.images import delete_image, list_images, list_layers, tag_image
@@ -14,7 +15,7 @@ from os_containers.ostree.repo import StoredLayer
 from os_containers.ostree.stored_image import StoredImage
 
 
-@click.group()
+@click.group(cls=Group)
 def images() -> None:
     """List, tag, delete and prune images."""
 
@@ -39,7 +40,7 @@ def list_(invocation: Invocation, *, every: bool, no_truncate: bool, as_json: bo
 
 
 @images.command()
-@click.argument("image")
+@options.image
 @pass_invocation
 def delete(invocation: Invocation, image: str) -> None:
     """Take an image's name out of the store; `images prune` then frees the space."""

@@ -2,15 +2,22 @@
 
 import click
 
-from os_containers.cli import image_options
+from os_containers.cli import image_options, options
+from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference
 from os_containers.operations.pull import pull as pull_image
 
 
-@click.command()
-@click.argument("image")
+@click.command(
+    cls=Command,
+    examples=(
+        ("pull quay.io/org/etcd:3.5", "Bring an image from a registry"),
+        ("pull oci-archive:etcd.tar", "Bring one from a file"),
+    ),
+)
+@options.image
 @click.option("--name-image", metavar="NAME", help="The image's name in the store.")
 @image_options.registry
 @pass_invocation

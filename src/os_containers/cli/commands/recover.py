@@ -2,12 +2,19 @@
 
 import click
 
+from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.operations.recover import recover_all, recover_named
 from os_containers.operations.service import Start
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        ("recover", "End or undo whatever was interrupted"),
+        ("recover etcd", "The same for one container"),
+    ),
+)
 @click.argument("name", required=False)
 @click.option("--no-block", is_flag=True, help="Do not wait for services to start; for use at boot.")
 @pass_invocation

@@ -3,13 +3,17 @@
 import click
 
 from os_containers.cli import image_options, options, render
+from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.errors import BrokenError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.repair import repair as repair_all
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(("repair", "Mend what check finds"),),
+)
 @image_options.registry
 @options.as_json
 @pass_invocation

@@ -3,12 +3,20 @@
 import click
 
 from os_containers.cli import image_options, options
+from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.run import run as run_command
 
 
-@click.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False})
+@click.command(
+    cls=Command,
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False},
+    examples=(
+        ("run etcd -- etcdctl member list", "Run a command beside the service"),
+        ("run quay.io/org/etcd:3.5 etcd --version", "Try an image"),
+    ),
+)
 @click.argument("name_or_image", metavar="NAME|IMAGE")
 @click.argument("command", metavar="[--] CMD...", nargs=-1, type=click.UNPROCESSED)
 @image_options.settings

@@ -3,6 +3,7 @@
 import click
 
 from os_containers.cli import image_options, options
+from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
@@ -10,8 +11,15 @@ from os_containers.operations.update import Source
 from os_containers.operations.update import update as update_container
 
 
-@click.command()
-@click.argument("name")
+@click.command(
+    cls=Command,
+    examples=(
+        ("update --pull etcd", "Ask the registry for a newer image, and go over to it"),
+        ("update --set CLUSTER=green etcd", "Go over to another value"),
+        ("update --rebase quay.io/org/etcd:3.6 etcd", "Go over to another image"),
+    ),
+)
+@options.container
 @click.option("--rebase", metavar="IMAGE", help="Go over to another image.")
 @click.option("--pull", is_flag=True, help="Ask the registry for a newer image first.")
 @image_options.settings

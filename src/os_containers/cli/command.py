@@ -1,0 +1,31 @@
+"""A command that shows in its help how it is called; the man pages are made of the same."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+# What is typed after "os-containers ", and what one gets by it.
+Example = tuple[str, str]
+
+
+class Command(click.Command):
+    """A command with examples."""
+
+    def __init__(self, *args: Any, examples: Sequence[Example] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for words, what in self.examples:
+                    formatter.write_text(what + ":")
+                    formatter.write(f"{'':{formatter.current_indent}}  os-containers {words}\n")
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command

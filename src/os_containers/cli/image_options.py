@@ -1,17 +1,17 @@
-"""Options of the commands that bring an image or deploy it; lists have no time to load these."""
+"""Options of the commands that deploy an image; others have no time to load these."""
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from os_containers.cli.registry_options import registry
 from os_containers.deployment.values import parse_settings
 from os_containers.host.host_policy import Permission
-from os_containers.image.access import ProxyOptions
-from os_containers.image.manifest import Platform
 from os_containers.operations.system import System
+
+__all__ = ["host_files", "registry", "settings"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -28,41 +28,6 @@ settings = click.option(
     callback=_parse_settings,
     help="Give a variable of the image a value.",
 )
-
-
-def registry(command: _Function) -> Callable[..., Any]:
-    """Add the options of a registry; the command gets them as one ProxyOptions named `options`."""
-
-    @click.option(
-        "--authfile",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Credentials, as skopeo login writes them.",
-    )
-    @click.option("--creds", metavar="USER:PASSWORD", help="Credentials; --authfile keeps them from ps.")
-    @click.option(
-        "--tls-verify", type=bool, default=True, show_default=True, help="Ask for HTTPS and a known CA."
-    )
-    @click.option("--insecure", is_flag=True, help="The same as --tls-verify=false.")
-    @click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="Not this host's own.")
-    @functools.wraps(command)
-    def with_options(
-        *args: Any,
-        authfile: Path | None,
-        creds: str | None,
-        tls_verify: bool,
-        insecure: bool,
-        platform: str | None,
-        **kwargs: Any,
-    ) -> Any:
-        options = ProxyOptions(
-            tls_verify=tls_verify and not insecure,
-            authfile=authfile,
-            credentials=creds,
-            platform=Platform.parse(platform) if platform else None,
-        )
-        return command(*args, options=options, **kwargs)
-
-    return with_options
 
 
 def host_files(command: _Function) -> Callable[..., Any]:

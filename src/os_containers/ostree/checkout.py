@@ -4,13 +4,8 @@ import os
 from pathlib import Path
 
 from os_containers.errors import BrokenError, ConflictError
-from os_containers.ostree.gi import OSTree, translate_errors
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import SIZE
-from os_containers.paths import Mode
-
-_CHECKOUT_MODES = {Mode.SYSTEM: OSTree.RepoCheckoutMode.NONE, Mode.USER: OSTree.RepoCheckoutMode.USER}
-_RELATIVE_TO_NOTHING = -100  # AT_FDCWD; the path is absolute
 
 
 def checkout(repo: Repo, commit: str, rootfs: Path) -> None:
@@ -28,10 +23,4 @@ def checkout(repo: Repo, commit: str, rootfs: Path) -> None:
             f"{len(damaged)} objects of the image are damaged or missing: {damaged[0]}",
             hint="os-containers repair fetches them anew",
         )
-    options = OSTree.RepoCheckoutAtOptions()
-    # PyGObject 3.50 warns on stderr when the field of a struct is given an enum instead of its number
-    options.mode = int(_CHECKOUT_MODES[repo.mode])  # type: ignore[assignment]
-    options.overwrite_mode = int(OSTree.RepoCheckoutOverwriteMode.NONE)  # type: ignore[assignment]
-    options.enable_fsync = False
-    with translate_errors(f"check out {commit} at {rootfs}"):
-        repo.ostree.checkout_at(options, _RELATIVE_TO_NOTHING, os.fspath(rootfs.absolute()), commit, None)
+    repo.libostree.checkout(commit, rootfs, repo.mode)

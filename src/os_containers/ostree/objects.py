@@ -9,13 +9,17 @@ repo/objects/ab/cdef...01.commit     written by libostree
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from os_containers import files
 from os_containers.errors import BrokenError
 from os_containers.faults import is_exhaustion
 from os_containers.ostree.tree import Directory
-from os_containers.ostree.variants import decode_dirtree, encode_dirmeta
+from os_containers.ostree.variants import Commit, decode_commit, decode_dirtree, encode_dirmeta
+
+_Decoded = TypeVar("_Decoded")
 
 # In a layer, the dirmeta of a directory that nothing but the paths of others implied; and what such a
 # directory has in an image when no layer says more.
@@ -47,6 +51,11 @@ def make_way(path: Path, what: str) -> None:
         )
 
 
+def read_commit(repo: Path, checksum: str) -> Commit:
+    """Return what a commit says; raises BrokenError when it is missing or damaged."""
+    return _read_metadata(repo, f"{checksum}.commit", decode_commit)
+
+
 def has_tree(repo: Path, checksum: str) -> bool:
     """Tell whether a dirtree is there and whole; what it names is not looked at."""
     try:
@@ -72,12 +81,20 @@ def read_tree(repo: Path, checksum: str, meta: str) -> Directory:
 def read_whole_tree(repo: Path, checksum: str, meta: str) -> Directory:
     """Return the tree under a dirtree as read_tree does; BrokenError also when a file in it is missing."""
     root = read_tree(repo, checksum, meta)
-    for directory in root.walk():
-        names = [f"{one}.file" for one in directory.files.values()]
-        for name in (*names, f"{directory.meta or IMPLIED_CHECKSUM}.dirmeta"):
-            if not os.path.lexists(object_path(repo, name)):
+    with files.opened_directory(repo / "objects", os.O_PATH) as objects:
+        for name in object_names(root):
+            if not os.access(path_in_objects(name), os.F_OK, dir_fd=objects, follow_symlinks=False):
                 raise BrokenError(f"the object {name} is missing", hint="pull the image again")
     return root
+
+
+def object_names(root: Directory) -> dict[str, None]:
+    """Return the files and dirmetas of a tree as CHECKSUM.KIND, each once, in the order of the tree."""
+    names: dict[str, None] = {}
+    for directory in root.walk():
+        names[f"{directory.meta or IMPLIED_CHECKSUM}.dirmeta"] = None
+        names.update((f"{checksum}.file", None) for checksum in directory.files.values())
+    return names
 
 
 def _stated(meta: str) -> str | None:
@@ -85,16 +102,24 @@ def _stated(meta: str) -> str | None:
 
 
 def _read_dirtree(repo: Path, checksum: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
-    path = Path(object_path(repo, f"{checksum}.dirtree"))
+    return _read_metadata(repo, f"{checksum}.dirtree", decode_dirtree)
+
+
+def _read_metadata(repo: Path, name: str, decode: Callable[[bytes], _Decoded]) -> _Decoded:
+    path = object_path(repo, name)
     try:
-        data = path.read_bytes()
+        # thousands of them: buffers would take most of the time
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - and so would a Path
+            data = file.readall()
     except OSError as error:
         if is_exhaustion(error):
             raise
-        raise BrokenError(f"cannot read {path}: {error.strerror}", hint="pull the image again") from error
-    if hashlib.sha256(data).hexdigest() != checksum:
-        raise BrokenError(f"{path} is damaged", hint="pull the image again")
+        raise BrokenError(
+            f"cannot read the object {name}: {error.strerror}", hint="pull the image again"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != name.partition(".")[0]:
+        raise BrokenError(f"the object {name} is damaged", hint="pull the image again")
     try:
-        return decode_dirtree(data)
+        return decode(data)
     except ValueError as error:
-        raise BrokenError(f"{path} is malformed: {error}", hint="pull the image again") from error
+        raise BrokenError(f"the object {name} is malformed: {error}", hint="pull the image again") from error

@@ -5,20 +5,20 @@ each other.
 """
 
 import contextlib
-import hashlib
+import functools
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from os_containers.errors import BrokenError, ImageError, NotFoundError
 from os_containers.image.manifest import Digest, Layer
 from os_containers.ostree import refs
-from os_containers.ostree.creation import open_repo
+from os_containers.ostree.creation import require_repo, without_repo
 from os_containers.ostree.free_space import FreeSpace, write_fault
-from os_containers.ostree.gi import GLib, OSTree, translate_errors
 from os_containers.ostree.object_stage import object_stage, remove_stale_stages, repo_scratch
-from os_containers.ostree.objects import has_tree, read_tree, read_whole_tree
+from os_containers.ostree.objects import has_tree, read_commit, read_tree, read_whole_tree
 from os_containers.ostree.ref_files import RefFiles
 from os_containers.ostree.stored_image import (
     CONFIG,
@@ -28,11 +28,16 @@ from os_containers.ostree.stored_image import (
     StoredImage,
     parse_stored_manifest,
 )
-from os_containers.ostree.transaction import Transaction, libostree_transaction, shared_lock
+from os_containers.ostree.transaction import Transaction
 from os_containers.ostree.tree import Directory
+from os_containers.ostree.variants import Commit
 from os_containers.ostree.verification import damaged_in_tree
 from os_containers.paths import Mode
 from os_containers.scratch import Scratch
+
+if TYPE_CHECKING:
+    # it brings up GObject, which reading has no time for
+    from os_containers.ostree.libostree import Libostree
 
 logger = logging.getLogger(__name__)
 
@@ -62,16 +67,23 @@ class Pruned:
 class Repo:
     """What we keep, of all images and for all containers."""
 
-    def __init__(self, path: Path, mode: Mode, ostree: OSTree.Repo) -> None:
+    def __init__(self, path: Path, mode: Mode) -> None:
         self.path = path
         self.mode = mode
-        self.ostree = ostree
         self._refs = RefFiles(path)
 
     @classmethod
     def open(cls, path: Path, mode: Mode) -> "Repo":
         """Return the repo at path, created when there is none."""
-        return cls(path, mode, open_repo(path, mode))
+        require_repo(path, mode)
+        return cls(path, mode)
+
+    @functools.cached_property
+    def libostree(self) -> "Libostree":
+        """The same repo for what libostree does. Raises BrokenError when it does not take it for one."""
+        from os_containers.ostree.libostree import Libostree  # noqa: PLC0415 - see above
+
+        return Libostree.open(self.path, hint=without_repo(self.path))
 
     def images(self) -> list[StoredImage]:
         """Return all images by name; one that is damaged is left out, and logged."""
@@ -204,16 +216,15 @@ class Repo:
 
     def metadata(self, commit: str, key: str) -> str | None:
         """Return one text of a commit's metadata, None when it has no such."""
-        value = self._load_commit(commit).get_child_value(0).lookup_value(key, GLib.VariantType("s"))
-        return value.get_string() if value else None
+        return self._commit(commit).metadata.get(key)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Take objects, commits and refs; they are there, durably, when the block ends without an error."""
         try:
-            with shared_lock(self.ostree), object_stage(self.path, self.mode) as objects:
-                with libostree_transaction(self.ostree):
-                    transaction = Transaction(self.ostree, objects)
+            with self.libostree.shared_lock(), object_stage(self.path, self.mode) as objects:
+                with self.libostree.transaction():
+                    transaction = Transaction(self.libostree, objects)
                     yield transaction
                     objects.publish()
                 self._refs.write(transaction.refs)
@@ -226,9 +237,7 @@ class Repo:
 
     def free_space(self) -> FreeSpace:
         """Return what watches over the space that the repo's configuration keeps free."""
-        with translate_errors("read the repo's reserve"):
-            _, reserve = self.ostree.get_min_free_space_bytes()
-        return FreeSpace(self.path, reserve)
+        return FreeSpace(self.path, self.libostree.reserve())
 
     def prune(self) -> Pruned:
         """Remove the blobs that no image and no pin needs, then the objects that no ref needs.
@@ -241,8 +250,7 @@ class Repo:
             ref for ref in self._refs.names(refs.IMAGES) if refs.is_blob_ref(ref) and ref not in needed
         ]
         self._refs.remove(unneeded)
-        with translate_errors("prune the repo"):
-            _, _, objects, size = self.ostree.prune(OSTree.RepoPruneFlags.REFS_ONLY, 0, None)
+        objects, size = self.libostree.prune()
         remove_stale_stages(self.path)
         self._refs.remove_leftovers()
         return Pruned(tuple(unneeded), objects, size)
@@ -250,7 +258,10 @@ class Repo:
     def _needed_refs(self) -> set[str]:
         # Every image and pin must be readable: what a damaged one needs is not known, so nothing may go.
         commits = {self._commit_of(ref) for ref in self.image_refs()} | set(self.pins().values())
-        manifests = [parse_stored_manifest(self._required(commit, MANIFEST).encode()) for commit in commits]
+        manifests = [
+            parse_stored_manifest(_required(self._commit(commit).metadata, MANIFEST, commit).encode())
+            for commit in commits
+        ]
         digests = {layer.digest for manifest in manifests for layer in manifest.layers}
         digests |= {manifest.config_digest for manifest in manifests}
         return {refs.blob_ref(digest.hex) for digest in digests}
@@ -261,13 +272,14 @@ class Repo:
 
     def stored_commit(self, name: str, commit: str) -> StoredImage:
         """Return the image of a merged commit, which need not have that name any more."""
+        metadata = self._commit(commit).metadata
         return StoredImage(
             name=name,
             commit=commit,
-            digest=Digest.parse(self._required(commit, DIGEST)),
-            manifest=self._required(commit, MANIFEST).encode(),
-            config=self._required(commit, CONFIG).encode(),
-            size=int(self._required(commit, SIZE)),
+            digest=Digest.parse(_required(metadata, DIGEST, commit)),
+            manifest=_required(metadata, MANIFEST, commit).encode(),
+            config=_required(metadata, CONFIG, commit).encode(),
+            size=int(_required(metadata, SIZE, commit)),
         )
 
     def _write_refs(self, wanted: Mapping[str, str]) -> None:
@@ -288,21 +300,15 @@ class Repo:
         except BrokenError:
             return None
 
-    def _required(self, commit: str, key: str) -> str:
-        value = self.metadata(commit, key)
-        if value is None:
-            raise BrokenError(f"commit {commit} has no {key}", hint="pull the image again")
-        return value
-
     def _tree_of(self, commit: str) -> tuple[str, str]:
-        loaded = self._load_commit(commit)
-        dirtree, dirmeta = (loaded.get_child_value(member).get_data_as_bytes() for member in (6, 7))
-        return (dirtree.get_data() or b"").hex(), (dirmeta.get_data() or b"").hex()
+        found = self._commit(commit)
+        return found.dirtree, found.dirmeta
 
-    def _load_commit(self, commit: str) -> GLib.Variant:
-        with translate_errors(f"read commit {commit}"):
-            _, loaded = self.ostree.load_variant(OSTree.ObjectType.COMMIT, commit)
-        # libostree takes what it finds
-        if hashlib.sha256(loaded.get_data_as_bytes().get_data() or b"").hexdigest() != commit:
-            raise BrokenError(f"commit {commit} is damaged", hint="pull the image again")
-        return loaded
+    def _commit(self, commit: str) -> Commit:
+        return read_commit(self.path, commit)
+
+
+def _required(metadata: Mapping[str, str], key: str, commit: str) -> str:
+    if key not in metadata:
+        raise BrokenError(f"commit {commit} has no {key}", hint="pull the image again")
+    return metadata[key]

@@ -3,18 +3,34 @@
     dirtree   (a(say) a(sayay))   files: name, checksum; directories: name, checksum of dirtree and of dirmeta
     dirmeta   (uuu a(ayay))       uid, gid, mode, xattrs
     header    (uuuu s a(ayay))    uid, gid, mode, device, target of a symlink, xattrs
+    commit    (a{sv} ay a(say) s s t ay ay)   metadata, parent, related, subject, body, time, dirtree, dirmeta
 
 Numbers are big-endian. A GVariant container ends with the end offsets of its members of variable size, in the
 smallest width that can express the container's own length; a tuple lists them backwards, without the last.
+A variant is its value, a NUL and its type; it begins at a multiple of eight, and so does a pair with one.
 """
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 Xattrs = tuple[tuple[bytes, bytes], ...]
 
 _CHECKSUM_BYTES = 32
+_NO_NAMES = frozenset({"", ".", ".."})
+_ALIGNMENT = 8
+# Of a commit's members these have no fixed size, and all but the last of them an offset.
+_COMMIT_OFFSETS = ("metadata", "parent", "related", "subject", "body", "dirtree")
 _OWNER_AND_MODE = struct.calcsize(">III")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit says: those metadata that are texts, and the checksums of its topmost directory."""
+
+    metadata: Mapping[str, str]
+    dirtree: str
+    dirmeta: str
 
 
 def encode_dirmeta(uid: int, gid: int, mode: int, xattrs: Xattrs) -> bytes:
@@ -49,6 +65,35 @@ def decode_dirtree(data: bytes) -> tuple[dict[str, str], dict[str, tuple[str, st
     files = dict(_decoded_file(entry) for entry in _elements(data[:files_end]))
     directories = dict(_decoded_directory(entry) for entry in _elements(data[files_end:members_end]))
     return files, directories
+
+
+def decode_commit(data: bytes) -> Commit:
+    """Return what a commit says; raises ValueError for what is none."""
+    width = _width(data)
+    end = len(data) - len(_COMMIT_OFFSETS) * width
+    if end < 0:
+        raise ValueError("too short")
+    offsets = (data[at : at + width] for at in range(len(data) - width, end - 1, -width))
+    ends = dict(zip(_COMMIT_OFFSETS, (int.from_bytes(one, "little") for one in offsets), strict=True))
+    # between body and dirtree is the time
+    begin = _aligned(ends["body"]) + _ALIGNMENT
+    if not begin <= ends["dirtree"] <= end:
+        raise ValueError("offset out of order")
+    pairs = _elements(data[: ends["metadata"]], alignment=_ALIGNMENT)
+    texts = ((key, value) for key, value in map(_decoded_pair, pairs) if value is not None)
+    return Commit(dict(texts), _hex(data[begin : ends["dirtree"]]), _hex(data[ends["dirtree"] : end]))
+
+
+def _decoded_pair(entry: bytes) -> tuple[str, str | None]:
+    """Return a key and its value, None when that is no text."""
+    key_end, end = _last_offset(entry)
+    value, _, kind = entry[_aligned(key_end) : end].rpartition(b"\0")
+    key = entry[:key_end].removesuffix(b"\0").decode()
+    return key, value.removesuffix(b"\0").decode() if kind == b"s" else None
+
+
+def _aligned(offset: int) -> int:
+    return offset + -offset % _ALIGNMENT
 
 
 def _text(text: str) -> bytes:
@@ -104,7 +149,7 @@ def _last_offset(data: bytes) -> tuple[int, int]:
     return offset, start
 
 
-def _elements(array: bytes) -> Iterator[bytes]:
+def _elements(array: bytes, *, alignment: int = 1) -> Iterator[bytes]:
     if not array:
         return
     ends_start, _ = _last_offset(array)
@@ -115,7 +160,7 @@ def _elements(array: bytes) -> Iterator[bytes]:
         if not begin <= end <= ends_start:
             raise ValueError("offset out of order")
         yield array[begin:end]
-        begin = end
+        begin = end + -end % alignment
 
 
 def _decoded_file(entry: bytes) -> tuple[str, str]:
@@ -129,11 +174,13 @@ def _decoded_directory(entry: bytes) -> tuple[str, tuple[str, str]]:
 
 
 def _split_name(entry: bytes, *, offsets: int) -> tuple[str, bytes]:
-    end, _ = _last_offset(entry)
+    # once for each file of a tree: this saves calls
+    width = _width(entry)
+    end = int.from_bytes(entry[-width:], "little")
     name = entry[:end].removesuffix(b"\0").decode()
-    if name in {"", ".", ".."} or "/" in name or "\0" in name:
+    if name in _NO_NAMES or "/" in name or "\0" in name:
         raise ValueError("not a file name")
-    return name, entry[end : len(entry) - offsets * _width(entry)]
+    return name, entry[end : -offsets * width]
 
 
 def _hex(checksum: bytes) -> str:

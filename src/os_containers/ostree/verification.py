@@ -13,7 +13,7 @@ from pathlib import Path
 from os_containers import files
 from os_containers.faults import is_exhaustion
 from os_containers.ostree.formats import SYMLINK_MODE, kept_xattrs, user_mode
-from os_containers.ostree.objects import IMPLIED_CHECKSUM, object_path
+from os_containers.ostree.objects import object_names, object_path
 from os_containers.ostree.tree import Directory
 from os_containers.ostree.variants import encode_header, header_of
 from os_containers.parallel import filtered
@@ -34,15 +34,7 @@ def damaged_objects(repo: Path, mode: Mode) -> Iterator[str]:
 
 def damaged_in_tree(repo: Path, mode: Mode, root: Directory) -> list[str]:
     """Return the files and dirmetas of a tree that are damaged or missing, as CHECKSUM.KIND, each once."""
-    names = dict.fromkeys(_names(root))
-    return filtered(lambda name: _is_damaged(repo, mode, name), list(names))
-
-
-def _names(root: Directory) -> Iterator[str]:
-    for directory in root.walk():
-        yield f"{directory.meta or IMPLIED_CHECKSUM}.dirmeta"
-        for checksum in directory.files.values():
-            yield f"{checksum}.file"
+    return filtered(lambda name: _is_damaged(repo, mode, name), list(object_names(root)))
 
 
 def _is_damaged(repo: Path, mode: Mode, name: str) -> bool:

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from os_containers.ostree.gi import GLib
 from os_containers.ostree.variants import (
+    Commit,
     Xattrs,
+    decode_commit,
     decode_dirtree,
     encode_dirmeta,
     encode_dirtree,
@@ -84,6 +86,33 @@ def test_a_large_dirtree_comes_back() -> None:
         found,
         {"d": (checksum, checksum)},
     )
+
+
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+@given(st.dictionaries(texts, texts), texts, st.integers(0, 2**64 - 1), checksums, checksums)
+def test_a_commit_that_glib_wrote_comes_back(
+    metadata: dict[str, str], body: str, time: int, dirtree: str, dirmeta: str
+) -> None:
+    """Members that are no texts are left out of its metadata."""
+    others = {"version": GLib.Variant("u", 1), "raw": GLib.Variant("ay", [1, 2, 3])}
+    values = {key: GLib.Variant("s", value) for key, value in metadata.items()}
+    parent, related = list(b"p" * 32), [("name", list(b"r" * 32))]
+    trees = [list(bytes.fromhex(one)) for one in (dirtree, dirmeta)]
+    data = glib_bytes(
+        "(a{sv}aya(say)sstayay)", (others | values, parent, related, "subject", body, time, *trees)
+    )
+    assert decode_commit(data) == Commit(metadata, dirtree, dirmeta)
+
+
+@given(st.binary(max_size=200))
+def test_other_bytes_are_no_commit(data: bytes) -> None:
+    try:
+        found = decode_commit(data)
+    except ValueError:
+        return
+    assert len(found.dirtree) == len(found.dirmeta) == 64
 
 
 @given(st.binary(max_size=200))

@@ -2,7 +2,7 @@
 
 import click
 
-from os_containers.cli import image_options, options
+from os_containers.cli import options, registry_options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.access import ProxyOptions
@@ -19,7 +19,7 @@ from os_containers.operations.pull import pull as pull_image
 )
 @options.image
 @click.option("--name-image", metavar="NAME", help="The image's name in the store.")
-@image_options.registry
+@registry_options.registry
 @pass_invocation
 def pull(invocation: Invocation, image: str, name_image: str | None, options: ProxyOptions) -> None:
     """Bring an image into the store.

@@ -2,7 +2,7 @@
 
 import click
 
-from os_containers.cli import image_options, options, render
+from os_containers.cli import options, registry_options, render
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.errors import BrokenError
@@ -14,7 +14,7 @@ from os_containers.operations.repair import repair as repair_all
     cls=Command,
     examples=(("repair", "Mend what check finds"),),
 )
-@image_options.registry
+@registry_options.registry
 @options.as_json
 @pass_invocation
 def repair(invocation: Invocation, *, options: ProxyOptions, as_json: bool) -> int:

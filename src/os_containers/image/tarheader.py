@@ -2,6 +2,7 @@
 
 import re
 import struct
+import zlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -91,9 +92,15 @@ def parse_pax(data: bytes) -> dict[str, bytes]:
 
 def _check_checksum(block: bytes, checksum: bytes) -> None:
     expected = number(checksum, "checksum")
-    found = sum(block) - sum(checksum) + sum(_SPACES)
+    found = _sum(block) - sum(checksum) + sum(_SPACES)
     if found != expected and _signed_sum(block) != expected:
         raise ImageError("a tar header has a wrong checksum")
+
+
+def _sum(block: bytes) -> int:
+    # The lower half of an Adler-32 is the sum of up to 257 bytes, four times as fast as sum().
+    half = BLOCK // 2
+    return (zlib.adler32(block[:half], 0) & 0xFFFF) + (zlib.adler32(block[half:], 0) & 0xFFFF)
 
 
 def _signed_sum(block: bytes) -> int:

@@ -19,6 +19,8 @@ SYMLINK_MODE = stat.S_IFLNK | 0o777
 # What bare-user leaves of a file's mode: no setuid, not writable by all, always readable by the owner.
 _USER_MODE_MASK = 0o775
 _USER_MODE_MINIMUM = 0o400
+_PRIVATE = 0o600
+_PROBE = "probe"
 # What a file system answers that has room, but not for an xattr of that size.
 _TOO_LARGE = (errno.ENOSPC, errno.E2BIG, errno.ERANGE)
 
@@ -36,6 +38,9 @@ class Attributes:
 class Format(Protocol):
     """The format of one kind of repo."""
 
+    def first_mode(self, attributes: Attributes) -> int:
+        """Return the permission bits with which a regular file is created."""
+
     def finish_file(self, descriptor: int, attributes: Attributes) -> None:
         """Give a regular file that was written its attributes."""
 
@@ -47,15 +52,34 @@ class Format(Protocol):
 
 
 class Bare:
-    """Files are what they will be in a checkout."""
+    """Files are what they will be in a checkout; own is what a new one has when it is not told otherwise."""
+
+    def __init__(self, own: os.stat_result) -> None:
+        self._owner = own.st_uid, own.st_gid
+        self._permitted = stat.S_IMODE(own.st_mode)
+
+    def first_mode(self, attributes: Attributes) -> int:
+        return attributes.mode if self._is_right_at_once(attributes) else _PRIVATE
 
     def finish_file(self, descriptor: int, attributes: Attributes) -> None:
+        if not self._is_right_at_once(attributes):
+            self._give_attributes(descriptor, attributes)
+        os.utime(descriptor, (0, 0))
+
+    def _is_right_at_once(self, attributes: Attributes) -> bool:
+        # true of most files, and each change of an inode costs as much as a small file's content
+        return (
+            (attributes.uid, attributes.gid) == self._owner
+            and not attributes.mode & ~self._permitted
+            and not attributes.xattrs
+        )
+
+    def _give_attributes(self, descriptor: int, attributes: Attributes) -> None:
         # In this order: a change of owner clears setuid and capabilities.
         os.fchown(descriptor, attributes.uid, attributes.gid)
         for name, value in attributes.xattrs:
             _set_xattr(descriptor, name, value)
         os.fchmod(descriptor, attributes.mode)
-        os.utime(descriptor, (0, 0))
 
     def write_symlink(self, path: str, target: str, attributes: Attributes) -> None:
         os.symlink(target, path)  # noqa: PTH211 - once per file, where a Path costs more than the system call
@@ -69,6 +93,9 @@ class Bare:
 
 class BareUser:
     """Files belong to the user, their attributes are written down."""
+
+    def first_mode(self, attributes: Attributes) -> int:  # noqa: ARG002 - as Format says
+        return _PRIVATE
 
     def finish_file(self, descriptor: int, attributes: Attributes) -> None:
         _keep_attributes(descriptor, stat.S_IFREG | attributes.mode, attributes)
@@ -101,9 +128,19 @@ def kept_xattrs(descriptor: int) -> Xattrs:
     return tuple((name.encode(), os.getxattr(descriptor, name)) for name in sorted(names))
 
 
-def format_of(mode: Mode) -> Format:
-    """Return the format of the system's repo or of a user's."""
-    return Bare() if mode is Mode.SYSTEM else BareUser()
+def format_of(mode: Mode, directory: int) -> Format:
+    """Return the format of the system's repo or of a user's, for files in an open directory."""
+    return Bare(_new_file(directory)) if mode is Mode.SYSTEM else BareUser()
+
+
+def _new_file(directory: int) -> os.stat_result:
+    """Return what a new file gets there, by umask, mount options and the directory's own attributes."""
+    descriptor = os.open(_PROBE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o777, dir_fd=directory)
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+        os.unlink(_PROBE, dir_fd=directory)
 
 
 def _keep_attributes(descriptor: int, mode: int, attributes: Attributes) -> None:

@@ -49,9 +49,11 @@ class ObjectStage:
         self._stage = scratch.descriptor
         self._objects = objects
         self._write_behind = write_behind
-        self._format = format_of(mode)
+        self._format = format_of(mode, self._stage)
         self._large_files = itertools.count()
-        # the directories of the stage, and what was written for the layer under way
+        # the directories of the repo, of which some may be new since; those of the stage; and what was
+        # written for the layer under way
+        self._repo_shards = frozenset(os.listdir(objects))
         self._shards: set[str] = set()
         self._new: list[str] = []
 
@@ -135,7 +137,8 @@ class ObjectStage:
     def _write_small(self, checksum: str, attributes: Attributes, content: bytes | memoryview) -> str:
         path = self._place(f"{checksum}.file")
         if path:
-            with contextlib.suppress(FileExistsError), self._created(path) as descriptor:
+            mode = self._format.first_mode(attributes)
+            with contextlib.suppress(FileExistsError), self._created(path, mode) as descriptor:
                 self._write_all(descriptor, content)
                 self._format.finish_file(descriptor, attributes)
         return checksum
@@ -144,7 +147,7 @@ class ObjectStage:
         self, hasher: "_Hash", attributes: Attributes, chunks: Iterable[bytes | memoryview]
     ) -> str:
         writing = f"writing-{next(self._large_files)}"
-        with self._created(writing) as descriptor:
+        with self._created(writing, self._format.first_mode(attributes)) as descriptor:
             for chunk in chunks:
                 hasher.update(chunk)
                 self._write_all(descriptor, chunk)
@@ -170,18 +173,20 @@ class ObjectStage:
     def _place(self, name: str) -> str | None:
         """Return where in the stage an object goes, None when the repo has it."""
         path = path_in_objects(name)
-        if os.access(path, os.F_OK, dir_fd=self._objects, follow_symlinks=False):
-            return None
         shard = path[:2]
+        if shard in self._repo_shards and os.access(
+            path, os.F_OK, dir_fd=self._objects, follow_symlinks=False
+        ):
+            return None
         if shard not in self._shards:
             os.mkdir(shard, dir_fd=self._stage)
             self._shards.add(shard)
         return path
 
     @contextlib.contextmanager
-    def _created(self, name: str) -> Iterator[int]:
+    def _created(self, name: str, mode: int = 0o600) -> Iterator[int]:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(name, flags, 0o600, dir_fd=self._stage)
+        descriptor = os.open(name, flags, mode, dir_fd=self._stage)
         self._new.append(name)
         try:
             yield descriptor
@@ -201,7 +206,7 @@ def object_stage(repo: Path, mode: Mode) -> Iterator[ObjectStage]:
     """Give a fresh stage and remove it in the end; what was not published is dropped."""
     with (
         repo_scratch(repo) as scratch,
-        files.opened_directory(repo / "objects", os.O_PATH) as objects,
+        files.opened_directory(repo / "objects") as objects,
         write_behind(repo) as behind,
     ):
         yield ObjectStage(mode, scratch, objects, behind)

@@ -79,8 +79,13 @@ def test_objects_are_those_of_libostree(repo: Repo, tmp_path: Path) -> None:
     assert objects(repo) == objects(other)
 
 
-def test_fsck_finds_nothing(repo: Repo) -> None:
-    write_sample(repo)
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_fsck_finds_nothing_whatever_the_umask(repo: Repo, umask: int) -> None:
+    former = os.umask(umask)
+    try:
+        write_sample(repo)
+    finally:
+        os.umask(former)
     assert process.run(["ostree", "fsck", f"--repo={repo.path}"]).returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""What libostree does for us: it owns the format, so it creates repos, locks, commits, checks out and prunes.
+"""What libostree does for us: it owns the format, so it creates repos, locks, commits and prunes.
 
 Imported only where something is to be written: bringing up GObject takes longer than most reading.
 """
@@ -14,10 +14,8 @@ from os_containers.ostree.gi import Gio, GLib, OSTree, translate_errors
 from os_containers.paths import Mode
 
 _MODES = {Mode.SYSTEM: OSTree.RepoMode.BARE, Mode.USER: OSTree.RepoMode.BARE_USER}
-_CHECKOUT_MODES = {Mode.SYSTEM: OSTree.RepoCheckoutMode.NONE, Mode.USER: OSTree.RepoCheckoutMode.USER}
 _KEY_FILE = "g-key-file-error-quark"
 _COMMIT = "(a{sv}aya(say)sstayay)"
-_RELATIVE_TO_NOTHING = -100  # AT_FDCWD; the path is absolute
 
 
 def create_repo(path: Path, mode: Mode) -> None:
@@ -93,18 +91,6 @@ class Libostree:
         with translate_errors("write a commit"):
             _, checksum = self._repo.write_metadata(OSTree.ObjectType.COMMIT, None, commit, None)
         return bytes(checksum).hex()
-
-    def checkout(self, commit: str, directory: Path, mode: Mode) -> None:
-        """Create a directory as the tree of a commit, by hard links, not durable yet."""
-        options = OSTree.RepoCheckoutAtOptions()
-        # PyGObject 3.50 warns on stderr when the field of a struct is given an enum instead of its number
-        options.mode = int(_CHECKOUT_MODES[mode])  # type: ignore[assignment]
-        options.overwrite_mode = int(OSTree.RepoCheckoutOverwriteMode.NONE)  # type: ignore[assignment]
-        options.enable_fsync = False
-        with translate_errors(f"check out {commit} at {directory}"):
-            self._repo.checkout_at(
-                options, _RELATIVE_TO_NOTHING, os.fspath(directory.absolute()), commit, None
-            )
 
     def prune(self) -> tuple[int, int]:
         """Remove the objects that no ref needs; return how many, and their bytes."""

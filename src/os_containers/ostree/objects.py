@@ -17,7 +17,14 @@ from os_containers import files
 from os_containers.errors import BrokenError
 from os_containers.faults import is_exhaustion
 from os_containers.ostree.tree import Directory
-from os_containers.ostree.variants import Commit, decode_commit, decode_dirtree, encode_dirmeta
+from os_containers.ostree.variants import (
+    Commit,
+    Dirmeta,
+    decode_commit,
+    decode_dirmeta,
+    decode_dirtree,
+    encode_dirmeta,
+)
 
 _Decoded = TypeVar("_Decoded")
 
@@ -54,6 +61,11 @@ def make_way(path: Path, what: str) -> None:
 def read_commit(repo: Path, checksum: str) -> Commit:
     """Return what a commit says; raises BrokenError when it is missing or damaged."""
     return _read_metadata(repo, f"{checksum}.commit", decode_commit)
+
+
+def read_dirmeta(repo: Path, checksum: str) -> Dirmeta:
+    """Return owner, mode and xattrs of a directory; raises BrokenError when they are missing or damaged."""
+    return _read_metadata(repo, f"{checksum}.dirmeta", decode_dirmeta)
 
 
 def has_tree(repo: Path, checksum: str) -> bool:

@@ -31,7 +31,6 @@ from os_containers.ostree.stored_image import (
 from os_containers.ostree.transaction import Transaction
 from os_containers.ostree.tree import Directory
 from os_containers.ostree.variants import Commit
-from os_containers.ostree.verification import damaged_in_tree
 from os_containers.paths import Mode
 from os_containers.scratch import Scratch
 
@@ -180,12 +179,9 @@ class Repo:
         """Tell whether a commit and all its objects are here; their content is not looked at."""
         return self._find_tree(commit) is not None
 
-    def find_damaged(self, commit: str) -> list[str]:
-        """Return the objects of a commit, as CHECKSUM.KIND, that are not what they were, or are missing.
-
-        Reads all of them. Raises BrokenError when the commit or a directory's list of names is damaged.
-        """
-        return damaged_in_tree(self.path, self.mode, read_tree(self.path, *self._tree_of(commit)))
+    def tree(self, commit: str) -> Directory:
+        """Return the tree of a commit. Raises BrokenError when the commit or a dirtree is damaged."""
+        return read_tree(self.path, *self._tree_of(commit))
 
     def blob_metadata(self, digest: Digest, key: str) -> str | None:
         """Return one fact that was recorded with a layer or image config."""

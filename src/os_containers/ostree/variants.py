@@ -25,6 +25,16 @@ _OWNER_AND_MODE = struct.calcsize(">III")
 
 
 @dataclass(frozen=True, slots=True)
+class Dirmeta:
+    """Owner, type and permission bits, and xattrs of a directory."""
+
+    uid: int
+    gid: int
+    mode: int
+    xattrs: Xattrs
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """What a commit says: those metadata that are texts, and the checksums of its topmost directory."""
 
@@ -36,6 +46,14 @@ class Commit:
 def encode_dirmeta(uid: int, gid: int, mode: int, xattrs: Xattrs) -> bytes:
     """Return the dirmeta of a directory; with a file's mode it is what bare-user keeps as user.ostreemeta."""
     return struct.pack(">III", uid, gid, mode) + _xattrs(xattrs)
+
+
+def decode_dirmeta(data: bytes) -> Dirmeta:
+    """Return what encode_dirmeta was given; raises ValueError for anything else."""
+    if len(data) < _OWNER_AND_MODE:
+        raise ValueError("too short")
+    uid, gid, mode = struct.unpack(">III", data[:_OWNER_AND_MODE])
+    return Dirmeta(uid, gid, mode, tuple(map(_decoded_xattr, _elements(data[_OWNER_AND_MODE:]))))
 
 
 def encode_header(uid: int, gid: int, mode: int, target: str, xattrs: Xattrs) -> bytes:
@@ -82,6 +100,11 @@ def decode_commit(data: bytes) -> Commit:
     pairs = _elements(data[: ends["metadata"]], alignment=_ALIGNMENT)
     texts = ((key, value) for key, value in map(_decoded_pair, pairs) if value is not None)
     return Commit(dict(texts), _hex(data[begin : ends["dirtree"]]), _hex(data[ends["dirtree"] : end]))
+
+
+def _decoded_xattr(entry: bytes) -> tuple[bytes, bytes]:
+    name_end, end = _last_offset(entry)
+    return entry[:name_end].removesuffix(b"\0"), entry[name_end:end]
 
 
 def _decoded_pair(entry: bytes) -> tuple[str, str | None]:

@@ -18,6 +18,7 @@ from os_containers.ostree.formats import Attributes
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import image_metadata
 from os_containers.ostree.tree import Directory
+from os_containers.ostree.verification import damaged_in_tree
 from os_containers.paths import Mode
 
 CONFIG = b'{"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}'
@@ -198,7 +199,9 @@ def test_b93_a_checkout_never_yields_what_was_not_pulled(repo: Repo, tmp_path: P
     assert caught.value.hint
     assert not (tmp_path / "rootfs").exists()
     if kind == "file":
-        assert repo.find_damaged(bad) == [f"{damaged.parent.name}{damaged.name}"]
+        assert damaged_in_tree(repo.path, repo.mode, repo.tree(bad)) == [
+            f"{damaged.parent.name}{damaged.name}"
+        ]
         good = commit_image(repo, {"g": b"world"})
         checkout(repo, good, tmp_path / "good")
         assert (tmp_path / "good/g").read_text() == "world"

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from os_containers.ostree.gi import GLib
 from os_containers.ostree.variants import (
     Commit,
+    Dirmeta,
     Xattrs,
     decode_commit,
+    decode_dirmeta,
     decode_dirtree,
     encode_dirmeta,
     encode_dirtree,
@@ -44,6 +46,7 @@ def as_variant(found: Xattrs) -> list[tuple[list[int], list[int]]]:
 def test_a_dirmeta_has_the_bytes_that_glib_writes(uid: int, gid: int, mode: int, found: Xattrs) -> None:
     expected = glib_bytes("(uuua(ayay))", (swapped(uid), swapped(gid), swapped(mode), as_variant(found)))
     assert encode_dirmeta(uid, gid, mode, found) == expected
+    assert decode_dirmeta(expected) == Dirmeta(uid, gid, mode, found)
 
 
 @given(

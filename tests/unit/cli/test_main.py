@@ -20,7 +20,7 @@ def call(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
         "PYTHONWARNINGS": "error,ignore::ImportWarning",
     }
     return subprocess.run(
-        [sys.executable, "-c", "from os_containers.cli.main import main; main()", *words],
+        [sys.executable, "-c", "from os_containers.cli.start import main; main()", *words],
         capture_output=True,
         text=True,
         check=False,

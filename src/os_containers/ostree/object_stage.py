@@ -51,25 +51,31 @@ class ObjectStage:
         self._write_behind = write_behind
         self._format = format_of(mode, self._stage)
         self._large_files = itertools.count()
-        # the directories of the repo, of which some may be new since; those of the stage; and what was
-        # written for the layer under way
+        # the directories of the repo, of which some may be new since; and those of the stage
         self._repo_shards = frozenset(os.listdir(objects))
         self._shards: set[str] = set()
+        # what was written for the layer under way: checksums of files, which its tree has in memory as well,
+        # and the paths of all else
+        self._new_files: list[str] = []
         self._new: list[str] = []
 
     @contextlib.contextmanager
     def all_or_none(self) -> Iterator["ObjectStage"]:
         """Give the stage itself; when the block fails, what it has written goes."""
-        self._new.clear()
+        self._forget_new()
         try:
             yield self
         except BaseException:
-            for path in self._new:
+            for path in (*self._new, *map(_file_path, self._new_files)):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path, dir_fd=self._stage)
             raise
         finally:
-            self._new.clear()
+            self._forget_new()
+
+    def _forget_new(self) -> None:
+        self._new.clear()
+        self._new_files.clear()
 
     def write_file(self, attributes: Attributes, chunks: Iterable[bytes | memoryview]) -> str:
         """Write a regular file and return its checksum."""
@@ -89,11 +95,11 @@ class ObjectStage:
         path = self._place(f"{checksum}.file")
         if path:
             # before there is anything of it: a symlink that is half written goes, too
-            self._new.append(path)
+            self._new_files.append(checksum)
             try:
                 self._format.write_symlink(f"{self.directory}/{path}", target, attributes)
             except FileExistsError:
-                self._new.pop()
+                self._new_files.pop()
         return checksum
 
     def write_dirmeta(self, attributes: Attributes) -> str:
@@ -137,10 +143,14 @@ class ObjectStage:
     def _write_small(self, checksum: str, attributes: Attributes, content: bytes | memoryview) -> str:
         path = self._place(f"{checksum}.file")
         if path:
-            mode = self._format.first_mode(attributes)
-            with contextlib.suppress(FileExistsError), self._created(path, mode) as descriptor:
-                self._write_all(descriptor, content)
-                self._format.finish_file(descriptor, attributes)
+            with contextlib.suppress(FileExistsError):
+                descriptor = self._create(path, self._format.first_mode(attributes))
+                self._new_files.append(checksum)
+                try:
+                    self._write_all(descriptor, content)
+                    self._format.finish_file(descriptor, attributes)
+                finally:
+                    os.close(descriptor)
         return checksum
 
     def _write_large(
@@ -158,7 +168,7 @@ class ObjectStage:
             os.unlink(writing, dir_fd=self._stage)
         else:
             os.rename(writing, path, src_dir_fd=self._stage, dst_dir_fd=self._stage)
-            self._new.append(path)
+            self._new_files.append(checksum)
         return checksum
 
     def _write_metadata(self, kind: str, content: bytes) -> str:
@@ -185,13 +195,15 @@ class ObjectStage:
 
     @contextlib.contextmanager
     def _created(self, name: str, mode: int = 0o600) -> Iterator[int]:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(name, flags, mode, dir_fd=self._stage)
+        descriptor = self._create(name, mode)
         self._new.append(name)
         try:
             yield descriptor
         finally:
             os.close(descriptor)
+
+    def _create(self, name: str, mode: int) -> int:
+        return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=self._stage)
 
     def _write_all(self, descriptor: int, content: bytes | memoryview) -> None:
         self._write_behind.written(len(content))
@@ -220,6 +232,10 @@ def repo_scratch(repo: Path) -> contextlib.AbstractContextManager[Scratch]:
 def remove_stale_stages(repo: Path) -> None:
     """Free what imports that were killed left behind."""
     remove_abandoned(repo / "tmp", _PREFIX)
+
+
+def _file_path(checksum: str) -> str:
+    return path_in_objects(f"{checksum}.file")
 
 
 def _file_header(attributes: Attributes) -> bytes:

@@ -1,5 +1,6 @@
 """Rows about pulling the big image."""
 
+import shlex
 from collections.abc import Callable
 
 from bench import limit, podman
@@ -13,9 +14,11 @@ from bench.setting import Setting
 
 LIMIT = "limit"
 PODMAN = "podman"
+LINES = "lines"
 PULL_TO_LIMIT = 1.3
 PULL_TO_PODMAN = 1 / 3
 AGAIN_TO_STARTS = 2.0
+BARS_TO_LINES = 1.01
 MEMORY = 200.0
 
 
@@ -57,6 +60,27 @@ def pull_again(setting: Setting) -> Result:
         compared("time to podman", runs, PODMAN, None),
     ]
     return Result("pull-again", "pull of an image whose layers are all there", figures, runs)
+
+
+def progress(setting: Setting) -> Result:
+    """Pull with bars on a terminal, and with a line per layer."""
+    image = big_image()
+
+    def ours(shown: str) -> Usage:
+        with fresh_disk() as disk:
+            limit.read_ahead(image)
+            command = f"{shlex.join(map(str, setting.program.call('pull', image.reference)))} {shown}"
+            terminal = ["script", "--quiet", "--return", "--command", command, "/dev/null"]
+            variables = {**setting.program.environment(disk), "TERM": "xterm"}
+            return measure(terminal, environment=variables)
+
+    runs = by_turns(setting.rounds, {OURS: lambda: ours(""), LINES: lambda: ours("2>/dev/null")})
+    processor = {name: middle(usages, lambda usage: usage.processor) for name, usages in runs.items()}
+    figures = [
+        compared("time with bars", runs, LINES, BARS_TO_LINES),
+        Figure("processor time with bars", "s", processor[OURS], LINES, processor[LINES], BARS_TO_LINES),
+    ]
+    return Result("progress", "bars on a terminal during a pull", figures, runs)
 
 
 def _contestants(

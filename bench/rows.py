@@ -10,6 +10,7 @@ ROWS: Mapping[str, Callable[[Setting], Result]] = {
     "pull-big": row_pull.pull_big,
     "pull-big-registry": row_pull.pull_big_registry,
     "pull-again": row_pull.pull_again,
+    "progress": row_pull.progress,
     "pull-rebuilt": row_store.pull_rebuilt,
     "checkout": row_store.checkout,
     "start": row_start.start,

@@ -21,6 +21,8 @@ from os_containers.events import (
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+# Each time takes a millisecond of processor time, which the pull could use.
+_DRAWN_PER_SECOND = 4
 _SHORT = len("sha256:") + 12
 
 
@@ -114,4 +116,5 @@ def _new_bars() -> "Progress":
         TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        refresh_per_second=_DRAWN_PER_SECOND,
     )

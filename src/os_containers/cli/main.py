@@ -72,7 +72,12 @@ class LazyGroup(click.Group):
 )
 @click.option("--runtime", metavar="NAME|PATH", help="OCI runtime, for example crun or runc.")
 @click.option(
-    "--lock-timeout", metavar="SECONDS", type=click.FloatRange(min=0), default=60.0, show_default=True
+    "--lock-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="How long to wait for another command.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show the programs that are called.")
 @click.option("--debug", is_flag=True, help="Show everything, tracebacks too.")

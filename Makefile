@@ -77,6 +77,11 @@ man: ## man pages, into build/man
 	@rm -rf build/man
 	$(MANUAL) man build/man
 
+.PHONY: completions
+completions: ## completions for bash, zsh and fish, into build/completions
+	@rm -rf build/completions
+	$(MANUAL) completions build/completions
+
 .PHONY: powercut
 powercut: ## cut the power of a virtual machine at work, check what it finds (ROUNDS=25 FS=ext4|xfs SEED=...)
 	@tools/setup powercut

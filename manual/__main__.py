@@ -8,6 +8,7 @@ from pathlib import Path
 
 from manual import pages
 from os_containers.cli.main import cli
+from os_containers.cli.shells import Shell, script
 
 PROGRAM = "os-containers"
 ALIAS = "os-container"
@@ -19,12 +20,27 @@ def write_man(directory: Path) -> None:
     date = _date()
     for page in pages.root_page(cli, PROGRAM).walk():
         (directory / f"{page.name}.1").write_text(pages.render(page, date=date))
-    alias = directory / f"{ALIAS}.1"
-    alias.unlink(missing_ok=True)
-    alias.symlink_to(f"{PROGRAM}.1")
+    _link(directory / f"{ALIAS}.1", f"{PROGRAM}.1")
     for source in sorted(DOCS.glob("*.5.md")):
         target = directory / source.stem
         subprocess.run(["go-md2man", f"-in={source}", f"-out={target}"], check=True)
+
+
+def write_completions(directory: Path) -> None:
+    """Write what each shell loads when it meets the program's name, or its other one."""
+    names = {Shell.BASH: "bash/{}", Shell.ZSH: "zsh/_{}", Shell.FISH: "fish/{}.fish"}
+    for shell, name in names.items():
+        target = directory / name.format(PROGRAM)
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(script(shell))
+        if shell is not Shell.ZSH:
+            # zsh reads in the file itself which names it is for
+            _link(directory / name.format(ALIAS), target.name)
+
+
+def _link(path: Path, target: str) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
 
 
 def _date() -> str:
@@ -34,7 +50,7 @@ def _date() -> str:
     return f"{day:%Y-%m-%d}"
 
 
-WRITERS = {"man": write_man}
+WRITERS = {"completions": write_completions, "man": write_man}
 
 
 def main() -> None:

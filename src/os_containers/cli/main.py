@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,9 +17,13 @@ from os_containers.errors import OsContainersError
 from os_containers.faults import system_fault
 from os_containers.version import VERSION
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 # Where each command is, and what it does in a few words: help must not load them all.
 COMMANDS = {
     "check": ("check:check", "Say what is damaged, left over or half done."),
+    "completion": ("completion:completion", "Print the completion of bash, zsh or fish."),
     "containers": ("containers:containers", "List the containers of this host."),
     "images": ("images:images", "List, tag, delete and prune images."),
     "install": ("install:install", "Make a container of an image."),
@@ -31,6 +35,9 @@ COMMANDS = {
     "uninstall": ("uninstall:uninstall", "Remove a container."),
     "update": ("update:update", "Go over to a newer image or to other values."),
 }
+
+# A shell that wants to complete a line sets it, as click has it.
+COMPLETION = "_OS_CONTAINERS_COMPLETE"
 
 
 class Signalled(BaseException):
@@ -58,6 +65,14 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(f"os_containers.cli.commands.{module}"), attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - a wrong line in our own table
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell wants it
+
+        names = [name for name in sorted(self._table) if name.startswith(incomplete)]
+        # not the group's own, which loads each of them
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=self._table[name][1]) for name in names), *options]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -118,6 +133,10 @@ def _open_closed_streams() -> None:
 
 
 def _run() -> int:
+    if COMPLETION in os.environ:
+        from os_containers.cli import shells  # noqa: PLC0415 - only for a shell that asks
+
+        shells.answer(cli)
     try:
         result = cli.main(prog_name="os-containers", standalone_mode=False)
     except click.ClickException as error:

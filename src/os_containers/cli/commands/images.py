@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from os_containers.cli import options, render
+from os_containers.cli import complete, options, render
 from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.reference import split_tag
@@ -40,7 +40,7 @@ def list_(invocation: Invocation, *, every: bool, no_truncate: bool, as_json: bo
 
 
 @images.command()
-@options.image
+@options.stored_image
 @pass_invocation
 def delete(invocation: Invocation, image: str) -> None:
     """Take an image's name out of the store; `images prune` then frees the space."""
@@ -49,7 +49,7 @@ def delete(invocation: Invocation, image: str) -> None:
 
 
 @images.command()
-@click.argument("source")
+@click.argument("source", shell_complete=complete.stored_images)
 @click.argument("target")
 @pass_invocation
 def tag(invocation: Invocation, source: str, target: str) -> None:

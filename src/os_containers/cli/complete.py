@@ -1,0 +1,116 @@
+"""What a shell completes where a command's own words end: the names that are there.
+
+It must be there before a person wonders, and says nothing when it fails: nobody has called a command yet.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from os_containers.errors import OsContainersError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from os_containers.paths import Paths
+
+# A word, and what it is in a few others.
+Found = Iterator[tuple[str, str]]
+Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
+
+_TRANSPORTS = ("docker://", "oci:", "oci-archive:", "docker-archive:", "dir:", "containers-storage:")
+_PATHS = ("oci:", "oci-archive:", "docker-archive:", "dir:")
+
+
+def completer(find: Callable[[click.Context, str], Found]) -> Completer:
+    """Return what click asks, of a function that yields words; those that do not fit are left out."""
+
+    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell wants it
+
+        items = []
+        with contextlib.suppress(OsContainersError, OSError):
+            for word, what in find(ctx, incomplete):
+                if word.startswith(incomplete) and word.isprintable():
+                    items.append(CompletionItem(word, help=what))
+        return items
+
+    return complete
+
+
+@completer
+def containers(_: click.Context, __: str) -> Found:
+    """Yield the containers that there are."""
+    from os_containers.deployment.container import all_containers  # noqa: PLC0415
+
+    for container in all_containers(_paths()):
+        yield container.name, "container"
+
+
+@completer
+def images(_: click.Context, incomplete: str) -> Found:
+    """Yield the images in the store, and the ways to others."""
+    yield from _stored_images()
+    yield from _elsewhere(incomplete)
+
+
+@completer
+def stored_images(_: click.Context, __: str) -> Found:
+    """Yield the images in the store."""
+    yield from _stored_images()
+
+
+@completer
+def containers_and_images(_: click.Context, incomplete: str) -> Found:
+    """Yield both: either is a word that `run` takes."""
+    from os_containers.deployment.container import all_containers  # noqa: PLC0415
+
+    for container in all_containers(_paths()):
+        yield container.name, "container"
+    yield from _stored_images()
+    yield from _elsewhere(incomplete)
+
+
+@completer
+def runtimes(_: click.Context, __: str) -> Found:
+    """Yield the OCI runtimes of this host."""
+    from os_containers.host.runtime import PREFERRED  # noqa: PLC0415
+    from os_containers.process import find_program  # noqa: PLC0415
+
+    for name in PREFERRED:
+        if find_program(name):
+            yield name, "OCI runtime"
+
+
+def _stored_images() -> Found:
+    from os_containers.errors import BrokenError  # noqa: PLC0415
+    from os_containers.ostree import refs  # noqa: PLC0415
+    from os_containers.ostree.ref_files import RefFiles  # noqa: PLC0415
+
+    for ref in RefFiles(_paths().repo).names(refs.IMAGES):
+        with contextlib.suppress(BrokenError):
+            if not refs.is_blob_ref(ref):
+                yield refs.image_name(ref), "image"
+
+
+def _elsewhere(incomplete: str) -> Found:
+    """Yield what an image's name may begin with, and the files behind those that say where it is."""
+    if incomplete:
+        for transport in _TRANSPORTS:
+            yield transport, "transport"
+    where = next((one for one in _PATHS if incomplete.startswith(one)), None)
+    if where:
+        directory, _, _ = incomplete.removeprefix(where).rpartition("/")
+        before = f"{directory}/" if "/" in incomplete else ""
+        with os.scandir(before or ".") as entries:
+            for entry in sorted(entries, key=lambda one: one.name):
+                yield f"{where}{before}{entry.name}{'/' if entry.is_dir() else ''}", "path"
+
+
+def _paths() -> "Paths":
+    from os_containers.paths import Paths  # noqa: PLC0415
+
+    return Paths.find(uid=os.geteuid(), environment=os.environ)

@@ -2,17 +2,22 @@
 
 import argparse
 import os
+import re
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from manual import pages
 from os_containers.cli.main import cli
 from os_containers.cli.shells import Shell, script
+from os_containers.version import VERSION
 
 PROGRAM = "os-containers"
 ALIAS = "os-container"
 DOCS = Path(__file__).parent.parent / "docs"
+
+_AFTER_HEADING = re.compile(r"^(\.S[HS] .*\n)\.sp\n", re.MULTILINE)
 
 
 def write_man(directory: Path) -> None:
@@ -21,9 +26,22 @@ def write_man(directory: Path) -> None:
     for page in pages.root_page(cli, PROGRAM).walk():
         (directory / f"{page.name}.1").write_text(pages.render(page, date=date))
     _link(directory / f"{ALIAS}.1", f"{PROGRAM}.1")
-    for source in sorted(DOCS.glob("*.5.md")):
-        target = directory / source.stem
-        subprocess.run(["go-md2man", f"-in={source}", f"-out={target}"], check=True)
+    for source in sorted(DOCS.glob("*.[1-8].rst")):
+        (directory / source.stem).write_text(_converted(source.read_text(), date))
+
+
+def _converted(page: str, date: str) -> str:
+    """Return a page of reStructuredText in man(7)."""
+    fields = f":Date: {date}\n:Version: {PROGRAM} {VERSION}\n:Manual section:"
+    done = subprocess.run(
+        [sys.executable, "-m", "docutils", "--writer=manpage", "--report=1", "--halt=2"],
+        input=page.replace(":Manual section:", fields, 1),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    # the vertical space after a heading is man's affair
+    return _AFTER_HEADING.sub(r"\1", done.stdout)
 
 
 def write_completions(directory: Path) -> None:

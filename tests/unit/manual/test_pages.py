@@ -40,7 +40,7 @@ def commands(group: click.Group, words: tuple[str, ...] = ("os-containers",)) ->
 
 def test_every_command_has_a_page(pages: Path) -> None:
     """And there are no others but those of the program and those written by hand."""
-    by_hand = {path.name.removesuffix(".md") for path in (SOURCES.parents[1] / "docs").glob("*.5.md")}
+    by_hand = {path.name.removesuffix(".rst") for path in (SOURCES.parents[1] / "docs").glob("*.5.rst")}
     expected = {"-".join(words) + ".1" for words in commands(cli)} | {"os-containers.1", "os-container.1"}
     assert {path.name for path in pages.iterdir()} == expected | by_hand
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from os_containers.cli.plain import plain
 from os_containers.errors import OsContainersError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def completer(find: Callable[[click.Context, str], Found]) -> Completer:
         with contextlib.suppress(OsContainersError, OSError):
             for word, what in find(ctx, incomplete):
                 if word.startswith(incomplete) and word.isprintable():
-                    items.append(CompletionItem(word, help=what))
+                    items.append(CompletionItem(word, help=plain(what)))
         return items
 
     return complete
@@ -75,6 +76,15 @@ def containers_and_images(_: click.Context, incomplete: str) -> Found:
 
 
 @completer
+def variables(ctx: click.Context, incomplete: str) -> Found:
+    """Yield the variables of the container that the line names, and behind `NAME=` the value that it has."""
+    for name, value in _values_of(ctx).items():
+        yield f"{name}=", value
+        if incomplete.startswith(f"{name}="):
+            yield f"{name}={value}", "what it is now"
+
+
+@completer
 def runtimes(_: click.Context, __: str) -> Found:
     """Yield the OCI runtimes of this host."""
     from os_containers.host.runtime import PREFERRED  # noqa: PLC0415
@@ -83,6 +93,17 @@ def runtimes(_: click.Context, __: str) -> Found:
     for name in PREFERRED:
         if find_program(name):
             yield name, "OCI runtime"
+
+
+def _values_of(ctx: click.Context) -> dict[str, str]:
+    from os_containers.deployment.container import Container, check_name  # noqa: PLC0415
+    from os_containers.deployment.values import FORCED  # noqa: PLC0415
+
+    name = ctx.params.get("name")
+    if not name:
+        return {}
+    values = Container(check_name(name), _paths().state).current().record.values
+    return {variable: value.text for variable, value in values.items() if variable not in FORCED}
 
 
 def _stored_images() -> Found:

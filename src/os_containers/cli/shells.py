@@ -115,18 +115,22 @@ class _Asked(ShellComplete):
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
         option, equals, _ = incomplete.partition("=")
+        found = super().get_completions(args, incomplete)
+        if not found and args and args[-1].startswith("--"):
+            # an option at the end of a line keeps click from seeing the words before it
+            found = super().get_completions(args[:-1], f"{args[-1]}={incomplete}")
         # click completes what is behind --option=, the shells the whole word
         before = option + equals if equals and option.startswith("--") else ""
-        found = super().get_completions(args, incomplete)
-        return [
-            CompletionItem(before + one.value, one.type, one.help) if one.type == "plain" else one
-            for one in found
-        ]
+        return [_prefixed(before, one) for one in found]
 
     def format_completion(self, item: CompletionItem) -> str:
         if item.type != "plain":
             return f":{item.type}"
         return f"{item.value}\t{item.help or ''}"
+
+
+def _prefixed(before: str, item: CompletionItem) -> CompletionItem:
+    return CompletionItem(before + item.value, item.type, item.help) if item.type == "plain" else item
 
 
 class _Bash(_Asked):

@@ -14,6 +14,9 @@ from typing import Self
 import pytest
 
 from os_containers.cli.shells import Shell, script
+from os_containers.deployment.container import save_record
+from os_containers.deployment.record import Record
+from os_containers.deployment.values import Origin, Value
 from os_containers.ostree.refs import image_ref
 
 IMAGES = ("docker.io/library/etcd:3.5", "docker.io/library/etcd:3.6", "quay.io/org/agent:1")
@@ -25,6 +28,20 @@ SHELLS = [
     for shell in Shell
 ]
 
+
+RECORD = Record(
+    serial=1,
+    image=IMAGES[0],
+    digest="sha256:" + "0" * 64,
+    commit="0" * 64,
+    created=0,
+    runtime="crun",
+    values={
+        "NAME": Value("etcd", Origin.FORCED),
+        "PORT": Value("2379", Origin.DEFAULT),
+        "UUID": Value("1-2-3", Origin.GENERATED),
+    },
+)
 
 # How each is started, what it reads first, and a key, Ctrl-O, that writes the line to a file.
 STARTS = {
@@ -110,7 +127,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
     state = tmp_path / "state"
     state.mkdir()
     for name in CONTAINERS:
+        path = state / f".deploy/{name}/1"
+        path.mkdir(parents=True)
         (state / name).symlink_to(f".deploy/{name}/1")
+        save_record(path, RECORD)
     for ref in map(image_ref, IMAGES):
         path = state / ".storage/repo/refs/heads" / ref
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,6 +160,11 @@ LINES = [
     ("os-containers install oci-a", "os-containers install oci-archive:"),
     ("os-containers pull oci:stat", "os-containers pull oci:state/"),
     ("os-containers pull --authfile sta", "os-containers pull --authfile state/"),
+    # of a container that the line names
+    ("os-containers update etcd --set PO", "os-containers update etcd --set PORT="),
+    ("os-containers update etcd --set PORT=2", "os-containers update etcd --set PORT=2379 "),
+    ("os-containers update etcd --set=PO", "os-containers update etcd --set=PORT="),
+    ("os-containers update etcd --set N", "os-containers update etcd --set N"),
     ("os-container uninstall ag", "os-container uninstall agent "),
 ]
 

@@ -16,6 +16,7 @@ from os_containers.errors import OsContainersError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from os_containers.deployment.container import Container
     from os_containers.paths import Paths
 
 # A word, and what it is in a few others.
@@ -85,6 +86,14 @@ def variables(ctx: click.Context, incomplete: str) -> Found:
 
 
 @completer
+def deployments(ctx: click.Context, _: str) -> Found:
+    """Yield the deployments to which the container that the line names can return."""
+    container = _container_of(ctx)
+    for deployment in container.others() if container else ():
+        yield str(deployment.serial), deployment.record.image
+
+
+@completer
 def runtimes(_: click.Context, __: str) -> Found:
     """Yield the OCI runtimes of this host."""
     from os_containers.host.runtime import PREFERRED  # noqa: PLC0415
@@ -95,14 +104,18 @@ def runtimes(_: click.Context, __: str) -> Found:
             yield name, "OCI runtime"
 
 
-def _values_of(ctx: click.Context) -> dict[str, str]:
+def _container_of(ctx: click.Context) -> "Container | None":
     from os_containers.deployment.container import Container, check_name  # noqa: PLC0415
-    from os_containers.deployment.values import FORCED  # noqa: PLC0415
 
     name = ctx.params.get("name")
-    if not name:
-        return {}
-    values = Container(check_name(name), _paths().state).current().record.values
+    return Container(check_name(name), _paths().state) if name else None
+
+
+def _values_of(ctx: click.Context) -> dict[str, str]:
+    from os_containers.deployment.values import FORCED  # noqa: PLC0415
+
+    container = _container_of(ctx)
+    values = container.current().record.values if container else {}
     return {variable: value.text for variable, value in values.items() if variable not in FORCED}
 
 
@@ -132,6 +145,7 @@ def _elsewhere(incomplete: str) -> Found:
 
 
 def _paths() -> "Paths":
-    from os_containers.paths import Paths  # noqa: PLC0415
+    from os_containers.config import find_paths  # noqa: PLC0415
 
-    return Paths.find(uid=os.geteuid(), environment=os.environ)
+    paths, _ = find_paths(uid=os.geteuid(), environment=os.environ)
+    return paths

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from os_containers.cli import options
 from os_containers.cli.context import Invocation
 from os_containers.cli.plain import plain
 from os_containers.errors import OsContainersError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "check": ("check:check", "Say what is damaged, left over or half done."),
     "completion": ("completion:completion", "Print the completion of bash, zsh or fish."),
+    "config": ("config:config", "Show what is set, and where."),
     "containers": ("containers:containers", "List the containers of this host."),
     "images": ("images:images", "List, tag, delete and prune images."),
     "install": ("install:install", "Make a container of an image."),
@@ -85,20 +87,20 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="As root for the host, as a user for systemctl --user.",
 )
-@click.option("--runtime", metavar="NAME|PATH", help="OCI runtime, for example crun or runc.")
+@options.runtime
 @click.option(
     "--lock-timeout",
     metavar="SECONDS",
     type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
-    help="How long to wait for another command.",
+    help="How long to wait for another command; 60 unless config.toml says otherwise.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show the programs that are called.")
 @click.option("--debug", is_flag=True, help="Show everything, tracebacks too.")
 @click.version_option(VERSION, prog_name="os-containers", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, runtime: str | None, lock_timeout: float, *, verbose: bool, debug: bool) -> None:
+def cli(
+    ctx: click.Context, runtime: str | None, lock_timeout: float | None, *, verbose: bool, debug: bool
+) -> None:
     """Run host services as OCI containers, with systemd and an OCI runtime."""
     import logging  # noqa: PLC0415 - --help and --version want none of it
 

@@ -1,5 +1,6 @@
 """Man pages: made of the command line, and man and mandoc find nothing wrong in them."""
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 
 from manual import facts, roff
@@ -14,6 +16,11 @@ from manual.__main__ import write_man
 from manual.pages import headline, root_page
 from os_containers import errors
 from os_containers.cli.main import COMMANDS, cli
+from os_containers.cli.render import size_with_unit
+from os_containers.config import Config
+from os_containers.deployment.exports import ExportManifest
+from os_containers.deployment.values import FORCED, generate
+from os_containers.paths import Paths
 
 SOURCES = Path(__file__).parents[3] / "src/os_containers"
 _ASKED = re.compile(r'(?:environ(?:ment)?(?:\.get\(|\[)|_absolute\(environment, )"(\w+)"')
@@ -100,6 +107,27 @@ def test_every_variable_of_the_environment_that_is_read_is_explained() -> None:
     read = {name for path in SOURCES.rglob("*.py") for name in _ASKED.findall(path.read_text())}
     assert read >= {"HOME", "OSTREE_REPO", "RUNTIME"}
     assert {name for name in read if not name.startswith("_")} <= facts.ENVIRONMENT.keys()
+
+
+def test_all_that_can_be_set_is_in_the_manual() -> None:
+    """With its default, where that is a number that nobody would guess."""
+    page = (SOURCES.parents[1] / "docs/os-containers-config.5.rst").read_text()
+    config = Config()
+    for part in (config.general, config.limits, config.deployment):
+        for name, value in dataclasses.asdict(part).items():
+            assert f"``{name.replace('_', '-')}``" in page
+            if isinstance(value, int):
+                assert size_with_unit(value) in page, name
+
+
+def test_all_variables_and_keys_of_an_image_are_in_the_manual() -> None:
+    """An author looks nowhere else."""
+    page = (SOURCES.parents[1] / "docs/os-containers-image.5.rst").read_text()
+    paths = Paths.find(uid=0, environment={})
+    generated = generate(paths, name="x", runtime=Path("/usr/bin/crun"), previous={})
+    keys = [field.encode_name for field in msgspec.structs.fields(ExportManifest)]
+    for word in (*FORCED, *generated, *keys):
+        assert f"``{word}``" in page
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,11 @@ completions: ## completions for bash, zsh and fish, into build/completions
 	@rm -rf build/completions
 	$(MANUAL) completions build/completions
 
+.PHONY: schemas
+schemas: ## JSON schemas of what --json prints, into build/schemas
+	@rm -rf build/schemas
+	$(MANUAL) schemas build/schemas
+
 .PHONY: powercut
 powercut: ## cut the power of a virtual machine at work, check what it finds (ROUNDS=25 FS=ext4|xfs SEED=...)
 	@tools/setup powercut

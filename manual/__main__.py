@@ -1,6 +1,7 @@
 """Write man pages, completions or schemas into a directory."""
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from manual import pages
 from os_containers.cli.main import cli
+from os_containers.cli.schemas import outputs, schema
 from os_containers.cli.shells import Shell, script
 from os_containers.version import VERSION
 
@@ -56,6 +58,13 @@ def write_completions(directory: Path) -> None:
             _link(directory / name.format(ALIAS), target.name)
 
 
+def write_schemas(directory: Path) -> None:
+    """Write the schema of what each command prints with --json."""
+    for name, output in outputs(cli, PROGRAM):
+        text = json.dumps(schema(name, output), indent=2)
+        (directory / f"{name.replace(' ', '-')}.json").write_text(text + "\n")
+
+
 def _link(path: Path, target: str) -> None:
     path.unlink(missing_ok=True)
     path.symlink_to(target)
@@ -68,7 +77,7 @@ def _date() -> str:
     return f"{day:%Y-%m-%d}"
 
 
-WRITERS = {"completions": write_completions, "man": write_man}
+WRITERS = {"completions": write_completions, "man": write_man, "schemas": write_schemas}
 
 
 def main() -> None:

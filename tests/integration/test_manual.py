@@ -1,8 +1,10 @@
 """What the manual tells a person to do works as it stands there."""
 
+import json
 from collections.abc import Callable
 
 from example import example_files
+from json_schemas import check_output
 
 from testhost.hello import HelloImage
 from testhost.machine import Host
@@ -23,6 +25,22 @@ def test_the_example_of_the_manual_serves(host: Host, push_hello: Callable[[Hell
         assert host.read(f"/etc/{name}/httpd.conf").startswith(f"# what the web server {name} lets in\n")
         answer = host.run(f"until {ANSWER.format(port)}; do sleep 0.1; done", timeout=20).stdout
         assert answer == f"hello from {name}\n"
-    host.run("os-containers uninstall web-internal")
+    host.run("systemctl stop web-internal; ln -s .deploy/broken/1 /var/lib/containers/atomic/broken")
+    _outputs_follow_their_schemas(host)
+    host.run("rm /var/lib/containers/atomic/broken; os-containers uninstall web-internal")
     assert not host.exists("/etc/web-internal/httpd.conf")
     host.run("rm -r /var/lib/web /var/lib/web-internal")
+
+
+def _outputs_follow_their_schemas(host: Host) -> None:
+    """All that lists or shows prints what `os-containers schema` says: of good containers and a broken one."""
+    lists = (
+        ("containers list", "--all"),
+        ("images list", "--all"),
+        ("config show", ""),
+        ("check", "--quick"),
+    )
+    for command, options in lists:
+        printed = host.run(f"os-containers {command} {options} --json", check=False).stdout
+        schema = host.run(f"os-containers schema {command}").stdout
+        assert check_output(printed, json.loads(schema)), command

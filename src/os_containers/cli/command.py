@@ -10,11 +10,14 @@ Example = tuple[str, str]
 
 
 class Command(click.Command):
-    """A command with examples."""
+    """A command with examples; output is the type of what it prints with --json, which schemas show."""
 
-    def __init__(self, *args: Any, examples: Sequence[Example] = (), **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, examples: Sequence[Example] = (), output: Any = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
+        self.output = output
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)

@@ -34,6 +34,7 @@ COMMANDS = {
     "repair": ("repair:repair", "Mend what check finds."),
     "rollback": ("rollback:rollback", "Return to the previous deployment of a container."),
     "run": ("run:run", "Run a command in a container or an image."),
+    "schema": ("schema:schema", "Print the JSON schema of what a command prints."),
     "uninstall": ("uninstall:uninstall", "Remove a container."),
     "update": ("update:update", "Go over to a newer image or to other values."),
 }

@@ -17,10 +17,11 @@ def config() -> None:
 
 
 @config.command(
+    output=list[Setting],
     examples=(
         ("config show", "Show all settings in force, and who says so"),
         ("config show --json", "The same for a program"),
-    )
+    ),
 )
 @options.as_json
 @pass_invocation

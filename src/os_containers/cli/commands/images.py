@@ -1,9 +1,11 @@
 """os-containers images."""
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
 
 import click
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from os_containers.cli import complete, options, render
 from os_containers.cli.command import Group
@@ -11,8 +13,21 @@ from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.reference import split_tag
 from os_containers.operations.images import delete_image, list_images, list_layers, tag_image
 from os_containers.operations.prune import prune as prune_store
-from os_containers.ostree.repo import StoredLayer
+from os_containers.ostree.repo import Pruned, StoredLayer
 from os_containers.ostree.stored_image import StoredImage
+
+
+class ImageJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An image in the store; with --all also layers, which have other keys. Sizes are in bytes."""
+
+    name: str | UnsetType = UNSET
+    digest: str | UnsetType = UNSET
+    commit: str | UnsetType = UNSET
+    created: str | UnsetType | None = UNSET
+    pulled: datetime | UnsetType | None = UNSET
+    layer: str | UnsetType = UNSET
+    size: int
+    unpacked: int | UnsetType = UNSET
 
 
 @click.group(cls=Group)
@@ -20,7 +35,7 @@ def images() -> None:
     """List, tag, delete and prune images."""
 
 
-@images.command("list")
+@images.command("list", output=list[ImageJson])
 @click.option("-a", "--all", "every", is_flag=True, help="Layers too.")
 @click.option("--no-truncate", is_flag=True, help="Whole digests.")
 @options.as_json
@@ -31,7 +46,7 @@ def list_(invocation: Invocation, *, every: bool, no_truncate: bool, as_json: bo
         stored = list_images(system)
         layers = list_layers(system) if every else []
     if as_json:
-        render.as_json([*map(_tree, stored), *map(_layer_tree, layers)])
+        render.as_json([*map(_image_json, stored), *map(_layer_json, layers)])
         return
     shown = str if no_truncate else render.short_id
     rows = [_row(image, shown) for image in stored]
@@ -59,7 +74,7 @@ def tag(invocation: Invocation, source: str, target: str) -> None:
     click.echo(f"{tagged.name} {tagged.digest}")
 
 
-@images.command()
+@images.command(output=Pruned)
 @options.as_json
 @pass_invocation
 def prune(invocation: Invocation, *, as_json: bool) -> None:
@@ -67,7 +82,7 @@ def prune(invocation: Invocation, *, as_json: bool) -> None:
     with invocation.system() as system:
         pruned = prune_store(system)
     if as_json:
-        render.as_json({"refs": pruned.refs, "objects": pruned.objects, "bytes": pruned.bytes})
+        render.as_json(pruned)
         return
     click.echo(f"freed {render.human_size(pruned.bytes)} in {pruned.objects} objects")
 
@@ -85,16 +100,16 @@ def _name_and_tag(image: StoredImage, shown: Callable[[str], str]) -> tuple[str,
     return (image.name if shown is str else name), "<none>"
 
 
-def _layer_tree(layer: StoredLayer) -> dict[str, Any]:
-    return {"layer": str(layer.digest), "size": layer.size, "unpacked": layer.unpacked}
+def _layer_json(layer: StoredLayer) -> ImageJson:
+    return ImageJson(layer=str(layer.digest), size=layer.size, unpacked=layer.unpacked)
 
 
-def _tree(image: StoredImage) -> dict[str, Any]:
-    return {
-        "name": image.name,
-        "digest": str(image.digest),
-        "commit": image.commit,
-        "created": image.image_config().created,
-        "pulled": image.pulled,
-        "size": image.size,
-    }
+def _image_json(image: StoredImage) -> ImageJson:
+    return ImageJson(
+        name=image.name,
+        digest=str(image.digest),
+        commit=image.commit,
+        created=image.image_config().created,
+        pulled=image.pulled,
+        size=image.size,
+    )

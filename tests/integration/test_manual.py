@@ -33,7 +33,7 @@ def test_the_example_of_the_manual_serves(host: Host, push_hello: Callable[[Hell
 
 
 def _outputs_follow_their_schemas(host: Host) -> None:
-    """All that lists or shows prints what `os-containers schema` says: of good containers and a broken one."""
+    """All that lists or shows prints what the schema says, of good containers and of a broken one."""
     lists = (
         ("containers list", "--all"),
         ("images list", "--all"),

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from os_containers.errors import UsageError
+
 # What is typed after "os-containers ", and what one gets by it.
 Example = tuple[str, str]
 
@@ -32,3 +34,13 @@ class Group(click.Group):
     """A group of such commands."""
 
     command_class = Command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if ctx.resilient_parsing or self.get_command(ctx, args[0]):
+            return super().resolve_command(ctx, args)
+        from os_containers.cli.usage import no_command  # noqa: PLC0415 - only for a mistake
+
+        fact, hint = no_command(ctx, args[0])
+        raise UsageError(fact, hint=hint)

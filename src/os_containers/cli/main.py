@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from os_containers.cli import options
+from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation
 from os_containers.cli.plain import plain
 from os_containers.errors import OsContainersError
@@ -39,6 +40,8 @@ COMMANDS = {
     "update": ("update:update", "Go over to a newer image or to other values."),
 }
 
+_INTERRUPTED = "nothing is half done: the same command can be given again"
+
 # A shell that wants to complete a line sets it, as click has it.
 COMPLETION = "_OS_CONTAINERS_COMPLETE"
 
@@ -51,7 +54,7 @@ class Signalled(BaseException):
         self.number = number
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that imports a command when it is called."""
 
     def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
@@ -143,8 +146,7 @@ def _run() -> int:
     try:
         result = cli.main(prog_name="os-containers", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _complain(error)
     except BrokenPipeError:
         return 0
     except (Exception, Signalled) as error:  # noqa: BLE001 - no traceback reaches the user
@@ -153,21 +155,36 @@ def _run() -> int:
     return result if isinstance(result, int) else 0
 
 
+def _complain(error: click.ClickException) -> int:
+    """Tell what is wrong with the command line, and return the exit code."""
+    if _is_bare(error):
+        error.show()
+        return error.exit_code
+    from os_containers.cli.usage import explain  # noqa: PLC0415 - only for a mistake
+
+    return _fail(*explain(error), error.exit_code)
+
+
+def _is_bare(error: click.ClickException) -> bool:
+    """Tell whether only the name of a group was given: its help says what is missing; click 8.2 has this."""
+    return type(error).__name__ == "NoArgsIsHelpError"
+
+
 def _trace(error: BaseException) -> None:
     import logging  # noqa: PLC0415 - as above
 
     logging.getLogger(__name__).debug("failed", exc_info=error)
 
 
-def _explanation(error: BaseException) -> tuple[str, str | None, int]:
+def _explanation(error: BaseException) -> tuple[str, str, int]:
     """Return the fact, what to do next, and the exit code."""
     match error:
         case OsContainersError():
-            return error.message, error.hint, error.exit_code
+            return error.message, error.hint or error.next_step, error.exit_code
         case Signalled():
-            return "interrupted", None, 128 + error.number
+            return "interrupted", _INTERRUPTED, 128 + error.number
         case click.Abort():
-            return "interrupted", None, 128 + signal.SIGINT
+            return "interrupted", _INTERRUPTED, 128 + signal.SIGINT
         case OSError():
             return _explanation(system_fault(error))
         case MemoryError():
@@ -176,10 +193,9 @@ def _explanation(error: BaseException) -> tuple[str, str | None, int]:
             return f"internal error: {type(error).__name__}: {error}", "please report it, with --debug", 1
 
 
-def _fail(message: str, hint: str | None, code: int) -> int:
+def _fail(message: str, hint: str, code: int) -> int:
     click.echo(f"error: {plain(message)}", err=True)
-    if hint:
-        click.echo(f"hint: {plain(hint)}", err=True)
+    click.echo(f"hint: {plain(hint)}", err=True)
     return code
 
 

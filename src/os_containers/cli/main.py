@@ -157,17 +157,9 @@ def _run() -> int:
 
 def _complain(error: click.ClickException) -> int:
     """Tell what is wrong with the command line, and return the exit code."""
-    if _is_bare(error):
-        error.show()
-        return error.exit_code
     from os_containers.cli.usage import explain  # noqa: PLC0415 - only for a mistake
 
     return _fail(*explain(error), error.exit_code)
-
-
-def _is_bare(error: click.ClickException) -> bool:
-    """Tell whether only the name of a group was given: its help says what is missing; click 8.2 has this."""
-    return type(error).__name__ == "NoArgsIsHelpError"
 
 
 def _trace(error: BaseException) -> None:

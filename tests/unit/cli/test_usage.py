@@ -73,6 +73,21 @@ def test_a_mistake_is_one_line_and_the_next_step_another(
     assert capsys.readouterr() == ("", f"error: {error}\nhint: {hint}\n")
 
 
+@pytest.mark.parametrize("group", ["", "images"])
+def test_a_group_alone_shows_what_there_is(
+    group: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On stderr, and as wrong usage: a script has forgotten something."""
+    monkeypatch.setattr(sys, "argv", ["os-containers", *group.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    shown, told = capsys.readouterr()
+    assert shown == ""
+    assert told.startswith(f"Usage: os-containers {group}".rstrip())
+    assert "\nCommands:\n" in told
+
+
 def test_every_kind_of_error_has_a_next_step() -> None:
     """Which is told when the error itself knows none."""
     kinds = [one for one in vars(errors).values() if isinstance(one, type)]

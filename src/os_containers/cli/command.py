@@ -11,6 +11,13 @@ from os_containers.errors import UsageError
 Example = tuple[str, str]
 
 
+class ListOf:
+    """A list of several kinds of objects: no type says that so that msgspec reads it."""
+
+    def __init__(self, *kinds: type) -> None:
+        self.kinds = kinds
+
+
 class Command(click.Command):
     """A command with examples; output is the type of what it prints with --json, which schemas show."""
 

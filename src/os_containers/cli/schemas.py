@@ -6,7 +6,7 @@ from typing import Any
 import click
 import msgspec
 
-from os_containers.cli.command import Command
+from os_containers.cli.command import Command, ListOf
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -25,4 +25,19 @@ def outputs(command: click.Command, name: str = "os-containers") -> Iterator[tup
 
 def schema(name: str, output: Any) -> dict[str, Any]:
     """Return the schema of what a command prints; keys may be added to it later, none goes."""
-    return {"$schema": _DIALECT, "title": f"{name} --json", **msgspec.json.schema(output)}
+    tree = (
+        _list_schema(output) if isinstance(output, ListOf) else msgspec.json.schema(output, schema_hook=_text)
+    )
+    return {"$schema": _DIALECT, "title": f"{name} --json", **tree}
+
+
+def _list_schema(output: ListOf) -> dict[str, Any]:
+    kinds, parts = msgspec.json.schema_components(
+        output.kinds, ref_template="#/$defs/{name}", schema_hook=_text
+    )
+    return {"type": "array", "items": {"anyOf": list(kinds)}, "$defs": parts}
+
+
+def _text(_: type) -> dict[str, Any]:
+    """Return the schema of what JSON does not know, a path or a digest: it is printed as text."""
+    return {"type": "string"}

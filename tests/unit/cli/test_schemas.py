@@ -59,7 +59,7 @@ def test_what_is_printed_follows_its_schema(
     (state / "app").symlink_to(".deploy/app/1")
     assert "app" in {problem["where"].rpartition("/")[2] for problem in checked(capsys, "check")}
     assert checked(capsys, "config show")
-    assert checked(capsys, "images prune").keys() == {"refs", "objects", "bytes"}
+    assert checked(capsys, "images prune").keys() >= {"refs", "objects", "bytes"}
 
 
 def test_the_program_shows_its_schemas(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,10 +5,9 @@ from datetime import datetime
 
 import click
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from os_containers.cli import complete, options, render
-from os_containers.cli.command import Group
+from os_containers.cli.command import Group, ListOf
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.reference import split_tag
 from os_containers.operations.images import delete_image, list_images, list_layers, tag_image
@@ -18,16 +17,22 @@ from os_containers.ostree.stored_image import StoredImage
 
 
 class ImageJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An image in the store; with --all also layers, which have other keys. Sizes are in bytes."""
+    """An image in the store; its size is in bytes, unpacked."""
 
-    name: str | UnsetType = UNSET
-    digest: str | UnsetType = UNSET
-    commit: str | UnsetType = UNSET
-    created: str | UnsetType | None = UNSET
-    pulled: datetime | UnsetType | None = UNSET
-    layer: str | UnsetType = UNSET
+    name: str
+    digest: str
+    commit: str
+    created: str | None
+    pulled: datetime | None
     size: int
-    unpacked: int | UnsetType = UNSET
+
+
+class LayerJson(msgspec.Struct, frozen=True):
+    """A layer in the store; bytes as it was fetched and unpacked."""
+
+    layer: str
+    size: int
+    unpacked: int
 
 
 @click.group(cls=Group)
@@ -35,7 +40,7 @@ def images() -> None:
     """List, tag, delete and prune images."""
 
 
-@images.command("list", output=list[ImageJson])
+@images.command("list", output=ListOf(ImageJson, LayerJson))
 @click.option("-a", "--all", "every", is_flag=True, help="Layers too.")
 @click.option("--no-truncate", is_flag=True, help="Whole digests.")
 @options.as_json
@@ -100,8 +105,8 @@ def _name_and_tag(image: StoredImage, shown: Callable[[str], str]) -> tuple[str,
     return (image.name if shown is str else name), "<none>"
 
 
-def _layer_json(layer: StoredLayer) -> ImageJson:
-    return ImageJson(layer=str(layer.digest), size=layer.size, unpacked=layer.unpacked)
+def _layer_json(layer: StoredLayer) -> LayerJson:
+    return LayerJson(str(layer.digest), layer.size, layer.unpacked)
 
 
 def _image_json(image: StoredImage) -> ImageJson:

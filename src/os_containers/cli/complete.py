@@ -6,6 +6,7 @@ It must be there before a person wonders, and says nothing when it fails: nobody
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -24,6 +25,9 @@ Found = Iterator[tuple[str, str]]
 Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
 _TRANSPORTS = ("docker://", "oci:", "oci-archive:", "docker-archive:", "dir:", "containers-storage:")
+_EXPORTS = ("manifest.json", "config.json.template", "service.template", "tmpfiles.template")
+# of a template; one that has more is refused anyway
+_MOST = 1 << 20
 _PATHS = ("oci:", "oci-archive:", "docker-archive:", "dir:")
 
 
@@ -78,11 +82,11 @@ def containers_and_images(_: click.Context, incomplete: str) -> Found:
 
 @completer
 def variables(ctx: click.Context, incomplete: str) -> Found:
-    """Yield the variables of the container that the line names, and behind `NAME=` the value that it has."""
+    """Yield the variables of what the line names, and behind `NAME=` the value that one has."""
     for name, value in _values_of(ctx).items():
-        yield f"{name}=", value
-        if incomplete.startswith(f"{name}="):
-            yield f"{name}={value}", "what it is now"
+        yield f"{name}=", "has no default" if value is None else value
+        if value is not None and incomplete.startswith(f"{name}="):
+            yield f"{name}={value}", "what it is without this"
 
 
 @completer
@@ -111,12 +115,46 @@ def _container_of(ctx: click.Context) -> "Container | None":
     return Container(check_name(name), _paths().state) if name else None
 
 
-def _values_of(ctx: click.Context) -> dict[str, str]:
-    from os_containers.deployment.values import FORCED  # noqa: PLC0415
+def _values_of(ctx: click.Context) -> dict[str, str | None]:
+    """Return the variables that may be set, with the values that they have now."""
+    from os_containers.deployment.values import FORCED  # noqa: PLC0415 - as for all of these
 
-    container = _container_of(ctx)
-    values = container.current().record.values if container else {}
-    return {variable: value.text for variable, value in values.items() if variable not in FORCED}
+    container, image = _container_of(ctx), ctx.params.get("rebase") or ctx.params.get("image")
+    values: dict[str, str | None] = {}
+    if image:
+        values |= _values_of_image(image)
+    if container:
+        values |= {name: value.text for name, value in container.current().record.values.items()}
+    return {name: value for name, value in values.items() if name not in FORCED}
+
+
+def _values_of_image(image: str) -> dict[str, str | None]:
+    """Return the variables in an image's templates, with their defaults; of one that is here."""
+    from os_containers.deployment.exports import parse_manifest  # noqa: PLC0415
+    from os_containers.deployment.template import variables as variables_in  # noqa: PLC0415
+    from os_containers.deployment.values import generate  # noqa: PLC0415
+    from os_containers.image.name import store_name  # noqa: PLC0415
+    from os_containers.image.reference import ImageReference  # noqa: PLC0415
+    from os_containers.ostree.repo import Repo  # noqa: PLC0415
+
+    paths = _paths()
+    repo = Repo(paths.repo, paths.mode)
+    found = repo.find_image(store_name(ImageReference.parse(image)))
+    if found is None:
+        return {}
+    exports = {name: _content(repo.find_content(found.commit, f"exports/{name}")) for name in _EXPORTS}
+    manifest = exports.pop("manifest.json")
+    defaults = parse_manifest(manifest).defaults() if manifest else {}
+    named = {name for source, text in exports.items() for name in variables_in(text, source=source)}
+    ours = generate(paths, name="", runtime=Path("crun"), previous={}).keys()
+    return dict.fromkeys(sorted(named - ours)) | defaults
+
+
+def _content(path: Path | None) -> bytes:
+    if path is None or path.is_symlink():
+        return b""
+    with path.open("rb") as file:
+        return file.read(_MOST)
 
 
 def _stored_images() -> Found:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 import pytest
+from images import build_image
 
 from os_containers.cli.shells import Shell, script
 from os_containers.deployment.container import save_record
@@ -167,6 +168,29 @@ LINES = [
     ("os-containers update etcd --set N", "os-containers update etcd --set N"),
     ("os-container uninstall ag", "os-container uninstall agent "),
 ]
+
+
+@pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
+def test_the_variables_of_an_image_are_completed_when_it_is_here(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Those in its templates, with their defaults; not what os-containers decides or generates."""
+    exports = {
+        "manifest.json": '{"defaultValues": {"PORT": "80"}}',
+        "service.template": "[Service]\nExecStart=$EXEC_START\n# $CLUSTER $PORT $STATE_DIRECTORY $NAME\n",
+    }
+    shutil.rmtree(tmp_path / "state")
+    layout = build_image(tmp_path / "layout", {"/a": "1"}, exports=exports, name="example.org/app:1")
+    program = Path(sys.executable).with_name("os-containers")
+    subprocess.run([program, "pull", f"oci:{layout}"], env=environment, check=True, capture_output=True)
+    asked = {
+        **environment,
+        "_OS_CONTAINERS_COMPLETE": "zsh_complete",
+        "_OS_CONTAINERS_LINE": "os-containers install example.org/app:1 --set ",
+    }
+    done = subprocess.run([program], env=asked, check=True, capture_output=True, text=True)
+    assert done.stdout == "CLUSTER=\thas no default\nPORT=\t80\n"
+    assert not (tmp_path / "state/.staging").exists() or not any((tmp_path / "state/.staging").iterdir())
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -12,6 +12,8 @@ from os_containers.version import VERSION
 
 _HEADLINE = re.compile(r"(.+?)(?:[.;:](?:\s|$)|\n\n|$)", re.DOTALL)
 
+# of [NAME]... or NAME|IMAGE
+_ARGUMENT = re.compile(r"[A-Z]+")
 _WORD = re.compile(r"[^ ,]+")
 
 
@@ -113,12 +115,10 @@ def _synopsis(page: Page) -> str:
 
 
 def _arguments(page: Page) -> list[str]:
-    lines: list[str] = []
-    for parameter in page.command.params:
-        shown = parameter.human_readable_name
-        if isinstance(parameter, click.Argument) and shown in facts.ARGUMENTS:
-            lines += roff.item(roff.italic(shown), facts.ARGUMENTS[shown])
-    return lines
+    arguments = [one for one in page.command.params if isinstance(one, click.Argument)]
+    words = dict.fromkeys(word for one in arguments for word in _ARGUMENT.findall(one.human_readable_name))
+    known = [word for word in words if word in facts.ARGUMENTS]
+    return [line for word in known for line in roff.item(roff.italic(word), facts.ARGUMENTS[word])]
 
 
 def _options(page: Page) -> list[str]:

@@ -49,7 +49,7 @@ check: install-dev ## formatter, linters, types, layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/mypy testhost torture bench
+	$(BIN)/mypy testhost torture bench manual
 	$(BIN)/lint-imports
 	shellcheck --exclude=SC1091 $(SCRIPTS)
 
@@ -67,6 +67,25 @@ integration: install-dev $(SUITES:%=integration-%) ## tests in booted hosts, one
 
 integration-%: install-dev
 	$(AS_ROOT) $(BIN)/pytest -p no:cacheprovider tests/integration --suite=$*
+
+# The packages have no .venv when they are built.
+PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,/usr/bin/python3)
+MANUAL := PYTHONPATH=src PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m manual
+
+.PHONY: man
+man: ## man pages, into build/man
+	@rm -rf build/man
+	$(MANUAL) man build/man
+
+.PHONY: completions
+completions: ## completions for bash, zsh and fish, into build/completions
+	@rm -rf build/completions
+	$(MANUAL) completions build/completions
+
+.PHONY: schemas
+schemas: ## JSON schemas of what --json prints, into build/schemas
+	@rm -rf build/schemas
+	$(MANUAL) schemas build/schemas
 
 .PHONY: powercut
 powercut: ## cut the power of a virtual machine at work, check what it finds (ROUNDS=25 FS=ext4|xfs SEED=...)

@@ -1,26 +1,30 @@
-"""What the administrator has set: the tables of config.toml, those of the system first, then the user's own.
+"""What the administrator has set: config.toml of the system first, then the user's own.
 
 /etc/os-containers/config.toml                  for the host, and for all its users
 $XDG_CONFIG_HOME/os-containers/config.toml      for one user, who may change what the host's says
 
+    runtime = "runc"             the fields of General, with dashes
+    lock-timeout = 10
     [limits]                     the fields of image/limits.py and deployment/limits.py, with dashes
     layer-size = "100GiB"        bytes, or a text with KiB, MiB, GiB or TiB
     retries = 5
 
-A key that is not known is refused, so that no mistake in writing passes as a setting.
+A key that is not known is refused, so that no mistake in writing passes as a setting. Where the host's file
+says that the state and the repo are, is for the host's own containers: no user may write there.
 """
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from os_containers.deployment.limits import DEFAULT_LIMITS as DEPLOYMENT_LIMITS
 from os_containers.deployment.limits import DeploymentLimits
 from os_containers.errors import UsageError
 from os_containers.faults import is_exhaustion
 from os_containers.image.limits import DEFAULT_LIMITS, Limits
+from os_containers.paths import Paths
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -28,27 +32,56 @@ if TYPE_CHECKING:
 _Part = TypeVar("_Part", bound="DataclassInstance")
 
 _SIZE = re.compile(r"([0-9]+) *([KMGT]iB)")
+_PLACES = ("checkout_path", "repo")
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _MAX = 2**63 - 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Config:
-    """All that can be set; each table is a value of the stage that it is for."""
+class General:
+    """What stands before the tables: None and an empty text say that nothing is set."""
 
+    checkout_path: Path | None = None
+    repo: Path | None = None
+    runtime: str = ""
+    # how many deployments of a container stay, the active one among them
+    retention: int = 2
+    # seconds
+    lock_timeout: float = 60.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Config:
+    """All that can be set; each table is a value of the stage that it is for.
+
+    origins has the file that says it for each key that a file has: limits.layers, runtime.
+    """
+
+    general: General = General()
     limits: Limits = DEFAULT_LIMITS
     deployment: DeploymentLimits = DEPLOYMENT_LIMITS
+    origins: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False)
 
 
 # Which of these a table of the file is about; a key is that of every one that has such a field.
 _TABLES = {"limits": ("limits", "deployment")}
-_PARTS = tuple(field.name for field in dataclasses.fields(Config))
+_GENERAL = {field.name.replace("_", "-"): field.name for field in dataclasses.fields(General)}
+
+
+def find_paths(*, uid: int, environment: Mapping[str, str]) -> tuple[Paths, Config]:
+    """Return where things are for root or for a user, and what is set; both depend on each other."""
+    config = load_config(Paths.find(uid=uid, environment=environment).config_files)
+    general = config.general
+    paths = Paths.find(uid=uid, environment=environment, state=general.checkout_path, repo=general.repo)
+    return paths, config
 
 
 def load_config(files: Iterable[Path]) -> Config:
     """Return what the files say, each changing what those before it said; a missing one says nothing."""
     config = Config()
     for file in files:
+        # the file before is the host's
+        config = _without_places(config)
         try:
             text = file.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -70,16 +103,40 @@ def parse_config(text: bytes, base: Config, file: str) -> Config:
         document = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{file} is no TOML: {error}", hint=f"correct {file}") from error
-    parts = {name: getattr(base, name) for name in _PARTS}
-    for name, table in document.items():
-        if name not in _TABLES:
-            raise UsageError(f"{file}: {name!a} is unknown", hint=f"there are: {', '.join(_TABLES)}")
-        if not isinstance(table, dict):
-            raise UsageError(f"{file}: {name} must be a table", hint=f"write [{name}]")
-        about = {part: parts[part] for part in _TABLES[name]}
-        _check_keys(table, about.values(), f"{file}: {name}")
-        parts |= {part: _changed(value, table, f"{file}: {name}") for part, value in about.items()}
-    return dataclasses.replace(base, **parts)
+    config = base
+    for name, value in document.items():
+        if name in _GENERAL:
+            config = _with_general(config, name, value, file)
+        elif name in _TABLES:
+            config = _with_table(config, name, value, file)
+        else:
+            hint = f"there are: {', '.join((*_GENERAL, *_TABLES))}"
+            raise UsageError(f"{file}: {name!a} is unknown", hint=hint)
+    return config
+
+
+def _without_places(config: Config) -> Config:
+    general = dataclasses.replace(config.general, checkout_path=None, repo=None)
+    places = {name.replace("_", "-") for name in _PLACES}
+    origins = {key: file for key, file in config.origins.items() if key not in places}
+    return dataclasses.replace(config, general=general, origins=origins)
+
+
+def _with_general(config: Config, key: str, value: object, file: str) -> Config:
+    field = _GENERAL[key]
+    checked = _GENERAL_CHECKS[field](value, f"{file}: {key}")
+    general = dataclasses.replace(config.general, **{field: checked})
+    return dataclasses.replace(config, general=general, origins={**config.origins, key: file})
+
+
+def _with_table(config: Config, name: str, table: object, file: str) -> Config:
+    if not isinstance(table, dict):
+        raise UsageError(f"{file}: {name} must be a table", hint=f"write [{name}]")
+    about = {part: getattr(config, part) for part in _TABLES[name]}
+    _check_keys(table, about.values(), f"{file}: {name}")
+    parts = {part: _changed(value, table, f"{file}: {name}") for part, value in about.items()}
+    origins = {**config.origins, **{f"{name}.{key}": file for key in table}}
+    return dataclasses.replace(config, **parts, origins=origins)
 
 
 def _check_keys(table: Mapping[str, object], parts: "Iterable[DataclassInstance]", where: str) -> None:
@@ -106,9 +163,7 @@ def _changed(part: _Part, table: Mapping[str, object], where: str) -> _Part:
 def _checked(value: object, default: object, where: str) -> int | float:
     """Return a value of the type that its default has; a number of bytes may be written with its unit."""
     if isinstance(default, float):
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX:
-            return float(value)
-        raise UsageError(f"{where} must be a number of seconds, not {value!a}", hint="for example 60 or 0.5")
+        return _seconds(value, where)
     size = _bytes(value) if isinstance(value, str) else value
     if isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= _MAX:
         return size
@@ -118,3 +173,36 @@ def _checked(value: object, default: object, where: str) -> int | float:
 def _bytes(text: str) -> int | None:
     match = _SIZE.fullmatch(text)
     return int(match[1]) * _UNITS[match[2]] if match else None
+
+
+def _seconds(value: object, where: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX:
+        return float(value)
+    raise UsageError(f"{where} must be a number of seconds, not {value!a}", hint="for example 60 or 0.5")
+
+
+def _path(value: object, where: str) -> Path:
+    if isinstance(value, str) and value.startswith("/") and value.isprintable():
+        return Path(value)
+    raise UsageError(f"{where} must be an absolute path, not {value!a}", hint='for example "/srv/containers"')
+
+
+def _program(value: object, where: str) -> str:
+    if isinstance(value, str) and value and value.isprintable():
+        return value
+    raise UsageError(f"{where} must be the name or path of an OCI runtime, not {value!a}", hint='"crun"')
+
+
+def _count(value: object, where: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX:
+        return value
+    raise UsageError(f"{where} must be a number from 1 on, not {value!a}", hint="2 keeps the one before")
+
+
+_GENERAL_CHECKS: Mapping[str, Callable[[object, str], Any]] = {
+    "checkout_path": _path,
+    "repo": _path,
+    "runtime": _program,
+    "retention": _count,
+    "lock_timeout": _seconds,
+}

@@ -13,7 +13,8 @@
     ├── BrokenError          10  the state on disk needs attention
     └── RegistryError        11  the registry or the network failed
 
-The message is one line of fact; the hint is one line of what to do next.
+The message is one line of fact; the hint is one line of what to do next. next_step is what there is to do
+when an error of this kind has no hint of its own.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ class OsContainersError(Exception):
     """Base of all errors; catch it to catch them all."""
 
     exit_code = 1
+    next_step = "--debug tells where it comes from"
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -32,30 +34,37 @@ class OsContainersError(Exception):
 
 class UsageError(OsContainersError):
     exit_code = 2
+    next_step = "os-containers --help shows what can be asked for"
 
 
 class NotFoundError(OsContainersError):
     exit_code = 3
+    next_step = "os-containers containers list --all and images list show what is there"
 
 
 class ImageError(OsContainersError):
     exit_code = 4
+    next_step = "pull the image again; if that does not help, its author must mend it"
 
 
 class PolicyError(OsContainersError):
     exit_code = 5
+    next_step = "see /etc/os-containers/policy.toml and /etc/containers/policy.json"
 
 
 class ConflictError(OsContainersError):
     exit_code = 6
+    next_step = "move it away"
 
 
 class BusyError(OsContainersError):
     exit_code = 7
+    next_step = "wait for the other command to end"
 
 
 class SystemFaultError(OsContainersError):
     exit_code = 8
+    next_step = "mend what is named here, and try again; --verbose shows the programs that are called"
 
 
 class ProcessError(SystemFaultError):
@@ -77,11 +86,14 @@ class ProgramTimeoutError(SystemFaultError):
 
 class ServiceError(OsContainersError):
     exit_code = 9
+    next_step = "journalctl --unit=NAME tells what the service said"
 
 
 class BrokenError(OsContainersError):
     exit_code = 10
+    next_step = "os-containers check tells what is wrong, os-containers repair mends it"
 
 
 class RegistryError(OsContainersError):
     exit_code = 11
+    next_step = "try again, or look at the network and the name of the image"

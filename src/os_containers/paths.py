@@ -11,7 +11,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -41,12 +41,22 @@ class Paths:
     state_directory: Path
 
     @classmethod
-    def find(cls, *, uid: int, environment: Mapping[str, str]) -> "Paths":
+    def find(
+        cls,
+        *,
+        uid: int,
+        environment: Mapping[str, str],
+        state: Path | None = None,
+        repo: Path | None = None,
+    ) -> "Paths":
         """Return the paths for root (system mode) or for an ordinary user (user mode).
 
-        Raises SystemFaultError when a user has no HOME or no XDG_RUNTIME_DIR.
+        state and repo are where an administrator wants them; the environment comes before that. Raises
+        SystemFaultError when a user has no HOME or no XDG_RUNTIME_DIR.
         """
-        return _system(environment) if uid == 0 else _user(uid, environment)
+        found = _system(environment, state) if uid == 0 else _user(uid, environment, state)
+        asked = _absolute(environment, "OSTREE_REPO") or repo
+        return replace(found, repo=asked) if asked else found
 
     @property
     def deployments(self) -> Path:
@@ -81,12 +91,12 @@ class Paths:
         return (own,) if self.mode is Mode.SYSTEM else (Path("/etc") / _CONFIG, own)
 
 
-def _system(environment: Mapping[str, str]) -> Paths:
-    state = _absolute(environment, "OS_CONTAINERS_CHECKOUT_PATH") or Path("/var/lib/containers/atomic")
+def _system(environment: Mapping[str, str], configured: Path | None) -> Paths:
+    state = _state(environment, configured) or Path("/var/lib/containers/atomic")
     return Paths(
         mode=Mode.SYSTEM,
         state=state,
-        repo=_absolute(environment, "OSTREE_REPO") or state / ".storage/repo",
+        repo=state / ".storage/repo",
         units=Path("/etc/systemd/system"),
         tmpfiles=Path("/etc/tmpfiles.d"),
         run_directory=Path("/run"),
@@ -95,23 +105,27 @@ def _system(environment: Mapping[str, str]) -> Paths:
     )
 
 
-def _user(uid: int, environment: Mapping[str, str]) -> Paths:
+def _user(uid: int, environment: Mapping[str, str], configured: Path | None) -> Paths:
     home = _absolute(environment, "HOME")
     if home is None:
         raise SystemFaultError("HOME is not set", hint="log in as the user, or set HOME")
     config = _absolute(environment, "XDG_CONFIG_HOME") or home / ".config"
     data = _absolute(environment, "XDG_DATA_HOME") or home / ".local/share"
-    state = _absolute(environment, "OS_CONTAINERS_CHECKOUT_PATH") or data / "containers/atomic"
+    state = _state(environment, configured) or data / "containers/atomic"
     return Paths(
         mode=Mode.USER,
         state=state,
-        repo=_absolute(environment, "OSTREE_REPO") or state / ".storage/repo",
+        repo=state / ".storage/repo",
         units=config / "systemd/user",
         tmpfiles=config / "user-tmpfiles.d",
         run_directory=_absolute(environment, "XDG_RUNTIME_DIR") or Path(f"/run/user/{uid}"),
         config_directory=config,
         state_directory=data,
     )
+
+
+def _state(environment: Mapping[str, str], configured: Path | None) -> Path | None:
+    return _absolute(environment, "OS_CONTAINERS_CHECKOUT_PATH") or configured
 
 
 def _absolute(environment: Mapping[str, str], variable: str) -> Path | None:

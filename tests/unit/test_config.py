@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from os_containers.config import Config, load_config, parse_config
+from os_containers.config import Config, General, find_paths, load_config, parse_config
 from os_containers.deployment.limits import DeploymentLimits
 from os_containers.deployment.record import SIZE_LIMIT
 from os_containers.errors import UsageError
@@ -85,6 +85,45 @@ def test_what_a_user_says_changes_what_the_host_says(tmp_path: Path) -> None:
     assert config.limits == Limits(layers=20, layer_size=GiB)
 
 
+def test_general_settings_stand_before_the_tables() -> None:
+    """Each says which file it is from; a later file's counts."""
+    text = b'repo = "/r"\ncheckout-path = "/c"\nruntime = "runc"\nretention = 3\nlock-timeout = 5\n'
+    config = parse_config(text + b"[limits]\nlayers = 10\n", Config(), FILE)
+    assert config.general == General(
+        checkout_path=Path("/c"), repo=Path("/r"), runtime="runc", retention=3, lock_timeout=5.0
+    )
+    keys = ("repo", "checkout-path", "runtime", "retention", "lock-timeout", "limits.layers")
+    assert config.origins == dict.fromkeys(keys, FILE)
+    assert parse_config(b"retention = 4", config, "/own").origins == {**config.origins, "retention": "/own"}
+
+
+def test_where_the_hosts_state_is_says_nothing_about_a_users(tmp_path: Path) -> None:
+    """No user may write there; the user's own file does say it."""
+    (tmp_path / "host").write_text('checkout-path = "/srv/state"\nrepo = "/srv/repo"\nruntime = "runc"\n')
+    config = load_config([tmp_path / "host", tmp_path / "user"])
+    assert config.general == General(runtime="runc")
+    assert set(config.origins) == {"runtime"}
+    (tmp_path / "user").write_text('repo = "/home/ann/repo"\n')
+    config = load_config([tmp_path / "host", tmp_path / "user"])
+    assert config.general == General(runtime="runc", repo=Path("/home/ann/repo"))
+
+
+def test_the_files_say_where_things_are_unless_the_environment_does(tmp_path: Path) -> None:
+    """The repo is beside the state as long as nobody says otherwise."""
+    home = {"HOME": str(tmp_path)}
+    own = tmp_path / ".config/os-containers/config.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('checkout-path = "/srv/c"\n')
+    paths, config = find_paths(uid=1000, environment=home)
+    assert (paths.state, paths.repo) == (Path("/srv/c"), Path("/srv/c/.storage/repo"))
+    assert config.origins == {"checkout-path": str(own)}
+    own.write_text('checkout-path = "/srv/c"\nrepo = "/srv/r"\n')
+    paths, _ = find_paths(uid=1000, environment={**home, "OS_CONTAINERS_CHECKOUT_PATH": "/e"})
+    assert (paths.state, paths.repo) == (Path("/e"), Path("/srv/r"))
+    paths, _ = find_paths(uid=1000, environment={**home, "OSTREE_REPO": "/e"})
+    assert (paths.state, paths.repo) == (Path("/srv/c"), Path("/e"))
+
+
 @pytest.mark.parametrize(
     ("text", "said", "hint"),
     [
@@ -102,6 +141,15 @@ def test_what_a_user_says_changes_what_the_host_says(tmp_path: Path) -> None:
         (b"limits.no-progress = nan", "limits.no-progress must be a number of seconds", "60"),
         (b"limits.no-progress = -1.0", "limits.no-progress must be a number of seconds", "60"),
         (b"limits.no-progress = false", "limits.no-progress must be a number of seconds", "60"),
+        (b'repo = "ostree"', "repo must be an absolute path, not 'ostree'", "/srv"),
+        (b"[repo]", "repo must be an absolute path, not {}", "/srv"),
+        (b'checkout-path = "/a\\nb"', "checkout-path must be an absolute path", "/srv"),
+        (b"runtime = 5", "runtime must be the name or path of an OCI runtime, not 5", "crun"),
+        (b'runtime = ""', "runtime must be the name", "crun"),
+        (b"retention = 0", "retention must be a number from 1 on, not 0", "2 keeps"),
+        (b"retention = true", "retention must be a number", "2 keeps"),
+        (b'lock-timeout = "1min"', "lock-timeout must be a number of seconds", "60"),
+        (b"lock_timeout = 1", "'lock_timeout' is unknown", "lock-timeout"),
         (b"[limits", "is no TOML", "correct"),
         (b"\xff", "is no TOML", "correct"),
         (b"a = " + b"[" * 100_000, "is no TOML", "correct"),

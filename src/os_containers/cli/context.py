@@ -16,7 +16,7 @@ class Invocation:
     """The global options of one call."""
 
     runtime: str | None
-    lock_timeout: float
+    lock_timeout: float | None
 
     @contextlib.contextmanager
     def system(self) -> Iterator["System"]:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from os_containers.cli import complete
 from os_containers.cli.registry_options import registry
 from os_containers.deployment.values import parse_settings
 from os_containers.host.host_policy import Permission
@@ -26,6 +27,7 @@ settings = click.option(
     metavar="NAME=VALUE",
     multiple=True,
     callback=_parse_settings,
+    shell_complete=complete.variables,
     help="Give a variable of the image a value.",
 )
 

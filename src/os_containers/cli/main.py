@@ -7,19 +7,26 @@ import signal
 import sys
 from collections.abc import Mapping
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from os_containers.cli import options
+from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation
 from os_containers.cli.plain import plain
 from os_containers.errors import OsContainersError
 from os_containers.faults import system_fault
 from os_containers.version import VERSION
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 # Where each command is, and what it does in a few words: help must not load them all.
 COMMANDS = {
     "check": ("check:check", "Say what is damaged, left over or half done."),
+    "completion": ("completion:completion", "Print the completion of bash, zsh or fish."),
+    "config": ("config:config", "Show what is set, and where."),
     "containers": ("containers:containers", "List the containers of this host."),
     "images": ("images:images", "List, tag, delete and prune images."),
     "install": ("install:install", "Make a container of an image."),
@@ -28,9 +35,15 @@ COMMANDS = {
     "repair": ("repair:repair", "Mend what check finds."),
     "rollback": ("rollback:rollback", "Return to the previous deployment of a container."),
     "run": ("run:run", "Run a command in a container or an image."),
+    "schema": ("schema:schema", "Print the JSON schema of what a command prints."),
     "uninstall": ("uninstall:uninstall", "Remove a container."),
     "update": ("update:update", "Go over to a newer image or to other values."),
 }
+
+_INTERRUPTED = "nothing is half done: the same command can be given again"
+
+# A shell that wants to complete a line sets it, as click has it.
+COMPLETION = "_OS_CONTAINERS_COMPLETE"
 
 
 class Signalled(BaseException):
@@ -41,7 +54,7 @@ class Signalled(BaseException):
         self.number = number
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that imports a command when it is called."""
 
     def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
@@ -59,6 +72,14 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - a wrong line in our own table
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell wants it
+
+        names = [name for name in sorted(self._table) if name.startswith(incomplete)]
+        # not the group's own, which loads each of them
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=self._table[name][1]) for name in names), *options]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, self._table[name][1]) for name in sorted(self._table)])
@@ -70,15 +91,20 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="As root for the host, as a user for systemctl --user.",
 )
-@click.option("--runtime", metavar="NAME|PATH", help="OCI runtime, for example crun or runc.")
+@options.runtime
 @click.option(
-    "--lock-timeout", metavar="SECONDS", type=click.FloatRange(min=0), default=60.0, show_default=True
+    "--lock-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    help="How long to wait for another command; 60 unless config.toml says otherwise.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show the programs that are called.")
 @click.option("--debug", is_flag=True, help="Show everything, tracebacks too.")
 @click.version_option(VERSION, prog_name="os-containers", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, runtime: str | None, lock_timeout: float, *, verbose: bool, debug: bool) -> None:
+def cli(
+    ctx: click.Context, runtime: str | None, lock_timeout: float | None, *, verbose: bool, debug: bool
+) -> None:
     """Run host services as OCI containers, with systemd and an OCI runtime."""
     import logging  # noqa: PLC0415 - --help and --version want none of it
 
@@ -113,11 +139,14 @@ def _open_closed_streams() -> None:
 
 
 def _run() -> int:
+    if COMPLETION in os.environ:
+        from os_containers.cli import shells  # noqa: PLC0415 - only for a shell that asks
+
+        shells.answer(cli)
     try:
         result = cli.main(prog_name="os-containers", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _complain(error)
     except BrokenPipeError:
         return 0
     except (Exception, Signalled) as error:  # noqa: BLE001 - no traceback reaches the user
@@ -126,21 +155,28 @@ def _run() -> int:
     return result if isinstance(result, int) else 0
 
 
+def _complain(error: click.ClickException) -> int:
+    """Tell what is wrong with the command line, and return the exit code."""
+    from os_containers.cli.usage import explain  # noqa: PLC0415 - only for a mistake
+
+    return _fail(*explain(error), error.exit_code)
+
+
 def _trace(error: BaseException) -> None:
     import logging  # noqa: PLC0415 - as above
 
     logging.getLogger(__name__).debug("failed", exc_info=error)
 
 
-def _explanation(error: BaseException) -> tuple[str, str | None, int]:
+def _explanation(error: BaseException) -> tuple[str, str, int]:
     """Return the fact, what to do next, and the exit code."""
     match error:
         case OsContainersError():
-            return error.message, error.hint, error.exit_code
+            return error.message, error.hint or error.next_step, error.exit_code
         case Signalled():
-            return "interrupted", None, 128 + error.number
+            return "interrupted", _INTERRUPTED, 128 + error.number
         case click.Abort():
-            return "interrupted", None, 128 + signal.SIGINT
+            return "interrupted", _INTERRUPTED, 128 + signal.SIGINT
         case OSError():
             return _explanation(system_fault(error))
         case MemoryError():
@@ -149,10 +185,9 @@ def _explanation(error: BaseException) -> tuple[str, str | None, int]:
             return f"internal error: {type(error).__name__}: {error}", "please report it, with --debug", 1
 
 
-def _fail(message: str, hint: str | None, code: int) -> int:
+def _fail(message: str, hint: str, code: int) -> int:
     click.echo(f"error: {plain(message)}", err=True)
-    if hint:
-        click.echo(f"hint: {plain(hint)}", err=True)
+    click.echo(f"hint: {plain(hint)}", err=True)
     return code
 
 

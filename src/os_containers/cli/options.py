@@ -1,10 +1,36 @@
 """Options that commands of every kind have, each written once."""
 
+from typing import TYPE_CHECKING
+
 import click
 
-runtime = click.option("--runtime", metavar="NAME|PATH", help="OCI runtime, for example crun or runc.")
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from os_containers.cli.complete import Completer
+
+
+def _later(name: str) -> "Completer":
+    """Return a function of cli/complete.py that is loaded when a shell asks: --help wants none of it."""
+
+    def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        from os_containers.cli import complete as completers  # noqa: PLC0415 - see above
+
+        found: Completer = getattr(completers, name)
+        return found(ctx, parameter, incomplete)
+
+    return complete
+
+
+runtime = click.option(
+    "--runtime",
+    metavar="NAME|PATH",
+    help="OCI runtime, for example crun or runc.",
+    shell_complete=_later("runtimes"),
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 # What a shell completes is said once for every command.
-container = click.argument("name", metavar="NAME")
-image = click.argument("image", metavar="IMAGE")
+container = click.argument("name", metavar="NAME", shell_complete=_later("containers"))
+image = click.argument("image", metavar="IMAGE", shell_complete=_later("images"))
+stored_image = click.argument("image", metavar="IMAGE", shell_complete=_later("stored_images"))

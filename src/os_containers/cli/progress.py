@@ -1,6 +1,8 @@
 """What an operation tells, for people: bars on a terminal, a line per blob otherwise; all on stderr."""
 
 import contextlib
+import logging
+import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
@@ -29,7 +31,7 @@ _SHORT = len("sha256:") + 12
 @contextlib.contextmanager
 def reporter() -> Iterator[OnEvent]:
     """Yield the listener for an operation's events."""
-    if not sys.stderr.isatty():
+    if not _has_room_for_bars():
         yield _tell_plainly
         return
     bars = _Bars()
@@ -37,6 +39,12 @@ def reporter() -> Iterator[OnEvent]:
         yield bars.tell
     finally:
         bars.stop()
+
+
+def _has_room_for_bars() -> bool:
+    """Tell whether stderr is a terminal that can go back a line, and nobody else writes there."""
+    is_told_programs = logging.getLogger("os_containers.process").isEnabledFor(logging.DEBUG)
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not is_told_programs
 
 
 def _tell_plainly(event: Event) -> None:

@@ -37,6 +37,14 @@ def human_size(size: float) -> str:
     return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
 
 
+def size_with_unit(number: int) -> str:
+    """Return a number as config.toml takes it: 64GiB; one that is no whole KiB as it is."""
+    for power, unit in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if number >= power and number % power == 0:
+            return f"{number // power}{unit}"
+    return str(number)
+
+
 def age(seconds: float) -> str:
     """Return how long ago that was, for people: 3 hours ago."""
     for length, unit in _AGES:

@@ -196,14 +196,28 @@ class Container:
 
     def previous(self) -> Deployment:
         """Return the deployment that was active before. Raises NotFoundError when there is none."""
-        current = self.current()
-        others = [one for one in self.readable() if one.path != current.path and one.record.was_active]
+        others = self.others()
         if not others:
             raise NotFoundError(
                 f"{self.name} has no other deployment to return to",
                 hint=f"os-containers update {self.name} makes one",
             )
         return others[-1]
+
+    def other(self, serial: int) -> Deployment:
+        """Return a deployment that was active before. Raises NotFoundError for a serial that none has."""
+        others = {one.serial: one for one in self.others()}
+        if serial not in others:
+            there = ", ".join(map(str, others)) or "none"
+            raise NotFoundError(
+                f"{self.name} has no deployment {serial} to return to", hint=f"there are: {there}"
+            )
+        return others[serial]
+
+    def others(self) -> list[Deployment]:
+        """Return the deployments that were active and are not now, oldest first."""
+        current = self.current()
+        return [one for one in self.readable() if one.path != current.path and one.record.was_active]
 
     def switch(self, deployment: Deployment) -> None:
         """Make a deployment the active one; a reader sees the old or the new one, never none."""

@@ -101,12 +101,14 @@ def known_faults(version: str) -> list[str]:
     return [f"{fact}: use one that your distribution has mended, or crun"]
 
 
-def find_runtime(wanted: str | None, *, recorded: str, environment: Mapping[str, str]) -> Runtime:
-    """Return the runtime to use: as asked for, as recorded, as RUNTIME says, else crun or runc from PATH.
+def find_runtime(
+    wanted: str | None, *, recorded: str, environment: Mapping[str, str], configured: str = ""
+) -> Runtime:
+    """Return the runtime: as asked for, as recorded, as RUNTIME or the configuration says, else crun or runc.
 
     Raises SystemFaultError, naming the package to install, when it is not there.
     """
-    named = wanted or recorded or environment.get("RUNTIME")
+    named = wanted or recorded or environment.get("RUNTIME") or configured
     candidates = (named,) if named else PREFERRED
     for candidate in candidates:
         found = process.find_program(candidate)

@@ -24,7 +24,7 @@ from os_containers.errors import ImageError, OsContainersError, UsageError
 from os_containers.events import Warned
 from os_containers.host import unit
 from os_containers.host.host_policy import Permission
-from os_containers.host.runtime import Runtime, find_runtime
+from os_containers.host.runtime import Runtime
 from os_containers.image.manifest import ContainerConfig
 from os_containers.operations.system import System
 from os_containers.ostree.checkout import checkout
@@ -69,7 +69,7 @@ def blueprint_of(system: System, repo: Repo, deployment: Deployment) -> Blueprin
         path=deployment.path,
         serial=deployment.serial,
         image=repo.stored_commit(record.image, record.commit),
-        runtime=find_runtime(None, recorded=record.runtime, environment=system.environment),
+        runtime=system.runtime(None, recorded=record.runtime),
         settings=values.set_by_user(record.values),
         previous=record.values,
     )

@@ -6,7 +6,6 @@ from os_containers.deployment.container import Container, Deployment
 from os_containers.errors import ConflictError
 from os_containers.host.host_policy import Permission
 from os_containers.host.names import files_with_name
-from os_containers.host.runtime import find_runtime
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, container_name
@@ -35,7 +34,7 @@ def install(
     Raises ConflictError when the name is taken, PolicyError when a host file needs a permission; whatever
     fails, nothing is left of it.
     """
-    found_runtime = find_runtime(runtime, recorded="", environment=system.environment)
+    found_runtime = system.runtime(runtime, recorded="")
     container = system.container(
         container_name(store_name(ImageReference.parse(image))) if name is None else name
     )

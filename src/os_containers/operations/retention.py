@@ -1,7 +1,7 @@
-"""Which deployments stay: the active one and the one before it."""
+"""Which deployments stay: the active one and those before it, as many as config.toml says; usually one."""
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from os_containers import files
 from os_containers.deployment.container import Container
@@ -41,6 +41,16 @@ def keep_only(system: System, repo: Repo, container: Container, serials: Collect
             discard(system, repo, container, serial)
         except BusyError as error:
             system.on_event(Warned(f"{container.deployment_path(serial)} stays: {error.message}"))
+
+
+def retain(system: System, repo: Repo, container: Container, latest: Sequence[int]) -> None:
+    """Keep the latest active deployments, given in the order that they go, and older ones as is configured.
+
+    None is given when the container goes: then all are discarded.
+    """
+    others = [one.serial for one in container.readable() if one.record.was_active] if latest else []
+    wanted = [*latest, *(serial for serial in reversed(others) if serial not in latest)]
+    keep_only(system, repo, container, wanted[: system.config.general.retention])
 
 
 def discard_unfinished(system: System, repo: Repo, container: Container) -> None:

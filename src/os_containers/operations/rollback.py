@@ -6,16 +6,17 @@ from os_containers.operations.system import System
 from os_containers.operations.transition import switch_deployment
 
 
-def rollback(system: System, name: str) -> Deployment:
+def rollback(system: System, name: str, *, serial: int | None = None) -> Deployment:
     """Return the deployment that is active now; rolling back twice returns to the newer one.
 
-    Raises NotFoundError when there is no other deployment, ServiceError when its service does not start: the
-    one that was to leave runs again then.
+    With a serial it is that of the one to return to. Raises NotFoundError when there is none, ServiceError
+    when its service does not start: the one that was to leave runs again then.
     """
     container = system.container(name)
     container.current()
     repo = system.repo()
     with settled(system, repo, container):
-        leaving, entering = container.current(), container.previous()
+        leaving = container.current()
+        entering = container.previous() if serial is None else container.other(serial)
         switch_deployment(system, repo, "rollback", leaving, entering, is_fresh=False)
     return entering

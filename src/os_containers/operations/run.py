@@ -14,7 +14,7 @@ from os_containers.deployment import runtime_config
 from os_containers.deployment.container import Container, Deployment
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.errors import BusyError, UsageError
-from os_containers.host.runtime import Runtime, find_runtime
+from os_containers.host.runtime import Runtime
 from os_containers.host.unit import cgroup_path, default_slice, directories_of, slice_path
 from os_containers.host.unit_files import UnitFiles
 from os_containers.image.access import ProxyOptions
@@ -69,7 +69,7 @@ def run(
             f"no command to run in {container.name}", hint=f"to start it: systemctl start {container.name}"
         )
     deployment = container.current()
-    found = find_runtime(runtime, recorded=deployment.record.runtime, environment=system.environment)
+    found = system.runtime(runtime, recorded=deployment.record.runtime)
     if unit_state(system, container).has_processes:
         _wait_until_running(system, container, found)
         return _execute(system, found, deployment, command)
@@ -106,7 +106,7 @@ def _run_in_image(
     options: ProxyOptions | None,
 ) -> int:
     """Run a command in an image, and leave nothing behind."""
-    found = find_runtime(runtime, recorded="", environment=system.environment)
+    found = system.runtime(runtime, recorded="")
     repo = system.repo()
     if "/" in image or ":" in image:
         stored = stored_or_pulled_image(system, repo, image, options=options)

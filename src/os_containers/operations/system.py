@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from os_containers import events, files
-from os_containers.config import Config, load_config
+from os_containers.config import Config, General, find_paths, load_config
 from os_containers.deployment.container import Container, check_name
 from os_containers.deployment.rootless import UserIds, find_user_ids
 from os_containers.events import OnEvent, Step
+from os_containers.host.runtime import Runtime, find_runtime
 from os_containers.host.systemd import ServiceManager, Systemctl
 from os_containers.locks import locked
 from os_containers.operations.journal import Journals
@@ -20,8 +21,6 @@ from os_containers.paths import Mode, Paths
 
 if TYPE_CHECKING:
     from os_containers.ostree.repo import Repo
-
-LOCK_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,14 @@ class System:
     services: ServiceManager
     environment: Mapping[str, str] = field(default_factory=dict)
     on_event: OnEvent = events.ignore
-    lock_timeout: float = LOCK_TIMEOUT
+    lock_timeout: float = General().lock_timeout
 
     @classmethod
-    def find(cls, *, on_event: OnEvent = events.ignore, lock_timeout: float = LOCK_TIMEOUT) -> "System":
+    def find(cls, *, on_event: OnEvent = events.ignore, lock_timeout: float | None = None) -> "System":
         """Return the host's system for root, the user's own for everybody else."""
-        paths = Paths.find(uid=os.geteuid(), environment=os.environ)
-        return cls(paths, Systemctl(paths.mode), os.environ, on_event, lock_timeout)
+        paths, config = find_paths(uid=os.geteuid(), environment=os.environ)
+        timeout = config.general.lock_timeout if lock_timeout is None else lock_timeout
+        return cls(paths, Systemctl(paths.mode), os.environ, on_event, timeout)
 
     @functools.cached_property
     def config(self) -> Config:
@@ -71,6 +71,11 @@ class System:
 
         self._make_state()
         return Repo.open(self.paths.repo, self.mode)
+
+    def runtime(self, wanted: str | None, *, recorded: str) -> Runtime:
+        """Return the OCI runtime: as asked for, as a container has it, else as it is set for all."""
+        configured = self.config.general.runtime
+        return find_runtime(wanted, recorded=recorded, environment=self.environment, configured=configured)
 
     def user_ids(self) -> UserIds | None:
         """Return the ids for a user namespace in user mode, None in system mode."""

@@ -7,7 +7,7 @@ from enum import Enum
 from os_containers.deployment.container import Deployment
 from os_containers.deployment.values import set_by_user
 from os_containers.host.host_policy import Permission
-from os_containers.host.runtime import Runtime, find_runtime
+from os_containers.host.runtime import Runtime
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference
 from os_containers.operations.build import Blueprint
@@ -59,7 +59,7 @@ def update(
     with settled(system, repo, container):
         leaving = container.current()
         image = _image(system, repo, rebase or leaving.record.image, source, options)
-        found = find_runtime(runtime, recorded=leaving.record.runtime, environment=system.environment)
+        found = system.runtime(runtime, recorded=leaving.record.runtime)
         wanted = set_by_user(leaving.record.values) | dict(settings)
         if _is_current(leaving, image, found, wanted):
             return Updated(leaving, changed=False)

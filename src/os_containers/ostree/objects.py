@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from os_containers import files
@@ -71,7 +71,7 @@ def read_dirmeta(repo: Path, checksum: str) -> Dirmeta:
 def has_tree(repo: Path, checksum: str) -> bool:
     """Tell whether a dirtree is there and whole; what it names is not looked at."""
     try:
-        _read_dirtree(repo, checksum)
+        read_dirtree(repo, checksum)
     except BrokenError:
         return False
     return True
@@ -83,11 +83,22 @@ def read_tree(repo: Path, checksum: str, meta: str) -> Directory:
     pending = [(root, checksum)]
     while pending:
         directory, tree = pending.pop()
-        directory.files, inner = _read_dirtree(repo, tree)
+        directory.files, inner = read_dirtree(repo, tree)
         for name, (inner_tree, inner_meta) in inner.items():
             directory.directories[name] = Directory(meta=_stated(inner_meta))
             pending.append((directory.directories[name], inner_tree))
     return root
+
+
+def find_content(repo: Path, dirtree: str, path: PurePosixPath) -> Path | None:
+    """Return where the content of a file of a tree is, None without it; a symlink may be one there, too."""
+    for name in path.parent.parts:
+        _, directories = read_dirtree(repo, dirtree)
+        if name not in directories:
+            return None
+        dirtree, _ = directories[name]
+    names, _ = read_dirtree(repo, dirtree)
+    return Path(object_path(repo, f"{names[path.name]}.file")) if path.name in names else None
 
 
 def read_whole_tree(repo: Path, checksum: str, meta: str) -> Directory:
@@ -113,7 +124,7 @@ def _stated(meta: str) -> str | None:
     return None if meta == IMPLIED_CHECKSUM else meta
 
 
-def _read_dirtree(repo: Path, checksum: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+def read_dirtree(repo: Path, checksum: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
     return _read_metadata(repo, f"{checksum}.dirtree", decode_dirtree)
 
 

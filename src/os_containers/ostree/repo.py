@@ -9,7 +9,7 @@ import functools
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from os_containers.errors import BrokenError, ImageError, NotFoundError
@@ -18,7 +18,7 @@ from os_containers.ostree import refs
 from os_containers.ostree.creation import require_repo, without_repo
 from os_containers.ostree.free_space import FreeSpace, write_fault
 from os_containers.ostree.object_stage import object_stage, remove_stale_stages, repo_scratch
-from os_containers.ostree.objects import has_tree, read_commit, read_tree, read_whole_tree
+from os_containers.ostree.objects import find_content, has_tree, read_commit, read_tree, read_whole_tree
 from os_containers.ostree.ref_files import RefFiles
 from os_containers.ostree.stored_image import (
     CONFIG,
@@ -174,6 +174,10 @@ class Repo:
     def whole_tree(self, commit: str) -> Directory:
         """Return the tree of a commit. Raises BrokenError when an object of it is missing."""
         return read_whole_tree(self.path, *self._tree_of(commit))
+
+    def find_content(self, commit: str, path: str) -> Path | None:
+        """Return where the content of a file of a commit is, None without it; it must not be written to."""
+        return find_content(self.path, self._tree_of(commit)[0], PurePosixPath(path))
 
     def is_whole(self, commit: str) -> bool:
         """Tell whether a commit and all its objects are here; their content is not looked at."""

@@ -157,7 +157,7 @@ def test_b90_a_systemd_that_hangs_is_not_waited_for(
 
 
 def test_b91_the_runtime_asked_for_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then the recorded one, then RUNTIME, then crun before runc."""
+    """Then the recorded one, then RUNTIME, then what the configuration says, then crun before runc."""
     for name in ("crun", "runc", "other"):
         shim(tmp_path, name, "exit 0")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -166,9 +166,11 @@ def test_b91_the_runtime_asked_for_comes_first(tmp_path: Path, monkeypatch: pyte
         find_runtime("other", recorded="crun", environment=environment),
         find_runtime(None, recorded="crun", environment=environment),
         find_runtime(None, recorded="", environment=environment),
+        find_runtime(None, recorded="", environment=environment, configured="other"),
+        find_runtime(None, recorded="", environment={}, configured="other"),
         find_runtime(None, recorded="", environment={}),
     ]
-    assert [one.path.name for one in found] == ["other", "crun", "runc", "crun"]
+    assert [one.path.name for one in found] == ["other", "crun", "runc", "runc", "other", "crun"]
 
 
 @pytest.mark.parametrize("wanted", [None, "runc", "/nowhere/runc"])

@@ -93,6 +93,28 @@ def test_update_and_rollback_keep_a_running_service_running(machine: "Machine") 
     assert machine.deployed() == ["1", "2"]
 
 
+def test_config_toml_says_how_many_deployments_stay(machine: "Machine") -> None:
+    """With more than two, a rollback names the one that it means; with one, there is none."""
+    config = machine.paths.config_files[-1]
+    config.parent.mkdir(parents=True)
+    config.write_text("retention = 3\n")
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    for version in ("2", "3", "4"):
+        machine.store(version)
+        update(machine.system, "app", settings={})
+    assert machine.deployed() == ["2", "3", "4"]
+    rollback(machine.system, "app", serial=2)
+    assert machine.version() == "2"
+    assert machine.deployed() == ["2", "3", "4"]
+    with pytest.raises(NotFoundError, match="has no deployment 2 to return to") as raised:
+        rollback(machine.system, "app", serial=2)
+    assert raised.value.hint == "there are: 3, 4"
+    config.write_text("retention = 1\n")
+    rollback(machine.system, "app")
+    assert (machine.version(), machine.deployed()) == ("4", ["4"])
+
+
 def test_update_keeps_two_deployments(machine: "Machine") -> None:
     """The active one, and the one before it, which after a rollback is not the newest."""
     for version in ("1", "2", "3"):

@@ -8,10 +8,12 @@ from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.errors import BrokenError
 from os_containers.operations.check import check as check_all
 from os_containers.operations.check_store import Depth
+from os_containers.operations.problem import Problem
 
 
 @click.command(
     cls=Command,
+    output=list[Problem],
     examples=(
         ("check", "Say what does not hold on this host"),
         ("check --quick --json", "The same for a monitor, without reading every object"),

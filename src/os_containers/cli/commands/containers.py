@@ -1,8 +1,8 @@
 """os-containers containers."""
 
-from typing import Any
-
 import click
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from os_containers.cli import options, render
 from os_containers.cli.command import Group
@@ -11,12 +11,25 @@ from os_containers.cli.plain import plain
 from os_containers.operations.containers import RUNNING, ListedContainer, list_containers
 
 
+class ContainerJson(msgspec.Struct, frozen=True):
+    """A container: what is active, or the problem of a broken one; created in seconds since 1970."""
+
+    name: str
+    state: str
+    problem: str | UnsetType = UNSET
+    image: str | UnsetType = UNSET
+    digest: str | UnsetType = UNSET
+    created: float | UnsetType = UNSET
+    runtime: str | UnsetType = UNSET
+    serial: int | UnsetType = UNSET
+
+
 @click.group(cls=Group)
 def containers() -> None:
     """List the containers of this host."""
 
 
-@containers.command("list")
+@containers.command("list", output=list[ContainerJson])
 @click.option("-a", "--all", "every", is_flag=True, help="Not only those that run.")
 @options.as_json
 @pass_invocation
@@ -25,7 +38,7 @@ def list_(invocation: Invocation, *, every: bool, as_json: bool) -> None:
     with invocation.system() as system:
         listed = [one for one in list_containers(system) if every or one.state == RUNNING]
     if as_json:
-        render.as_json([_tree(one) for one in listed])
+        render.as_json([_json(one) for one in listed])
         return
     render.table(("NAME", "IMAGE", "CREATED", "STATE", "RUNTIME"), [_row(one) for one in listed])
     for one in listed:
@@ -40,15 +53,16 @@ def _row(container: ListedContainer) -> tuple[str, ...]:
     return container.name, record.image, render.since(record.created), container.state, record.runtime
 
 
-def _tree(container: ListedContainer) -> dict[str, Any]:
+def _json(container: ListedContainer) -> ContainerJson:
     record = container.record
-    tree: dict[str, Any] = {"name": container.name, "state": container.state}
     if record is None:
-        return tree | {"problem": container.problem}
-    return tree | {
-        "image": record.image,
-        "digest": record.digest,
-        "created": record.created,
-        "runtime": record.runtime,
-        "serial": record.serial,
-    }
+        return ContainerJson(container.name, container.state, problem=container.problem)
+    return ContainerJson(
+        container.name,
+        container.state,
+        image=record.image,
+        digest=record.digest,
+        created=record.created,
+        runtime=record.runtime,
+        serial=record.serial,
+    )

@@ -1,18 +1,38 @@
 """os-containers images."""
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
 
 import click
+import msgspec
 
-from os_containers.cli import options, render
-from os_containers.cli.command import Group
+from os_containers.cli import complete, options, render
+from os_containers.cli.command import Group, ListOf
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.reference import split_tag
 from os_containers.operations.images import delete_image, list_images, list_layers, tag_image
 from os_containers.operations.prune import prune as prune_store
-from os_containers.ostree.repo import StoredLayer
+from os_containers.ostree.repo import Pruned, StoredLayer
 from os_containers.ostree.stored_image import StoredImage
+
+
+class ImageJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An image in the store; its size is in bytes, unpacked."""
+
+    name: str
+    digest: str
+    commit: str
+    created: str | None
+    pulled: datetime | None
+    size: int
+
+
+class LayerJson(msgspec.Struct, frozen=True):
+    """A layer in the store; bytes as it was fetched and unpacked."""
+
+    layer: str
+    size: int
+    unpacked: int
 
 
 @click.group(cls=Group)
@@ -20,7 +40,7 @@ def images() -> None:
     """List, tag, delete and prune images."""
 
 
-@images.command("list")
+@images.command("list", output=ListOf(ImageJson, LayerJson))
 @click.option("-a", "--all", "every", is_flag=True, help="Layers too.")
 @click.option("--no-truncate", is_flag=True, help="Whole digests.")
 @options.as_json
@@ -31,7 +51,7 @@ def list_(invocation: Invocation, *, every: bool, no_truncate: bool, as_json: bo
         stored = list_images(system)
         layers = list_layers(system) if every else []
     if as_json:
-        render.as_json([*map(_tree, stored), *map(_layer_tree, layers)])
+        render.as_json([*map(_image_json, stored), *map(_layer_json, layers)])
         return
     shown = str if no_truncate else render.short_id
     rows = [_row(image, shown) for image in stored]
@@ -40,7 +60,7 @@ def list_(invocation: Invocation, *, every: bool, no_truncate: bool, as_json: bo
 
 
 @images.command()
-@options.image
+@options.stored_image
 @pass_invocation
 def delete(invocation: Invocation, image: str) -> None:
     """Take an image's name out of the store; `images prune` then frees the space."""
@@ -49,7 +69,7 @@ def delete(invocation: Invocation, image: str) -> None:
 
 
 @images.command()
-@click.argument("source")
+@click.argument("source", shell_complete=complete.stored_images)
 @click.argument("target")
 @pass_invocation
 def tag(invocation: Invocation, source: str, target: str) -> None:
@@ -59,7 +79,7 @@ def tag(invocation: Invocation, source: str, target: str) -> None:
     click.echo(f"{tagged.name} {tagged.digest}")
 
 
-@images.command()
+@images.command(output=Pruned)
 @options.as_json
 @pass_invocation
 def prune(invocation: Invocation, *, as_json: bool) -> None:
@@ -67,7 +87,7 @@ def prune(invocation: Invocation, *, as_json: bool) -> None:
     with invocation.system() as system:
         pruned = prune_store(system)
     if as_json:
-        render.as_json({"refs": pruned.refs, "objects": pruned.objects, "bytes": pruned.bytes})
+        render.as_json(pruned)
         return
     click.echo(f"freed {render.human_size(pruned.bytes)} in {pruned.objects} objects")
 
@@ -85,16 +105,16 @@ def _name_and_tag(image: StoredImage, shown: Callable[[str], str]) -> tuple[str,
     return (image.name if shown is str else name), "<none>"
 
 
-def _layer_tree(layer: StoredLayer) -> dict[str, Any]:
-    return {"layer": str(layer.digest), "size": layer.size, "unpacked": layer.unpacked}
+def _layer_json(layer: StoredLayer) -> LayerJson:
+    return LayerJson(str(layer.digest), layer.size, layer.unpacked)
 
 
-def _tree(image: StoredImage) -> dict[str, Any]:
-    return {
-        "name": image.name,
-        "digest": str(image.digest),
-        "commit": image.commit,
-        "created": image.image_config().created,
-        "pulled": image.pulled,
-        "size": image.size,
-    }
+def _image_json(image: StoredImage) -> ImageJson:
+    return ImageJson(
+        name=image.name,
+        digest=str(image.digest),
+        commit=image.commit,
+        created=image.image_config().created,
+        pulled=image.pulled,
+        size=image.size,
+    )

@@ -2,6 +2,7 @@
 
 import click
 
+from os_containers.cli import complete
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.operations.recover import recover_all, recover_named
@@ -15,7 +16,7 @@ from os_containers.operations.service import Start
         ("recover etcd", "The same for one container"),
     ),
 )
-@click.argument("name", required=False)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=complete.containers)
 @click.option("--no-block", is_flag=True, help="Do not wait for services to start; for use at boot.")
 @pass_invocation
 def recover(invocation: Invocation, name: str | None, *, no_block: bool) -> None:

@@ -7,11 +7,13 @@ from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.errors import BrokenError
 from os_containers.image.access import ProxyOptions
+from os_containers.operations.problem import Problem
 from os_containers.operations.repair import repair as repair_all
 
 
 @click.command(
     cls=Command,
+    output=list[Problem],
     examples=(("repair", "Mend what check finds"),),
 )
 @registry_options.registry

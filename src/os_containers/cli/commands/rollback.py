@@ -2,7 +2,7 @@
 
 import click
 
-from os_containers.cli import options
+from os_containers.cli import complete, options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.operations.rollback import rollback as rollback_container
@@ -10,11 +10,22 @@ from os_containers.operations.rollback import rollback as rollback_container
 
 @click.command(
     cls=Command,
-    examples=(("rollback etcd", "Return to the version before"),),
+    examples=(
+        ("rollback etcd", "Return to the version before"),
+        ("rollback --to 3 etcd", "Return to an older one, where config.toml keeps more than one"),
+    ),
 )
 @options.container
+@click.option(
+    "--to",
+    "serial",
+    metavar="SERIAL",
+    type=click.IntRange(min=1),
+    help="Return to this one of the deployments that are there.",
+    shell_complete=complete.deployments,
+)
 @pass_invocation
-def rollback(invocation: Invocation, name: str) -> None:
+def rollback(invocation: Invocation, name: str, *, serial: int | None) -> None:
     """Return to the previous deployment of a container; twice returns to the newer one."""
     with invocation.system() as system:
-        rollback_container(system, name)
+        rollback_container(system, name, serial=serial)

@@ -2,7 +2,7 @@
 
 import click
 
-from os_containers.cli import image_options, options
+from os_containers.cli import complete, image_options, options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.access import ProxyOptions
@@ -17,7 +17,7 @@ from os_containers.operations.run import run as run_command
         ("run quay.io/org/etcd:3.5 etcd --version", "Try an image"),
     ),
 )
-@click.argument("name_or_image", metavar="NAME|IMAGE")
+@click.argument("name_or_image", metavar="NAME|IMAGE", shell_complete=complete.containers_and_images)
 @click.argument("command", metavar="[--] CMD...", nargs=-1, type=click.UNPROCESSED)
 @image_options.settings
 @options.runtime

@@ -2,7 +2,7 @@
 
 import click
 
-from os_containers.cli import image_options, options
+from os_containers.cli import complete, image_options, options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.host.host_policy import Permission
@@ -20,7 +20,7 @@ from os_containers.operations.update import update as update_container
     ),
 )
 @options.container
-@click.option("--rebase", metavar="IMAGE", help="Go over to another image.")
+@click.option("--rebase", metavar="IMAGE", help="Go over to another image.", shell_complete=complete.images)
 @click.option("--pull", is_flag=True, help="Ask the registry for a newer image first.")
 @image_options.settings
 @options.runtime

@@ -1,0 +1,94 @@
+"""What the pages say beyond what stands in the commands: one table for each kind."""
+
+import re
+
+from os_containers import errors
+
+SUMMARY = "host services as OCI containers, from an OSTree repo, run by systemd"
+
+DESCRIPTION = """\
+An image comes from a registry into an OSTree repo, is checked out by hard links, configured from templates
+that it ships in `/exports`, may put files on the host, and is then run by systemd and an OCI runtime (crun or
+runc). There is no daemon: what is installed is a systemd service like any other.
+
+As root, containers are services of the host. As another user they are services of that user (`systemctl
+--user`), in a user namespace, and put no files on the host.
+
+A container is made by `install`. Each `update` makes a new deployment beside the one that is active and goes
+over to it in one step; when its service does not start, the one from before is active again. `rollback`
+returns to it at any later time. A command that is interrupted, by a signal or by a power cut, leaves the
+state from before it or the state after it: the next command, or the host when it boots, sees to that.
+
+What an image may ship is described in `os-containers-image(5)`, what can be set in `os-containers-config(5)`.
+"""
+
+EXAMPLES = (
+    ("pull quay.io/org/etcd:3.5", "Bring an image into the store"),
+    ("install --name etcd --set CLUSTER=blue quay.io/org/etcd:3.5", "Make a container of it"),
+    ("update --pull etcd", "Go over to a newer image"),
+    ("rollback etcd", "Return to the one before"),
+    ("uninstall etcd", "Remove the container; its data stay"),
+)
+
+ENVIRONMENT = {
+    "OS_CONTAINERS_CHECKOUT_PATH": "Where the state is: containers, deployments and, beneath it, the repo.",
+    "OSTREE_REPO": "The OSTree repo in which images are kept.",
+    "RUNTIME": "The OCI runtime, by name or path, where neither `--runtime` nor the container says which.",
+    "HOME": "A user's home directory.",
+    "XDG_CONFIG_HOME": "Where a user's units and configuration are; `~/.config` without it.",
+    "XDG_DATA_HOME": "Where a user's state is; `~/.local/share` without it.",
+    "XDG_RUNTIME_DIR": "A user's directory for what is running; `/run/user/UID` without it.",
+    "NO_COLOR": "When it is set, bars on a terminal have no colour; nothing else ever has.",
+    "TERM": "What a command that is run in a container on a terminal is told about it.",
+}
+
+FILES = {
+    "/var/lib/containers/atomic": "The state, for root only. For a user: `$XDG_DATA_HOME/containers/atomic`.",
+    "/var/lib/containers/atomic/NAME": "A symlink to the deployment of a container that is active.",
+    "/var/lib/containers/atomic/.deploy/NAME/SERIAL": (
+        "A deployment: `rootfs`, `config.json`, its unit, its tmpfiles.d fragment, its host files in `host`, "
+        "and its record `info`. Nothing below `rootfs` may be written to: it shares its bytes with the repo."
+    ),
+    "/var/lib/containers/atomic/.storage/repo": "The OSTree repo.",
+    "/etc/systemd/system/NAME.service": (
+        "The unit of a container. Change it by drop-ins of your own: `systemctl edit NAME`. For a user: "
+        "`$XDG_CONFIG_HOME/systemd/user`."
+    ),
+    "/etc/tmpfiles.d/NAME.conf": "Its directories. For a user: `$XDG_CONFIG_HOME/user-tmpfiles.d`.",
+    "/etc/os-containers/config.toml": (
+        "What can be set, for the host; see `os-containers-config(5)`. A user's own: "
+        "`$XDG_CONFIG_HOME/os-containers/config.toml`."
+    ),
+    "/etc/os-containers/policy.toml": (
+        "Which host files any image may bring though others than the container act on them; see "
+        "`os-containers-config(5)`."
+    ),
+    "/etc/containers": (
+        "What registries are asked and what is trusted: `registries.conf`, `policy.json`, `certs.d`; see "
+        "`containers-registries.conf(5)` and `containers-policy.json(5)`."
+    ),
+}
+
+# What the words of a synopsis mean, where a command's text does not say it.
+ARGUMENTS = {
+    "NAME": "A container; `os-containers containers list --all` shows those that there are.",
+    "IMAGE": (
+        "An image: a name in a registry, as `quay.io/org/etcd:3.5` or `docker://quay.io/org/etcd:3.5`, or "
+        "where it is, behind `oci:`, `oci-archive:`, `docker-archive:`, `dir:` or `containers-storage:`."
+    ),
+}
+
+PAGES_BY_HAND = ("os-containers-image", "os-containers-config")
+
+_CODE = re.compile(r"^[ │├└─]*\w+Error +([0-9]+)  (.+)$", re.MULTILINE)
+
+
+def exit_codes() -> dict[str, str]:
+    """Return what each exit code means, as errors.py has it."""
+    assert errors.__doc__  # noqa: S101 - where the table is
+    ours = {code: f"{what[0].upper()}{what[1:]}." for code, what in _CODE.findall(errors.__doc__)}
+    return {
+        "0": "All is done.",
+        **ours,
+        "128+N": "Signal N ended it; 130 after Ctrl-C. What was under way is undone first.",
+    }

@@ -1,0 +1,26 @@
+"""os-containers schema."""
+
+import click
+
+from os_containers.cli import render, schemas
+from os_containers.cli.command import Command
+from os_containers.errors import NotFoundError
+
+
+@click.command(
+    cls=Command,
+    examples=(("schema images list", "Show what `os-containers images list --json` prints"),),
+)
+@click.argument("words", metavar="COMMAND...", nargs=-1, required=True)
+@click.pass_context
+def schema(ctx: click.Context, words: tuple[str, ...]) -> None:
+    """Print the JSON schema of what a command prints with --json.
+
+    A later version may add keys; it takes none away.
+    """
+    name = " ".join(("os-containers", *words))
+    outputs = dict(schemas.outputs(ctx.find_root().command))
+    if name not in outputs:
+        those = ", ".join(one.partition(" ")[2] for one in outputs)
+        raise NotFoundError(f"{name} prints no JSON", hint=f"these do: {those}")
+    render.as_json(schemas.schema(name, outputs[name]))

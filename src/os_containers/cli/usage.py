@@ -1,0 +1,77 @@
+"""What click says about a command line, in our words: one line of fact, one of what to do next."""
+
+import difflib
+from collections.abc import Iterable
+
+import click
+
+# What people type who know podman, docker, atomic or apt.
+_ELSEWHERE = {
+    "fsck": "check",
+    "help": "--help",
+    "ls": "containers list",
+    "ps": "containers list",
+    "remove": "uninstall",
+    "rm": "uninstall",
+    "rmi": "images delete",
+    "upgrade": "update",
+    "version": "--version",
+}
+
+
+def explain(error: click.ClickException) -> tuple[str, str]:
+    """Return the fact and the next step."""
+    context = getattr(error, "ctx", None)
+    program = context.command_path if context else "os-containers"
+    match error:
+        case click.NoSuchOption():
+            meant = did_you_mean(error.possibilities or _options_like(error.option_name, context))
+            return (
+                f"there is no option {error.option_name}",
+                meant or f"{program} --help shows all",
+            )
+        case click.MissingParameter() if error.param:
+            return f"{_name(error.param)} is missing", f"usage: {_usage(context, program)}"
+        case click.BadParameter() if error.param:
+            return f"{_name(error.param)}: {_fact(error.message)}", f"{program} --help shows what it may be"
+        case _:
+            return _fact(error.format_message()), f"{program} --help shows how it is called"
+
+
+def no_command(ctx: click.Context, name: str) -> tuple[str, str]:
+    """Return the fact and the next step for a command that a group does not have."""
+    group = ctx.command
+    assert isinstance(group, click.Group)  # noqa: S101 - who else has commands
+    known = group.list_commands(ctx)
+    near = difflib.get_close_matches(name, known) or [one for one in known if one.startswith(name)]
+    if not near and ctx.parent is None and name in _ELSEWHERE:
+        near = [_ELSEWHERE[name]]
+    meant = did_you_mean(f"{ctx.command_path} {one}" for one in near)
+    return f"{ctx.command_path} has no command {name!r}", meant or f"{ctx.command_path} --help lists them"
+
+
+def did_you_mean(words: Iterable[str]) -> str:
+    """Return the question, nothing without words."""
+    found = list(words)
+    return f"did you mean {' or '.join(found)}?" if found else ""
+
+
+def _options_like(name: str, context: click.Context | None) -> list[str]:
+    parameters = context.command.params if context else ()
+    return difflib.get_close_matches(name, [one for parameter in parameters for one in parameter.opts])
+
+
+def _name(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Option):
+        return max(parameter.opts, key=len)
+    return parameter.human_readable_name
+
+
+def _usage(context: click.Context | None, program: str) -> str:
+    pieces = context.command.collect_usage_pieces(context) if context else []
+    return " ".join([program, *pieces])
+
+
+def _fact(message: str) -> str:
+    text = " ".join(message.split()).removesuffix(".")
+    return f"{text[:1].lower()}{text[1:]}"

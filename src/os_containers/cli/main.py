@@ -21,7 +21,7 @@ from os_containers.version import VERSION
 COMMANDS = {
     "check": ("check:check", "Say what is damaged, left over or half done."),
     "containers": ("containers:containers", "List the containers of this host."),
-    "images": ("images:images", "List, tag, delete and prune images."),
+    "images": ("images:images", "List, look into, verify, mount, delete and prune images."),
     "install": ("install:install", "Make a container of an image."),
     "pull": ("pull:pull", "Bring an image into the store."),
     "recover": ("recover:recover", "End or undo interrupted changes."),

@@ -8,3 +8,4 @@ as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
 # What a shell completes is said once for every command.
 container = click.argument("name", metavar="NAME")
 image = click.argument("image", metavar="IMAGE")
+images = click.argument("images", metavar="IMAGE...", nargs=-1, required=True)

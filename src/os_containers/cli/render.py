@@ -64,9 +64,9 @@ def short_id(digest: str) -> str:
     return digest.removeprefix("sha256:")[:_SHORT_ID]
 
 
-def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def table(heading: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns as wide as their contents."""
-    shown = [heading, *([plain(cell) for cell in row] for row in rows)]
+    shown = [*([heading] if heading else []), *([plain(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     for row in shown:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -71,7 +71,7 @@ def read_dirmeta(repo: Path, checksum: str) -> Dirmeta:
 def has_tree(repo: Path, checksum: str) -> bool:
     """Tell whether a dirtree is there and whole; what it names is not looked at."""
     try:
-        _read_dirtree(repo, checksum)
+        read_dirtree(repo, checksum)
     except BrokenError:
         return False
     return True
@@ -83,7 +83,7 @@ def read_tree(repo: Path, checksum: str, meta: str) -> Directory:
     pending = [(root, checksum)]
     while pending:
         directory, tree = pending.pop()
-        directory.files, inner = _read_dirtree(repo, tree)
+        directory.files, inner = read_dirtree(repo, tree)
         for name, (inner_tree, inner_meta) in inner.items():
             directory.directories[name] = Directory(meta=_stated(inner_meta))
             pending.append((directory.directories[name], inner_tree))
@@ -113,7 +113,8 @@ def _stated(meta: str) -> str | None:
     return None if meta == IMPLIED_CHECKSUM else meta
 
 
-def _read_dirtree(repo: Path, checksum: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+def read_dirtree(repo: Path, checksum: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+    """Return the files and directories of a dirtree, as decode_dirtree does; BrokenError without it."""
     return _read_metadata(repo, f"{checksum}.dirtree", decode_dirtree)
 
 

@@ -1,100 +1,288 @@
 """os-containers images."""
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
 
 import click
+import msgspec
 
-from os_containers.cli import options, render
+from os_containers.cli import filters as image_filters
+from os_containers.cli import options, registry_options, render
 from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.cli.filters import Test, filtered, is_true
+from os_containers.cli.image_info import info_json, show
+from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import split_tag
-from os_containers.operations.images import delete_image, list_images, list_layers, tag_image
+from os_containers.operations.image_info import image_info, remote_image_info
+from os_containers.operations.image_use import Use
+from os_containers.operations.images import (
+    ListedImage,
+    WhenInUse,
+    delete_images,
+    list_images,
+    list_layers,
+    tag_image,
+)
+from os_containers.operations.prune import plan_prune
 from os_containers.operations.prune import prune as prune_store
-from os_containers.ostree.repo import StoredLayer
-from os_containers.ostree.stored_image import StoredImage
+from os_containers.ostree.repo import Pruned, StoredLayer
+
+_NONE = "<none>"
+
+_TESTS: dict[str, Test[ListedImage]] = {
+    "container": lambda one, value: any(use.container == value for use in one.uses),
+    "dangling": lambda one, value: one.is_dangling is is_true(value),
+    "id": lambda one, value: one.image.digest.hex.startswith(value.removeprefix("sha256:")),
+    "name": lambda one, value: value in one.image.name,
+    "reference": lambda one, value: fnmatchcase(one.image.name, value),
+    "used": lambda one, value: bool(one.uses) is is_true(value),
+}
+
+
+class ImageJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An image in the store; one that is dangling has no name. Sizes are bytes, unpacked."""
+
+    name: str | None
+    digest: str
+    commit: str
+    created: str | None
+    pulled: datetime | None
+    size: int
+    own: int
+    shared: int
+    dangling: bool
+    used_by: tuple[Use, ...]
+
+
+class LayerJson(msgspec.Struct, frozen=True):
+    """A layer in the store; bytes as it was fetched and unpacked."""
+
+    layer: str
+    size: int
+    unpacked: int
+
+
+class PrunedJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What prune removed or, with dry_run, would remove."""
+
+    dry_run: bool
+    refs: tuple[str, ...]
+    objects: int
+    bytes: int
+    images: tuple[str, ...]
+    layers: tuple[str, ...]
+    leftovers: tuple[str, ...] = ()
 
 
 @click.group(cls=Group)
 def images() -> None:
-    """List, tag, delete and prune images."""
+    """List, look into, verify, mount, delete and prune images."""
 
 
-@images.command("list")
+@images.command(
+    "list",
+    examples=(
+        ("images list", "See what is in the store"),
+        ("images list --filter used=false --quiet", "The ids of those that no container was made of"),
+        ("images list --filter 'reference=quay.io/*'", "Those of one registry"),
+    ),
+)
 @click.option("-a", "--all", "every", is_flag=True, help="Layers too.")
+@image_filters.option(_TESTS)
+@click.option("-q", "--quiet", is_flag=True, help="Only the ids.")
+@click.option("-n", "--no-heading", is_flag=True, help="No line above the columns.")
 @click.option("--no-truncate", is_flag=True, help="Whole digests.")
 @options.as_json
 @pass_invocation
-def list_(invocation: Invocation, *, every: bool, no_truncate: bool, as_json: bool) -> None:
-    """List the images in the store."""
+def list_(
+    invocation: Invocation,
+    *,
+    every: bool,
+    filters: tuple[str, ...],
+    quiet: bool,
+    no_heading: bool,
+    no_truncate: bool,
+    as_json: bool,
+) -> None:
+    """List the images in the store.
+
+    OWN is what of its SIZE is in layers that no other image has. USED BY names the containers that were made
+    of it; in brackets those that can only return to it. An image without a name has been replaced by a newer
+    one and is kept by its containers.
+    """
     with invocation.system() as system:
-        stored = list_images(system)
-        layers = list_layers(system) if every else []
+        listed = filtered(list_images(system), filters, _TESTS)
+        layers = list_layers(system) if every and not filters else []
     if as_json:
-        render.as_json([*map(_tree, stored), *map(_layer_tree, layers)])
+        render.as_json([*map(_image_json, listed), *map(_layer_json, layers)])
         return
     shown = str if no_truncate else render.short_id
-    rows = [_row(image, shown) for image in stored]
-    rows += [("<layer>", "", shown(layer.digest), "", render.human_size(layer.size)) for layer in layers]
-    render.table(("NAME", "TAG", "IMAGE ID", "CREATED", "SIZE"), rows)
+    if quiet:
+        for digest in dict.fromkeys(one.image.digest for one in listed):
+            click.echo(shown(digest))
+        return
+    rows = [_row(one, shown) for one in listed]
+    rows += [_layer_row(layer, shown) for layer in layers]
+    heading = ("NAME", "TAG", "IMAGE ID", "CREATED", "SIZE", "OWN", "USED BY")
+    render.table(None if no_heading else heading, rows)
 
 
-@images.command()
+@images.command(
+    examples=(
+        ("images info quay.io/org/etcd:3.5", "See what an image is and wants before it is installed"),
+        ("images info --remote quay.io/org/etcd:3.6", "Ask the registry about one that is not here"),
+    ),
+)
 @options.image
+@click.option("--remote", is_flag=True, help="Ask the registry; nothing is stored.")
+@registry_options.registry
+@options.as_json
 @pass_invocation
-def delete(invocation: Invocation, image: str) -> None:
-    """Take an image's name out of the store; `images prune` then frees the space."""
+def info(invocation: Invocation, image: str, *, remote: bool, options: ProxyOptions, as_json: bool) -> None:
+    """Show what an image is, what it takes, and what it asks of the host.
+
+    IMAGE is a name or the beginning of an id. For one in the store: labels, layers, the size here and
+    how much of it other images share, variables with their defaults and those that must be set, host
+    files, and privileges. With --remote IMAGE is what `pull` takes; variables, host files and
+    privileges are in the layers, so only a pulled image can tell them.
+    """
     with invocation.system() as system:
-        click.echo(f"deleted {delete_image(system, image)}")
+        found = remote_image_info(system, image, options=options) if remote else image_info(system, image)
+    if as_json:
+        render.as_json(info_json(found))
+    else:
+        show(found)
 
 
-@images.command()
-@click.argument("source")
+@images.command(
+    examples=(
+        ("images delete quay.io/org/etcd:3.4", "Delete an image by its name"),
+        ("images delete 96a61451 e612416b", "Two by the beginning of their ids"),
+    ),
+)
+@options.images
+@click.option("-f", "--force", is_flag=True, help="Also images that containers were made of; these go on.")
+@pass_invocation
+def delete(invocation: Invocation, images: tuple[str, ...], *, force: bool) -> None:
+    """Take images out of the store, by their names or the beginning of their ids: all, or none of them.
+
+    `images prune` then frees the space. Containers keep working without the image that they were made of.
+    """
+    with invocation.system() as system:
+        for name in delete_images(system, images, WhenInUse.DELETE if force else WhenInUse.KEEP):
+            click.echo(f"deleted {name}")
+
+
+@images.command(examples=(("images tag quay.io/org/etcd:3.5 localhost/etcd:tried", "Give an image a name"),))
+@click.argument("source", metavar="IMAGE")
 @click.argument("target")
 @pass_invocation
 def tag(invocation: Invocation, source: str, target: str) -> None:
-    """Give the image SOURCE a second name TARGET."""
+    """Give an image a second name TARGET."""
     with invocation.system() as system:
         tagged = tag_image(system, source, target)
     click.echo(f"{tagged.name} {tagged.digest}")
 
 
-@images.command()
+@images.command(
+    examples=(
+        ("images prune --dry-run", "See what would be freed"),
+        ("images prune", "Free it"),
+    ),
+)
+@click.option("--dry-run", is_flag=True, help="Only tell what would be freed.")
 @options.as_json
 @pass_invocation
-def prune(invocation: Invocation, *, as_json: bool) -> None:
-    """Free what no image and no container needs."""
+def prune(invocation: Invocation, *, dry_run: bool, as_json: bool) -> None:
+    """Free what no image and no container needs.
+
+    That are images that were deleted or replaced by newer ones, their layers, and what killed commands left.
+    """
     with invocation.system() as system:
-        pruned = prune_store(system)
+        plan = plan_prune(system) if dry_run else None
+        pruned = plan.pruned if plan else prune_store(system)
+    leftovers = plan.leftovers if plan else ()
     if as_json:
-        render.as_json({"refs": pruned.refs, "objects": pruned.objects, "bytes": pruned.bytes})
+        render.as_json(_pruned_json(pruned, leftovers, dry_run=dry_run))
         return
-    click.echo(f"freed {render.human_size(pruned.bytes)} in {pruned.objects} objects")
+    for name in plan.interrupted if plan else ():
+        click.echo(f"the interrupted change of {name} would be ended first")
+    for line in _pruned_lines(pruned, leftovers):
+        click.echo(line)
+    done = "would free" if dry_run else "freed"
+    click.echo(f"{done} {render.human_size(pruned.bytes)} in {pruned.objects} objects")
 
 
-def _row(image: StoredImage, shown: Callable[[str], str]) -> tuple[str, ...]:
-    created = render.since_text(image.image_config().created)
-    return *_name_and_tag(image, shown), shown(image.digest), created, render.human_size(image.size)
+def _row(listed: ListedImage, shown: Callable[[str], str]) -> tuple[str, ...]:
+    image = listed.image
+    return (
+        *_name_and_tag(image.name, shown),
+        shown(image.digest),
+        render.since_text(image.image_config().created),
+        render.human_size(image.size),
+        render.human_size(listed.sizes.own),
+        _used_by(listed),
+    )
 
 
-def _name_and_tag(image: StoredImage, shown: Callable[[str], str]) -> tuple[str, str]:
-    name, tag = split_tag(image.name)
+def _layer_row(layer: StoredLayer, shown: Callable[[str], str]) -> tuple[str, ...]:
+    return "<layer>", "", shown(layer.digest), "", render.human_size(layer.size), "", ""
+
+
+def _used_by(listed: ListedImage) -> str:
+    active = dict.fromkeys(use.container for use in listed.uses if use.active)
+    former = dict.fromkeys(use.container for use in listed.uses if use.container not in active)
+    return ", ".join([*active, *(f"({name})" for name in former)])
+
+
+def _name_and_tag(full: str, shown: Callable[[str], str]) -> tuple[str, str]:
+    if not full:
+        return _NONE, _NONE
+    name, tag = split_tag(full)
     if not tag.startswith("@"):
         return name, tag
     # its digest may be that of an index, which the image's own does not tell
-    return (image.name if shown is str else name), "<none>"
+    return (full if shown is str else name), _NONE
 
 
-def _layer_tree(layer: StoredLayer) -> dict[str, Any]:
-    return {"layer": str(layer.digest), "size": layer.size, "unpacked": layer.unpacked}
+def _layer_json(layer: StoredLayer) -> LayerJson:
+    return LayerJson(layer.digest, layer.size, layer.unpacked)
 
 
-def _tree(image: StoredImage) -> dict[str, Any]:
-    return {
-        "name": image.name,
-        "digest": str(image.digest),
-        "commit": image.commit,
-        "created": image.image_config().created,
-        "pulled": image.pulled,
-        "size": image.size,
-    }
+def _image_json(listed: ListedImage) -> ImageJson:
+    image = listed.image
+    return ImageJson(
+        name=image.name or None,
+        digest=image.digest,
+        commit=image.commit,
+        created=image.image_config().created,
+        pulled=image.pulled,
+        size=image.size,
+        own=listed.sizes.own,
+        shared=listed.sizes.shared,
+        dangling=listed.is_dangling,
+        used_by=listed.uses,
+    )
+
+
+def _pruned_json(pruned: Pruned, leftovers: tuple[Path, ...], *, dry_run: bool) -> PrunedJson:
+    return PrunedJson(
+        dry_run=dry_run,
+        refs=pruned.refs,
+        objects=pruned.objects,
+        bytes=pruned.bytes,
+        images=pruned.images,
+        layers=tuple(layer.digest for layer in pruned.layers),
+        leftovers=tuple(map(str, leftovers)),
+    )
+
+
+def _pruned_lines(pruned: Pruned, leftovers: tuple[Path, ...]) -> list[str]:
+    return [
+        *(f"image {digest}" for digest in pruned.images),
+        *(f"layer {layer.digest}  {render.human_size(layer.unpacked)}" for layer in pruned.layers),
+        *(f"left by a killed command: {path}" for path in leftovers),
+    ]

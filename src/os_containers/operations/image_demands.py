@@ -3,13 +3,14 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from os_containers.deployment import runtime_config, template, values
 from os_containers.deployment.accounts import Account
 from os_containers.deployment.default_config import default_config
 from os_containers.deployment.exports import Exports, FileKind, load_exports, read_export
-from os_containers.deployment.host_tree import HostFile, load_host_tree, write_host_tree
+from os_containers.deployment.host_tree import HostFile, destinations, load_host_tree, write_host_tree
 from os_containers.deployment.privileges import Privileges, privileges_of
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.deployment.unit_text import settings
@@ -136,22 +137,25 @@ class _Inspection:
         return read_export(self.rootfs, name, limit=self.system.config.deployment.template) or b""
 
     def _host_files(self, texts: Mapping[str, str]) -> list[HostFileDemand]:
-        tree = self.rootfs.parent / "host"
+        tree, limits = self.rootfs.parent / "host", self.system.config.deployment
         try:
-            write_host_tree(self.exports, self.rootfs, texts, tree, limits=self.system.config.deployment)
+            write_host_tree(self.exports, self.rootfs, texts, tree, limits=limits)
         except ImageError as error:
             self.problems.append(error.message)
             return []
+        places = destinations(self.exports, texts, limits)
         templates = self.exports.manifest.installed_files_template
-        permission = self._permission()
         return [
-            HostFileDemand(
-                one.path, one.kind, f"{one.mode:04o}", one.path in templates, _needs(one, permission)
-            )
+            self._demand(one, is_template=places[one.path].path in templates)
             for one in load_host_tree(tree)
             if one.kind is not FileKind.DIRECTORY
         ]
 
+    def _demand(self, file: HostFile, *, is_template: bool) -> HostFileDemand:
+        needs = _needs(file, self._permission)
+        return HostFileDemand(file.path, file.kind, f"{file.mode:04o}", is_template, needs)
+
+    @cached_property
     def _permission(self) -> Permission:
         policy = self.system.paths.config_directory / POLICY_FILE
         return Permission(parse_policy(policy.read_bytes()) if policy.exists() else ())

@@ -1,5 +1,6 @@
 """What is known about an image, for people and for machines."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -109,7 +110,8 @@ def show(info: ImageInfo) -> None:
     for name, value in _facts(info):
         if value:
             click.echo(f"  {name:{_WIDTH}} {plain(value)}")
-    _section("Layers", _layer_lines(info))
+    _section("Environment", info.config.container.env)
+    _section("Layers", [_layer_line(layer) for layer in info.layers])
     _section("Labels", [f"{key}={value}" for key, value in sorted(info.about.labels.items())])
     if info.demands:
         _show_demands(info, info.demands)
@@ -131,10 +133,9 @@ def _facts(info: ImageInfo) -> Iterator[tuple[str, str]]:
         yield "Used by", ", ".join(_use(use) for use in stored.uses)
     if not info.stored or _to_fetch(info):
         yield "To fetch", _fetch_line(info)
-    yield "Command", _words((*command.entrypoint, *command.cmd))
+    yield "Command", shlex.join((*command.entrypoint, *command.cmd))
     yield "User", command.user
     yield "Directory", command.working_dir
-    yield "Environment", _words(command.env)
     yield "Stop signal", command.stop_signal
     yield "Volumes", ", ".join(command.volumes)
     yield "Ports", ", ".join(info.about.ports)
@@ -170,14 +171,6 @@ def _use(use: Use) -> str:
     return use.container if use.active else f"{use.container} (deployment {use.serial}, to return to)"
 
 
-def _words(words: Sequence[str]) -> str:
-    return " ".join(words)
-
-
-def _layer_lines(info: ImageInfo) -> list[str]:
-    return [_layer_line(layer) for layer in info.layers]
-
-
 def _layer_line(layer: LayerInfo) -> str:
     unpacked = f", {render.human_size(layer.unpacked)} unpacked" if layer.unpacked is not None else ""
     shared = f", also in {', '.join(layer.shared_with)}" if layer.shared_with else ""
@@ -186,7 +179,8 @@ def _layer_line(layer: LayerInfo) -> str:
 
 def _show_demands(info: ImageInfo, demands: Demands) -> None:
     _section("Variables", [_variable_line(one) for one in demands.variables])
-    _section("Host files", [_host_file_line(one) for one in demands.host_files])
+    skipped = "" if demands.installs_host_files else " (for root only, not installed)"
+    _section(f"Host files{skipped}", [_host_file_line(one) for one in demands.host_files])
     _section("Privileges", [*_privilege_lines(demands.privileges), *_command_lines(demands)])
     _section("Problems", demands.problems)
     click.echo(f"To install it: os-containers {plain(_install_line(info, demands))}")

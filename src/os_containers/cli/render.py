@@ -75,7 +75,8 @@ def table(heading: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
 
 def as_json(value: Any) -> None:
     """Print a value as JSON, all of it ASCII: an image may have chosen what a terminal would obey."""
-    click.echo(json.dumps(msgspec.to_builtins(value), indent=2))
+    # digests and paths are texts
+    click.echo(json.dumps(msgspec.to_builtins(value, enc_hook=str), indent=2))
 
 
 def problems(found: "Sequence[Problem]") -> None:

@@ -60,6 +60,7 @@ class Demands:
     has_service: bool
     own_unit: bool
     own_config: bool
+    installs_host_files: bool
     variables: tuple[Variable, ...] = ()
     host_files: tuple[HostFileDemand, ...] = ()
     privileges: Privileges | None = None
@@ -97,6 +98,7 @@ class _Inspection:
             has_service=not manifest.no_container_service,
             own_unit=exports.service_template is not None,
             own_config=exports.config is not None or exports.config_template is not None,
+            installs_host_files=self.system.mode is Mode.SYSTEM,
             variables=tuple(variables),
             host_files=tuple(self._host_files(texts)),
             privileges=self._privileges(texts),
@@ -152,7 +154,7 @@ class _Inspection:
         ]
 
     def _demand(self, file: HostFile, *, is_template: bool) -> HostFileDemand:
-        needs = _needs(file, self._permission)
+        needs = _needs(file, self._permission) if self.system.mode is Mode.SYSTEM else ()
         return HostFileDemand(file.path, file.kind, f"{file.mode:04o}", is_template, needs)
 
     @cached_property

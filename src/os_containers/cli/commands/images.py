@@ -14,9 +14,12 @@ from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.cli.filters import Test, filtered, is_true
 from os_containers.cli.image_info import info_json, show
+from os_containers.cli.verified_images import exit_code, show_verified
+from os_containers.errors import UsageError
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import split_tag
 from os_containers.operations.image_info import image_info, remote_image_info
+from os_containers.operations.image_mounts import MountedImage, mount_image, mounted_images, unmount_image
 from os_containers.operations.image_use import Use
 from os_containers.operations.images import (
     ListedImage,
@@ -28,6 +31,7 @@ from os_containers.operations.images import (
 )
 from os_containers.operations.prune import plan_prune
 from os_containers.operations.prune import prune as prune_store
+from os_containers.operations.verify_images import Ask, verify_images
 from os_containers.ostree.repo import Pruned, StoredLayer
 
 _NONE = "<none>"
@@ -63,6 +67,12 @@ class LayerJson(msgspec.Struct, frozen=True):
     layer: str
     size: int
     unpacked: int
+
+
+class MountJson(msgspec.Struct, frozen=True):
+    """Where an image is mounted."""
+
+    path: str
 
 
 class PrunedJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,6 +224,98 @@ def prune(invocation: Invocation, *, dry_run: bool, as_json: bool) -> None:
         click.echo(line)
     done = "would free" if dry_run else "freed"
     click.echo(f"{done} {render.human_size(pruned.bytes)} in {pruned.objects} objects")
+
+
+@images.command(
+    examples=(
+        ("images verify", "See whether all images are intact, and which have newer ones"),
+        (
+            "images verify --offline --json quay.io/org/etcd:3.5",
+            "Only the files of one, for a monitor",
+        ),
+    ),
+)
+@click.argument("images", metavar="[IMAGE]...", nargs=-1)
+@click.option("--offline", is_flag=True, help="Ask no registry.")
+@click.option("--quick", is_flag=True, help="Only ask the registries.")
+@registry_options.registry
+@options.as_json
+@pass_invocation
+def verify(
+    invocation: Invocation,
+    images: tuple[str, ...],
+    *,
+    offline: bool,
+    quick: bool,
+    options: ProxyOptions,
+    as_json: bool,
+) -> int:
+    """Tell whether images are intact, and whether their registries have other ones by now.
+
+    Every file of an image is read and compared with its checksum. The exit code is 10 when an image is
+    damaged, 11 when a registry could not be asked, 12 when there is a newer image, and 0 when all is well.
+    """
+    if offline and quick:
+        raise UsageError("--offline and --quick leave nothing to look at", hint="give one of them")
+    ask = Ask.OBJECTS if offline else Ask.REGISTRIES if quick else Ask.ALL
+    with invocation.system() as system:
+        found = list(verify_images(system, images, ask=ask, options=options))
+    if as_json:
+        render.as_json(found)
+    else:
+        show_verified(found)
+    return exit_code(found)
+
+
+@images.command(
+    examples=(
+        ("images mount quay.io/org/etcd:3.5 /mnt", "Look at the files of an image"),
+        ("images mount", "See what is mounted"),
+    ),
+)
+@click.argument("image", metavar="[IMAGE]", required=False)
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@options.as_json
+@pass_invocation
+def mount(invocation: Invocation, image: str | None, directory: Path | None, *, as_json: bool) -> None:
+    """Show the files of an image at an empty directory, read-only; without DIR at one of ours.
+
+    It tells where. Setuid files, capabilities and devices have no effect there. Without IMAGE, list what is
+    mounted. Only root can mount.
+    """
+    with invocation.system() as system:
+        if image is None:
+            _show_mounted(mounted_images(system), as_json=as_json)
+            return
+        path = mount_image(system, image, directory)
+    if as_json:
+        render.as_json(MountJson(str(path)))
+    else:
+        click.echo(path)
+
+
+@images.command(
+    examples=(
+        ("images umount /mnt", "Take away what is mounted there"),
+        ("images umount quay.io/org/etcd:3.5", "Wherever this image is mounted"),
+    ),
+)
+@click.argument("mounted", metavar="DIR|IMAGE...", nargs=-1, required=True)
+@pass_invocation
+def umount(invocation: Invocation, mounted: tuple[str, ...]) -> None:
+    """Take mounts of images away, by directory or by image."""
+    with invocation.system() as system:
+        for one in mounted:
+            for path in unmount_image(system, one):
+                click.echo(f"unmounted {path}")
+
+
+def _show_mounted(mounted: list[MountedImage], *, as_json: bool) -> None:
+    if as_json:
+        render.as_json(mounted)
+        return
+    rows = [(", ".join(one.names) or _NONE, str(one.path)) for one in mounted]
+    render.table(("IMAGE", "MOUNTED AT"), rows)
 
 
 def _row(listed: ListedImage, shown: Callable[[str], str]) -> tuple[str, ...]:

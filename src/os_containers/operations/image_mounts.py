@@ -1,0 +1,142 @@
+"""Images to look into: checked out, and shown read-only at a directory.
+
+STATE/.mounted/COMMIT/          the checkout, whole as soon as it has its name; gone with its last mount
+/run/os-containers/images/ID/   where it is shown, unless somebody says another directory
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from os_containers import files
+from os_containers.errors import ConflictError, NotFoundError, UsageError
+from os_containers.host.bind_mounts import mount_points, show_read_only, unmount
+from os_containers.operations.find_image import stored_images
+from os_containers.operations.image_checkouts import remove_unmounted
+from os_containers.operations.image_use import nameless_images
+from os_containers.operations.stage import staging_directory
+from os_containers.operations.system import System
+from os_containers.ostree.checkout import checkout
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.stored_image import StoredImage
+from os_containers.paths import Mode
+
+_SHORT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class MountedImage:
+    """An image that is mounted; names are those that it has now, none when it was deleted."""
+
+    commit: str
+    names: tuple[str, ...]
+    path: Path
+
+
+def mounted_images(system: System) -> list[MountedImage]:
+    """Return what is mounted, by path."""
+    found = mount_points(system.paths.mounted)
+    if not found:
+        return []
+    repo = system.repo()
+    names: dict[str, list[str]] = {}
+    for one in repo.images():
+        names.setdefault(one.commit, []).append(one.name)
+    mounted = [MountedImage(commit, tuple(names.get(commit, ())), path) for commit, path in found]
+    return sorted(mounted, key=lambda one: one.path)
+
+
+def mount_image(system: System, image: str, directory: Path | None = None) -> Path:
+    """Return where an image is mounted now, read-only; in a directory of ours when none is given.
+
+    Raises ConflictError for a directory that is in use. Only root can do it: UsageError for others.
+    """
+    if system.mode is Mode.USER:
+        raise UsageError(
+            "only root can mount an image", hint=f"to look into it: os-containers run {image} ls -l /"
+        )
+    repo = system.repo()
+    with system.store_in_use(), system.mounts_locked():
+        found = stored_images(repo, image, nameless=nameless_images(repo))[0]
+        with _mount_point(system, found, directory) as point:
+            if not any(path == point for _, path in mount_points(system.paths.mounted)):
+                _show(system, repo, found.commit, point)
+        return point
+
+
+def unmount_image(system: System, said: str) -> list[Path]:
+    """Unmount what a path names, or all mounts of an image, and return where they were.
+
+    Raises NotFoundError when there is none, BusyError while somebody works in one.
+    """
+    with system.store_in_use(), system.mounts_locked():
+        gone = _mounts_meant(system, said)
+        for one in gone:
+            unmount(one.path)
+            _forget(system, one.path)
+        remove_unmounted(system)
+    return [one.path for one in gone]
+
+
+def _mounts_meant(system: System, said: str) -> list[MountedImage]:
+    mounted = mounted_images(system)
+    point = Path(os.path.realpath(said))
+    meant = [one for one in mounted if one.path == point]
+    if meant:
+        return meant
+    all_listed = "os-containers images mount lists what is mounted"
+    if said.startswith((".", "/")):
+        raise NotFoundError(f"no image is mounted at {said}", hint=all_listed)
+    repo = system.repo()
+    commits = {one.commit for one in stored_images(repo, said, nameless=nameless_images(repo))}
+    meant = [one for one in mounted if one.commit in commits]
+    if not meant:
+        raise NotFoundError(f"{said} is not mounted", hint=all_listed)
+    return meant
+
+
+@contextlib.contextmanager
+def _mount_point(system: System, image: StoredImage, directory: Path | None) -> Iterator[Path]:
+    """Give an empty directory, or one where the image is mounted already; ours goes again on a failure."""
+    if directory is None:
+        point = _own_directory(system) / image.digest.hex[:_SHORT]
+        files.make_directory(point, mode=0o700)
+        try:
+            yield point
+        except BaseException:
+            _forget(system, point)
+            raise
+        return
+    if not directory.is_dir():
+        raise NotFoundError(f"{directory} is no directory", hint=f"mkdir {directory}")
+    if any(directory.iterdir()):
+        raise ConflictError(f"{directory} is not empty", hint="choose an empty directory")
+    yield directory.resolve()
+
+
+def _own_directory(system: System) -> Path:
+    return system.paths.run_directory / "os-containers/images"
+
+
+def _forget(system: System, point: Path) -> None:
+    """Remove a directory that we made for a mount, and those above it that were for nothing else."""
+    if point.parent == _own_directory(system):
+        for one in (point, point.parent, point.parent.parent):
+            files.remove_if_empty(one)
+
+
+def _show(system: System, repo: Repo, commit: str, point: Path) -> None:
+    remove_unmounted(system)
+    tree = system.paths.mounted / commit
+    if not tree.exists():
+        files.make_directory(tree.parent, mode=0o700)
+        with staging_directory(system, "mount") as scratch:
+            checkout(repo, commit, scratch.path / "rootfs")
+            (scratch.path / "rootfs").rename(tree)
+    try:
+        show_read_only(tree, point)
+    except BaseException:
+        remove_unmounted(system)
+        raise

@@ -63,9 +63,8 @@ def test_the_exit_code_tells_the_worst(capsys: pytest.CaptureFixture[str]) -> No
     newer = VerifiedImage("b:1", "sha256:aa", True, None, Latest.NEWER, "sha256:bb")  # noqa: FBT003
     failed = VerifiedImage("c:1", "sha256:aa", True, None, Latest.FAILED, None, "no answer")  # noqa: FBT003
     damaged = VerifiedImage("d:1", None, intact=False, damage="x", latest=Latest.NOT_ASKED)
-    assert [
-        exit_code(one) for one in ([], [intact], [intact, newer], [newer, failed], [failed, damaged])
-    ] == [*(0, 0, 12, 11, 10)]
+    lists = ([], [intact], [intact, newer], [newer, failed], [failed, damaged])
+    assert [exit_code(one) for one in lists] == [0, 0, 12, 11, 10]
     show_verified([intact, newer, failed, damaged])
     shown = capsys.readouterr()
     assert [line.split()[2:] for line in shown.out.splitlines()[1:]] == [

@@ -95,7 +95,10 @@ def _damage(system: System, repo: Repo, image: StoredImage) -> str | None:
         if problem:
             return problem
         damaged = damaged_in_tree(repo.path, repo.mode, repo.tree(image.commit))
-    return f"{len(damaged)} objects are damaged: {damaged[0]}" if damaged else None
+    if not damaged:
+        return None
+    more = f" and {len(damaged) - 1} more" if damaged[1:] else ""
+    return f"damaged or missing: the object {damaged[0]}{more}"
 
 
 def _compared(

@@ -52,7 +52,7 @@ def test_a_damaged_image_is_told_beside_the_intact_ones(machine: "Machine") -> N
     (repo.path / "objects" / lost.commit[:2] / f"{lost.commit[2:]}.commit").unlink()
     found = {one.name: one for one in verified(machine)}
     assert found["example.org/intact:1"].intact is True
-    assert found["example.org/changed:1"].damage == f"1 objects are damaged: {name}"
+    assert found["example.org/changed:1"].damage == f"damaged or missing: the object {name}"
     assert (found["example.org/lost:1"].intact, found["example.org/lost:1"].digest) == (False, None)
     assert exit_code(list(found.values())) == 10
 

@@ -1,8 +1,5 @@
 """os-containers images."""
 
-from collections.abc import Callable
-from datetime import datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
@@ -12,17 +9,16 @@ from os_containers.cli import filters as image_filters
 from os_containers.cli import options, registry_options, render
 from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation, pass_invocation
-from os_containers.cli.filters import Test, filtered, is_true
+from os_containers.cli.filters import filtered
 from os_containers.cli.image_info import info_json, show
+from os_containers.cli.listed_images import HEADING, NONE, TESTS, image_json, image_row, layer_json, layer_row
+from os_containers.cli.pruned import pruned_json, pruned_lines
 from os_containers.cli.verified_images import exit_code, show_verified
 from os_containers.errors import UsageError
 from os_containers.image.access import ProxyOptions
-from os_containers.image.reference import split_tag
 from os_containers.operations.image_info import image_info, remote_image_info
 from os_containers.operations.image_mounts import MountedImage, mount_image, mounted_images, unmount_image
-from os_containers.operations.image_use import Use
 from os_containers.operations.images import (
-    ListedImage,
     WhenInUse,
     delete_images,
     list_images,
@@ -32,59 +28,12 @@ from os_containers.operations.images import (
 from os_containers.operations.prune import plan_prune
 from os_containers.operations.prune import prune as prune_store
 from os_containers.operations.verify_images import Ask, verify_images
-from os_containers.ostree.repo import Pruned, StoredLayer
-
-_NONE = "<none>"
-
-_TESTS: dict[str, Test[ListedImage]] = {
-    "container": lambda one, value: any(use.container == value for use in one.uses),
-    "dangling": lambda one, value: one.is_dangling is is_true(value),
-    "id": lambda one, value: one.image.digest.hex.startswith(value.removeprefix("sha256:")),
-    "name": lambda one, value: value in one.image.name,
-    "reference": lambda one, value: fnmatchcase(one.image.name, value),
-    "used": lambda one, value: bool(one.uses) is is_true(value),
-}
-
-
-class ImageJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An image in the store; one that is dangling has no name. Sizes are bytes, unpacked."""
-
-    name: str | None
-    digest: str
-    commit: str
-    created: str | None
-    pulled: datetime | None
-    size: int
-    own: int
-    shared: int
-    dangling: bool
-    used_by: tuple[Use, ...]
-
-
-class LayerJson(msgspec.Struct, frozen=True):
-    """A layer in the store; bytes as it was fetched and unpacked."""
-
-    layer: str
-    size: int
-    unpacked: int
 
 
 class MountJson(msgspec.Struct, frozen=True):
     """Where an image is mounted."""
 
     path: str
-
-
-class PrunedJson(msgspec.Struct, frozen=True, kw_only=True):
-    """What prune removed or, with dry_run, would remove."""
-
-    dry_run: bool
-    refs: tuple[str, ...]
-    objects: int
-    bytes: int
-    images: tuple[str, ...]
-    layers: tuple[str, ...]
-    leftovers: tuple[str, ...] = ()
 
 
 @click.group(cls=Group)
@@ -101,7 +50,7 @@ def images() -> None:
     ),
 )
 @click.option("-a", "--all", "every", is_flag=True, help="Layers too.")
-@image_filters.option(_TESTS)
+@image_filters.option(TESTS)
 @click.option("-q", "--quiet", is_flag=True, help="Only the ids.")
 @click.option("-n", "--no-heading", is_flag=True, help="No line above the columns.")
 @click.option("--no-truncate", is_flag=True, help="Whole digests.")
@@ -124,20 +73,19 @@ def list_(
     one and is kept by its containers.
     """
     with invocation.system() as system:
-        listed = filtered(list_images(system), filters, _TESTS)
+        listed = filtered(list_images(system), filters, TESTS)
         layers = list_layers(system) if every and not filters else []
     if as_json:
-        render.as_json([*map(_image_json, listed), *map(_layer_json, layers)])
+        render.as_json([*map(image_json, listed), *map(layer_json, layers)])
         return
     shown = str if no_truncate else render.short_id
     if quiet:
         for digest in dict.fromkeys(one.image.digest for one in listed):
             click.echo(shown(digest))
         return
-    rows = [_row(one, shown) for one in listed]
-    rows += [_layer_row(layer, shown) for layer in layers]
-    heading = ("NAME", "TAG", "IMAGE ID", "CREATED", "SIZE", "OWN", "USED BY")
-    render.table(None if no_heading else heading, rows)
+    rows = [image_row(one, shown) for one in listed]
+    rows += [layer_row(layer, shown) for layer in layers]
+    render.table(None if no_heading else HEADING, rows)
 
 
 @images.command(
@@ -216,11 +164,11 @@ def prune(invocation: Invocation, *, dry_run: bool, as_json: bool) -> None:
         pruned = plan.pruned if plan else prune_store(system)
     leftovers = plan.leftovers if plan else ()
     if as_json:
-        render.as_json(_pruned_json(pruned, leftovers, dry_run=dry_run))
+        render.as_json(pruned_json(pruned, leftovers, dry_run=dry_run))
         return
     for name in plan.interrupted if plan else ():
         click.echo(f"the interrupted change of {name} would be ended first")
-    for line in _pruned_lines(pruned, leftovers):
+    for line in pruned_lines(pruned, leftovers):
         click.echo(line)
     done = "would free" if dry_run else "freed"
     click.echo(f"{done} {render.human_size(pruned.bytes)} in {pruned.objects} objects")
@@ -314,77 +262,5 @@ def _show_mounted(mounted: list[MountedImage], *, as_json: bool) -> None:
     if as_json:
         render.as_json(mounted)
         return
-    rows = [(", ".join(one.names) or _NONE, str(one.path)) for one in mounted]
+    rows = [(", ".join(one.names) or NONE, str(one.path)) for one in mounted]
     render.table(("IMAGE", "MOUNTED AT"), rows)
-
-
-def _row(listed: ListedImage, shown: Callable[[str], str]) -> tuple[str, ...]:
-    image = listed.image
-    return (
-        *_name_and_tag(image.name, shown),
-        shown(image.digest),
-        render.since_text(image.image_config().created),
-        render.human_size(image.size),
-        render.human_size(listed.sizes.own),
-        _used_by(listed),
-    )
-
-
-def _layer_row(layer: StoredLayer, shown: Callable[[str], str]) -> tuple[str, ...]:
-    return "<layer>", "", shown(layer.digest), "", render.human_size(layer.size), "", ""
-
-
-def _used_by(listed: ListedImage) -> str:
-    active = dict.fromkeys(use.container for use in listed.uses if use.active)
-    former = dict.fromkeys(use.container for use in listed.uses if use.container not in active)
-    return ", ".join([*active, *(f"({name})" for name in former)])
-
-
-def _name_and_tag(full: str, shown: Callable[[str], str]) -> tuple[str, str]:
-    if not full:
-        return _NONE, _NONE
-    name, tag = split_tag(full)
-    if not tag.startswith("@"):
-        return name, tag
-    # its digest may be that of an index, which the image's own does not tell
-    return (full if shown is str else name), _NONE
-
-
-def _layer_json(layer: StoredLayer) -> LayerJson:
-    return LayerJson(layer.digest, layer.size, layer.unpacked)
-
-
-def _image_json(listed: ListedImage) -> ImageJson:
-    image = listed.image
-    return ImageJson(
-        name=image.name or None,
-        digest=image.digest,
-        commit=image.commit,
-        created=image.image_config().created,
-        pulled=image.pulled,
-        size=image.size,
-        own=listed.sizes.own,
-        shared=listed.sizes.shared,
-        dangling=listed.is_dangling,
-        used_by=listed.uses,
-    )
-
-
-def _pruned_json(pruned: Pruned, leftovers: tuple[Path, ...], *, dry_run: bool) -> PrunedJson:
-    return PrunedJson(
-        dry_run=dry_run,
-        refs=pruned.refs,
-        objects=pruned.objects,
-        bytes=pruned.bytes,
-        images=pruned.images,
-        layers=tuple(layer.digest for layer in pruned.layers),
-        leftovers=tuple(map(str, leftovers)),
-    )
-
-
-def _pruned_lines(pruned: Pruned, leftovers: tuple[Path, ...]) -> list[str]:
-    return [
-        *(f"image {digest}" for digest in pruned.images),
-        *(f"layer {layer.digest}  {render.human_size(layer.unpacked)}" for layer in pruned.layers),
-        *(f"left by a killed command: {path}" for path in leftovers),
-    ]

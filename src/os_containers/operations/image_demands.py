@@ -8,6 +8,7 @@ from pathlib import Path
 
 from os_containers.deployment import runtime_config, template, values
 from os_containers.deployment.accounts import Account
+from os_containers.deployment.container import check_name
 from os_containers.deployment.default_config import default_config
 from os_containers.deployment.exports import Exports, FileKind, load_exports, read_export
 from os_containers.deployment.host_tree import HostFile, destinations, load_host_tree, write_host_tree
@@ -22,7 +23,7 @@ from os_containers.deployment.variables import (
     unit_templates,
     variables_of,
 )
-from os_containers.errors import ConflictError, ImageError
+from os_containers.errors import ConflictError, ImageError, UsageError
 from os_containers.host.host_policy import POLICY_FILE, Permission, is_sensitive, parse_policy
 from os_containers.host.host_root import HostRoot
 from os_containers.image.reference import container_name
@@ -56,11 +57,11 @@ class Demands:
     host_commands are those of its unit that do not go through the OCI runtime.
     """
 
-    version: str | None
-    has_service: bool
-    own_unit: bool
-    own_config: bool
-    installs_host_files: bool
+    version: str | None = None
+    has_service: bool = True
+    own_unit: bool = False
+    own_config: bool = False
+    installs_host_files: bool = True
     variables: tuple[Variable, ...] = ()
     host_files: tuple[HostFileDemand, ...] = ()
     privileges: Privileges | None = None
@@ -69,11 +70,14 @@ class Demands:
 
 
 def demands_of(system: System, repo: Repo, image: StoredImage) -> Demands:
-    """Return what an image in the store wants. Raises ImageError when its export manifest is none."""
+    """Return what an image in the store wants. Raises BrokenError when that part of it is damaged."""
     with system.store_in_use(), staging_directory(system, "info") as scratch:
         rootfs = scratch.path / "rootfs"
-        checkout_part(repo, image.commit, "exports", rootfs)
-        exports = load_exports(rootfs, limits=system.config.deployment)
+        try:
+            checkout_part(repo, image.commit, "exports", rootfs)
+            exports = load_exports(rootfs, limits=system.config.deployment)
+        except ImageError as error:
+            return Demands(problems=(error.message,))
         return _Inspection(system, image, rootfs, exports).demands()
 
 
@@ -108,9 +112,9 @@ class _Inspection:
         )
 
     def _values(self) -> dict[str, Value]:
-        name = container_name(self.image.name or "image:latest")
+        name = self._name()
         forced = {
-            "DESTDIR": str(self.system.container(name).deployment_path(1)),
+            "DESTDIR": str(self.system.paths.deployments / name / "1"),
             "HOST_GID": str(os.getegid()),
             "HOST_UID": str(os.geteuid()),
             "IMAGE_ID": self.image.digest.hex,
@@ -125,6 +129,14 @@ class _Inspection:
             generated=values.generate(self.system.paths, name=name, runtime=runtime, previous={}),
             forced=forced | {one: f"${one}" for one in _EXEC},
         )
+
+    def _name(self) -> str:
+        name = container_name(self.image.name or "image:latest")
+        try:
+            return check_name(name)
+        except UsageError as error:
+            self.problems.append(f"{error.message}: install it with --name")
+            return name
 
     def _variables(self, decided: Mapping[str, Value]) -> list[Variable]:
         try:
@@ -180,7 +192,8 @@ class _Inspection:
         if self.exports.config_template is None:
             return None
         source = "exports/config.json.template"
-        rendered = template.render(self.exports.config_template, texts, source=source)
+        limit = self.system.config.deployment.rendered
+        rendered = template.render(self.exports.config_template, texts, source=source, limit=limit)
         return runtime_config.parse_config(rendered, source=source)
 
     def _default_config(self, texts: Mapping[str, str]) -> RuntimeConfig:
@@ -196,7 +209,8 @@ class _Inspection:
         if unit is None or self.exports.manifest.no_container_service:
             return []
         try:
-            text = template.render(unit, texts, source="exports/service.template")
+            limit = self.system.config.deployment.rendered
+            text = template.render(unit, texts, source="exports/service.template", limit=limit)
         except ImageError as error:
             self.problems.append(error.message)
             return []

@@ -129,6 +129,7 @@ def test_an_image_without_exports_asks_for_little(machine: "Machine") -> None:
         ({"service.template": "ExecStart=$ x"}, "starts no variable"),
         ({"config.json.template": "{$SPLICE}"}, "not valid JSON"),
         ({"manifest.json": '{"renameFiles": {"/a": "b"}}', "hostfs/a": ""}, "renames /a to 'b'"),
+        ({"manifest.json": "[]"}, "not a JSON object"),
         ({"config.json": '{"process": {"cwd": "/proc/1"}, "root": {}, "linux": {}}'}, "root.path"),
     ],
 )
@@ -138,6 +139,15 @@ def test_what_is_wrong_with_an_image_does_not_hide_the_rest(
     """It is told as a problem."""
     machine.store("1", exports=exports)
     assert problem in " ".join(demands(machine).problems)
+
+
+def test_an_image_whose_name_makes_no_container_says_so(machine: "Machine") -> None:
+    """Everything else is told nevertheless."""
+    machine.store("1", exports=EXPORTS, name="example.org/app.service:latest")
+    found = image_info(machine.system, "example.org/app.service").demands
+    assert found
+    assert found.problems == ("'app.service' ends like a systemd unit: install it with --name",)
+    assert len(found.variables) == 6
 
 
 def test_an_image_tells_its_size_and_what_others_share(machine: "Machine") -> None:

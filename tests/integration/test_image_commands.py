@@ -3,11 +3,10 @@
 import json
 from collections.abc import Callable
 
-from conftest import STORE
-
 from testhost.hello import HelloImage
 from testhost.machine import Host
 
+STORE = "/var/lib/containers/atomic"
 Push = Callable[[HelloImage, str], str]
 
 EXPORTS = {

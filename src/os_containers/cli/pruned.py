@@ -9,7 +9,7 @@ from os_containers.ostree.repo import Pruned
 
 
 class PrunedJson(msgspec.Struct, frozen=True, kw_only=True):
-    """What prune removed or, with dry_run, would remove; leftovers of killed commands are told with dry_run."""
+    """What prune removed or, with dry_run, would remove; leftovers are told with dry_run only."""
 
     dry_run: bool
     refs: tuple[str, ...]

@@ -8,10 +8,12 @@ import msgspec
 
 from os_containers.cli import render
 from os_containers.cli.filters import Test, is_true
+from os_containers.image.about import parse_about
 from os_containers.image.reference import split_tag
 from os_containers.operations.image_use import Use
 from os_containers.operations.images import ListedImage
 from os_containers.ostree.repo import StoredLayer
+from os_containers.ostree.stored_image import STORED
 
 NONE = "<none>"
 
@@ -20,6 +22,7 @@ TESTS: dict[str, Test[ListedImage]] = {
     "container": lambda one, value: any(use.container == value for use in one.uses),
     "dangling": lambda one, value: one.is_dangling is is_true(value),
     "id": lambda one, value: one.image.digest.hex.startswith(value.removeprefix("sha256:")),
+    "label": lambda one, value: _has_label(one.image.config, value),
     "name": lambda one, value: value in one.image.name,
     "reference": lambda one, value: fnmatchcase(one.image.name, value),
     "used": lambda one, value: bool(one.uses) is is_true(value),
@@ -65,6 +68,12 @@ def image_row(listed: ListedImage, shown: Callable[[str], str]) -> tuple[str, ..
 def layer_row(layer: StoredLayer, shown: Callable[[str], str]) -> tuple[str, ...]:
     """Return the cells of a layer."""
     return "<layer>", "", shown(layer.digest), "", render.human_size(layer.size), "", ""
+
+
+def _has_label(config: bytes, wanted: str) -> bool:
+    key, equals, value = wanted.partition("=")
+    labels = parse_about(config, STORED).labels
+    return key in labels and (not equals or labels[key] == value)
 
 
 def _used_by(listed: ListedImage) -> str:

@@ -17,6 +17,7 @@ from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 
+_LIST = "os-containers images list shows what is there"
 # Of fewer characters a container's name may be made.
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
 
@@ -26,8 +27,12 @@ def stored_image(repo: Repo, image: str) -> StoredImage:
     return stored_images(repo, image)[0]
 
 
-def stored_images(repo: Repo, image: str, *, nameless: Sequence[StoredImage] = ()) -> list[StoredImage]:
+def stored_images(
+    repo: Repo, image: str, *, nameless: Sequence[StoredImage] = (), otherwise: str = _LIST
+) -> list[StoredImage]:
     """Return the image of a name, or the one of an id under all its names; nameless are found by that only.
+
+    otherwise is the hint where no name is like it.
 
     Raises NotFoundError, UsageError for what is no image name, and for an id that more than one begins with.
     """
@@ -45,7 +50,7 @@ def stored_images(repo: Repo, image: str, *, nameless: Sequence[StoredImage] = (
         hint=image_suggestion(
             image.removeprefix("docker://"),
             (one.name for one in images),
-            otherwise="os-containers images list shows what is there",
+            otherwise=otherwise,
         ),
     )
 

@@ -25,7 +25,7 @@ from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.ostree.reachability import object_sizes, reachable
 from os_containers.ostree.repo import Repo
-from os_containers.ostree.stored_image import StoredImage
+from os_containers.ostree.stored_image import STORED, StoredImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,14 @@ def image_info(system: System, image: str) -> ImageInfo:
     repo = system.repo()
     with system.store_in_use():
         nameless = nameless_images(repo)
-        one = stored_images(repo, image, nameless=nameless)[0]
+        ask = f"os-containers images info --remote {image} asks the registry"
+        one = stored_images(repo, image, nameless=nameless, otherwise=ask)[0]
         others = [other for other in (*repo.images(), *nameless) if other.commit != one.commit]
         return ImageInfo(
             name=one.name,
             digest=str(one.digest),
             config=one.image_config(),
-            about=parse_about(one.config),
+            about=parse_about(one.config, STORED),
             layers=_layers(repo, one.layers(), others),
             stored=_stored(system, repo, one, others),
             demands=demands_of(system, repo, one),

@@ -13,8 +13,6 @@
     ├── BrokenError          10  the state on disk needs attention
     └── RegistryError        11  the registry or the network failed
 
-12 is no error: `images verify` found a newer image in a registry.
-
 The message is one line of fact; the hint is one line of what to do next.
 """
 

@@ -48,8 +48,8 @@ def mounted_images(system: System) -> list[MountedImage]:
     return sorted(mounted, key=lambda one: one.path)
 
 
-def mount_image(system: System, image: str, directory: Path | None = None) -> Path:
-    """Return where an image is mounted now, read-only; in a directory of ours when none is given.
+def mount_image(system: System, image: str, directory: Path | None = None) -> MountedImage:
+    """Return an image, mounted now, read-only; in a directory of ours when none is given.
 
     Raises ConflictError for a directory that is in use. Only root can do it: UsageError for others.
     """
@@ -63,7 +63,7 @@ def mount_image(system: System, image: str, directory: Path | None = None) -> Pa
         with _mount_point(system, found, directory) as point:
             if not any(path == point for _, path in mount_points(system.paths.mounted)):
                 _show(system, repo, found.commit, point)
-        return point
+        return next(one for one in mounted_images(system) if one.path == point)
 
 
 def unmount_image(system: System, said: str) -> list[Path]:

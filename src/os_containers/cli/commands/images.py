@@ -17,7 +17,7 @@ from os_containers.cli.verified_images import exit_code, show_verified
 from os_containers.errors import UsageError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.image_info import image_info, remote_image_info
-from os_containers.operations.image_mounts import MountedImage, mount_image, mounted_images, unmount_image
+from os_containers.operations.image_mounts import mount_image, mounted_images, unmount_image
 from os_containers.operations.images import (
     WhenInUse,
     delete_images,
@@ -30,9 +30,11 @@ from os_containers.operations.prune import prune as prune_store
 from os_containers.operations.verify_images import Ask, verify_images
 
 
-class MountJson(msgspec.Struct, frozen=True):
-    """Where an image is mounted."""
+class MountedJson(msgspec.Struct, frozen=True):
+    """A mounted image; one that was deleted has no names."""
 
+    names: tuple[str, ...]
+    commit: str
     path: str
 
 
@@ -232,14 +234,14 @@ def mount(invocation: Invocation, image: str | None, directory: Path | None, *, 
     mounted. Only root can mount.
     """
     with invocation.system() as system:
-        if image is None:
-            _show_mounted(mounted_images(system), as_json=as_json)
-            return
-        path = mount_image(system, image, directory)
+        found = [mount_image(system, image, directory)] if image else mounted_images(system)
     if as_json:
-        render.as_json(MountJson(str(path)))
+        render.as_json([MountedJson(one.names, one.commit, str(one.path)) for one in found])
+    elif image:
+        click.echo(found[0].path)
     else:
-        click.echo(path)
+        rows = [(", ".join(one.names) or NONE, str(one.path)) for one in found]
+        render.table(("IMAGE", "MOUNTED AT"), rows)
 
 
 @images.command(
@@ -256,11 +258,3 @@ def umount(invocation: Invocation, mounted: tuple[str, ...]) -> None:
         for one in mounted:
             for path in unmount_image(system, one):
                 click.echo(f"unmounted {path}")
-
-
-def _show_mounted(mounted: list[MountedImage], *, as_json: bool) -> None:
-    if as_json:
-        render.as_json(mounted)
-        return
-    rows = [(", ".join(one.names) or NONE, str(one.path)) for one in mounted]
-    render.table(("IMAGE", "MOUNTED AT"), rows)

@@ -36,12 +36,12 @@ class ImageJson(msgspec.Struct, frozen=True, kw_only=True):
     A dangling image has the name null. Sizes are bytes: an image's unpacked, a layer's as it was fetched.
     """
 
-    name: str | None | UnsetType = UNSET
+    name: str | UnsetType | None = UNSET
     layer: str | UnsetType = UNSET
     digest: str | UnsetType = UNSET
     commit: str | UnsetType = UNSET
-    created: str | None | UnsetType = UNSET
-    pulled: datetime | None | UnsetType = UNSET
+    created: str | UnsetType | None = UNSET
+    pulled: datetime | UnsetType | None = UNSET
     size: int
     unpacked: int | UnsetType = UNSET
     own: int | UnsetType = UNSET

@@ -80,7 +80,7 @@ def _check_abandoned(system: System) -> Iterator[Problem]:
         for left in scratch.find_abandoned(directory):
             yield Problem("I12", "a killed command left this", str(left), "os-containers recover")
     for left in abandoned_checkouts(system):
-        what = "an image was mounted here, and is mounted nowhere now"
+        what = "this was for an image that was mounted, and is not now"
         yield Problem("I12", what, str(left), "os-containers recover")
     if not is_recovery_unit_needed(system):
         for path in RecoveryUnit.find(system.paths).present():

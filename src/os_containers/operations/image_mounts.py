@@ -1,12 +1,6 @@
-"""Images to look into: checked out, and shown read-only at a directory.
+"""Images to look into: checked out, and shown read-only at a directory."""
 
-STATE/.mounted/COMMIT/          the checkout, whole as soon as it has its name; gone with its last mount
-/run/os-containers/images/ID/   where it is shown, unless somebody says another directory
-"""
-
-import contextlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +8,7 @@ from os_containers import files
 from os_containers.errors import ConflictError, NotFoundError, UsageError
 from os_containers.host.bind_mounts import mount_points, show_read_only, unmount
 from os_containers.operations.find_image import stored_images
-from os_containers.operations.image_checkouts import remove_unmounted
+from os_containers.operations.image_checkouts import own_mount_points, remove_unmounted
 from os_containers.operations.image_use import nameless_images
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
@@ -60,9 +54,15 @@ def mount_image(system: System, image: str, directory: Path | None = None) -> Mo
     repo = system.repo()
     with system.store_in_use(), system.mounts_locked():
         found = stored_images(repo, image, nameless=nameless_images(repo))[0]
-        with _mount_point(system, found, directory) as point:
+        # before: it may be the very checkout, from before a reboot
+        remove_unmounted(system)
+        try:
+            point = _mount_point(system, found, directory)
             if not any(path == point for _, path in mount_points(system.paths.mounted)):
                 _show(system, repo, found.commit, point)
+        except BaseException:
+            remove_unmounted(system)
+            raise
         return next(one for one in mounted_images(system) if one.path == point)
 
 
@@ -75,7 +75,6 @@ def unmount_image(system: System, said: str) -> list[Path]:
         gone = _mounts_meant(system, said)
         for one in gone:
             unmount(one.path)
-            _forget(system, one.path)
         remove_unmounted(system)
     return [one.path for one in gone]
 
@@ -97,46 +96,24 @@ def _mounts_meant(system: System, said: str) -> list[MountedImage]:
     return meant
 
 
-@contextlib.contextmanager
-def _mount_point(system: System, image: StoredImage, directory: Path | None) -> Iterator[Path]:
-    """Give an empty directory, or one where the image is mounted already; ours goes again on a failure."""
+def _mount_point(system: System, image: StoredImage, directory: Path | None) -> Path:
+    """Return an empty directory, or one of ours, where the image may be mounted already."""
     if directory is None:
-        point = _own_directory(system) / image.digest.hex[:_SHORT]
+        point = own_mount_points(system) / image.digest.hex[:_SHORT]
         files.make_directory(point, mode=0o700)
-        try:
-            yield point
-        except BaseException:
-            _forget(system, point)
-            raise
-        return
+        return point
     if not directory.is_dir():
         raise NotFoundError(f"{directory} is no directory", hint=f"mkdir {directory}")
     if any(directory.iterdir()):
         raise ConflictError(f"{directory} is not empty", hint="choose an empty directory")
-    yield directory.resolve()
-
-
-def _own_directory(system: System) -> Path:
-    return system.paths.run_directory / "os-containers/images"
-
-
-def _forget(system: System, point: Path) -> None:
-    """Remove a directory that we made for a mount, and those above it that were for nothing else."""
-    if point.parent == _own_directory(system):
-        for one in (point, point.parent, point.parent.parent):
-            files.remove_if_empty(one)
+    return directory.resolve()
 
 
 def _show(system: System, repo: Repo, commit: str, point: Path) -> None:
-    remove_unmounted(system)
     tree = system.paths.mounted / commit
     if not tree.exists():
         files.make_directory(tree.parent, mode=0o700)
         with staging_directory(system, "mount") as scratch:
             checkout(repo, commit, scratch.path / "rootfs")
             (scratch.path / "rootfs").rename(tree)
-    try:
-        show_read_only(tree, point)
-    except BaseException:
-        remove_unmounted(system)
-        raise
+    show_read_only(tree, point)

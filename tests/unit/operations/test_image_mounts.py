@@ -30,12 +30,15 @@ def test_a_checkout_that_is_mounted_nowhere_is_left_over(machine: "Machine", rem
     (left / "etc").mkdir(parents=True)
     (left / "etc/x").write_text("x")
     assert [(one.invariant, one.where) for one in check(machine.system, Depth.NAMES)] == [("I12", str(left))]
-    assert plan_prune(machine.system).leftovers == (left,)
+    point = machine.paths.run_directory / "os-containers/images/aaaaaaaaaaaa"
+    point.mkdir(parents=True)
+    assert plan_prune(machine.system).leftovers == (left, point)
     if remove == "recover":
         recover_all(machine.system, Start.WATCHED)
     else:
         prune(machine.system)
     assert not machine.paths.mounted.exists()
+    assert not point.parent.parent.exists()
     assert check(machine.system, Depth.NAMES) == []
 
 

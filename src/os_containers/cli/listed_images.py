@@ -5,7 +5,6 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from os_containers.cli import render
 from os_containers.cli.filters import Test, is_true
@@ -31,23 +30,26 @@ TESTS: dict[str, Test[ListedImage]] = {
 
 
 class ImageJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An image in the store, or with --all a layer, which has only its digest, size and unpacked size.
+    """An image in the store; one that is dangling has no name. Sizes are bytes, unpacked."""
 
-    A dangling image has the name null. Sizes are bytes: an image's unpacked, a layer's as it was fetched.
-    """
-
-    name: str | UnsetType | None = UNSET
-    layer: str | UnsetType = UNSET
-    digest: str | UnsetType = UNSET
-    commit: str | UnsetType = UNSET
-    created: str | UnsetType | None = UNSET
-    pulled: datetime | UnsetType | None = UNSET
+    name: str | None
+    digest: str
+    commit: str
+    created: str | None
+    pulled: datetime | None
     size: int
-    unpacked: int | UnsetType = UNSET
-    own: int | UnsetType = UNSET
-    shared: int | UnsetType = UNSET
-    dangling: bool | UnsetType = UNSET
-    used_by: tuple[Use, ...] | UnsetType = UNSET
+    own: int
+    shared: int
+    dangling: bool
+    used_by: tuple[Use, ...]
+
+
+class LayerJson(msgspec.Struct, frozen=True):
+    """A layer in the store; bytes as it was fetched and unpacked."""
+
+    layer: str
+    size: int
+    unpacked: int
 
 
 def image_row(listed: ListedImage, shown: Callable[[str], str]) -> tuple[str, ...]:
@@ -90,9 +92,9 @@ def _name_and_tag(full: str, shown: Callable[[str], str]) -> tuple[str, str]:
     return (full if shown is str else name), NONE
 
 
-def layer_json(layer: StoredLayer) -> ImageJson:
+def layer_json(layer: StoredLayer) -> LayerJson:
     """Return a layer for machines."""
-    return ImageJson(layer=layer.digest, size=layer.size, unpacked=layer.unpacked)
+    return LayerJson(layer.digest, layer.size, layer.unpacked)
 
 
 def image_json(listed: ListedImage) -> ImageJson:

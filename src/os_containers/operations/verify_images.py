@@ -1,5 +1,6 @@
 """Whether images are what was pulled, and whether their registries have other ones by now."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
@@ -65,8 +66,15 @@ def verify_images(
     """
     repo = system.repo()
     names = dict.fromkeys(name for image in images for name in _names(repo, image))
-    for name in names or sorted(map(refs.image_name, repo.image_refs())):
+    for name in names or sorted(_all_names(repo)):
         yield _verified(system, repo, name, ask, options)
+
+
+def _all_names(repo: Repo) -> Iterator[str]:
+    for ref in repo.image_refs():
+        # what is no name of an image, check tells of
+        with contextlib.suppress(BrokenError):
+            yield refs.image_name(ref)
 
 
 def _names(repo: Repo, image: str) -> list[str]:

@@ -43,6 +43,7 @@ def test_a_damaged_image_is_told_beside_the_intact_ones(machine: "Machine") -> N
     changed = machine.store("2", name="example.org/changed:1")
     lost = machine.store("3", name="example.org/lost:1")
     repo = machine.system.repo()
+    (repo.path / "refs/heads/ociimage/_no_name").write_text("x")
     (name,) = {
         one
         for one in reachable(repo.path, [changed.commit])

@@ -271,11 +271,20 @@ def _moved_up(directory: Path, tree: Path) -> Path:
 def refuse_mounts(tree: Path) -> None:
     """Raise BusyError when something is mounted at or beneath a directory, be it of the same file system."""
     top = tree.resolve()
-    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
-        # proc_pid_mountinfo(5): the fifth field, with blanks and the like in octal
-        mounted = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), line.split(" ")[4]))
+    for _, mounted in mounts():
         if mounted.is_relative_to(top):
             raise BusyError(f"something is mounted at {mounted}", hint=f"umount {mounted}, then try again")
+
+
+def mounts() -> Iterator[tuple[Path, Path]]:
+    """Yield what is mounted, as its path in its own file system, and where."""
+    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
+        # proc_pid_mountinfo(5): the fourth and fifth field, with blanks and the like in octal
+        root, point = (
+            Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), field))
+            for field in line.split(" ")[3:5]
+        )
+        yield root, point
 
 
 def open_beneath(root: Path, relative: str) -> int:

@@ -4,7 +4,7 @@
     NAME -> .deploy/NAME/SERIAL    what is active
     .deploy/NAME/SERIAL/           deployments
     .storage/repo                  the OSTree repo
-    .journal/ .staging/ .trash/ .locks/
+    .journal/ .staging/ .trash/ .mounted/ .locks/
 /etc/systemd/system                units; for a user $XDG_CONFIG_HOME/systemd/user
 /etc/tmpfiles.d                    for a user $XDG_CONFIG_HOME/user-tmpfiles.d
 /etc/os-containers/config.toml     what is set; for a user also $XDG_CONFIG_HOME/os-containers/config.toml
@@ -71,6 +71,10 @@ class Paths:
         return self.state / ".trash"
 
     @property
+    def mounted(self) -> Path:
+        return self.state / ".mounted"
+
+    @property
     def journals(self) -> Path:
         return self.state / ".journal"
 
@@ -81,7 +85,7 @@ class Paths:
     @property
     def own_directories(self) -> tuple[Path, ...]:
         """Return the directories that are ours alone, made when they are needed."""
-        work = (self.locks, self.journals, self.staging, self.trash)
+        work = (self.locks, self.journals, self.staging, self.trash, self.mounted)
         return (self.state, self.deployments, *work, self.repo.parent)
 
     @property

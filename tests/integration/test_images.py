@@ -119,7 +119,7 @@ def test_images_are_listed_tagged_and_deleted(host: Host, push_hello: Push) -> N
     host.run(f"os-containers images tag {image} example.org/second:1")
     assert images(host) == [image, "example.org/second:1"]
     table = host.run("os-containers images list").stdout.splitlines()
-    assert table[0].split() == ["NAME", "TAG", "IMAGE", "ID", "CREATED", "SIZE"]
+    assert table[0].split() == ["NAME", "TAG", "IMAGE", "ID", "CREATED", "SIZE", "OWN", "USED", "BY"]
     assert table[2].split()[:2] == ["example.org/second", "1"]
     assert len(host.run("os-containers images list --all").stdout.splitlines()) == 5
     assert "sha256:" in host.run("os-containers images list --no-truncate").stdout
@@ -133,7 +133,7 @@ def test_prune_frees_what_nothing_needs(host: Host, push_hello: Push) -> None:
     host.run(f"os-containers install --insecure --name hello {image}")
     big = push_hello(HelloImage("2", files={"/big": "x" * 5_000_000}), "big:latest")
     host.run(f"os-containers pull --insecure {big}")
-    host.run(f"os-containers images delete {image} && os-containers images delete {big}")
+    host.run(f"os-containers images delete --force {image} {big}")
     assert "freed 5.0" in host.run("os-containers images prune").stdout
     host.run(f"ostree fsck --quiet --repo={REPO}")
     start_hello(host)

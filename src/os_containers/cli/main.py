@@ -28,7 +28,7 @@ COMMANDS = {
     "completion": ("completion:completion", "Print the completion of bash, zsh or fish."),
     "config": ("config:config", "Show what is set, and where."),
     "containers": ("containers:containers", "List the containers of this host."),
-    "images": ("images:images", "List, tag, delete and prune images."),
+    "images": ("images:images", "List, look into, verify, mount, delete and prune images."),
     "install": ("install:install", "Make a container of an image."),
     "pull": ("pull:pull", "Bring an image into the store."),
     "recover": ("recover:recover", "End or undo interrupted changes."),

@@ -33,4 +33,6 @@ as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
 # What a shell completes is said once for every command.
 container = click.argument("name", metavar="NAME", shell_complete=_later("containers"))
 image = click.argument("image", metavar="IMAGE", shell_complete=_later("images"))
-stored_image = click.argument("image", metavar="IMAGE", shell_complete=_later("stored_images"))
+images = click.argument(
+    "images", metavar="IMAGE...", nargs=-1, required=True, shell_complete=_later("stored_images")
+)

@@ -72,9 +72,9 @@ def short_id(digest: str) -> str:
     return digest.removeprefix("sha256:")[:_SHORT_ID]
 
 
-def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def table(heading: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns as wide as their contents."""
-    shown = [heading, *([plain(cell) for cell in row] for row in rows)]
+    shown = [*([heading] if heading else []), *([plain(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     for row in shown:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -83,7 +83,8 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def as_json(value: Any) -> None:
     """Print a value as JSON, all of it ASCII: an image may have chosen what a terminal would obey."""
-    click.echo(json.dumps(msgspec.to_builtins(value), indent=2))
+    # digests and paths are texts
+    click.echo(json.dumps(msgspec.to_builtins(value, enc_hook=str), indent=2))
 
 
 def problems(found: "Sequence[Problem]") -> None:

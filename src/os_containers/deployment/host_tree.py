@@ -64,9 +64,9 @@ def write_host_tree(
     Raises ImageError for a rename to nowhere, or of two files to one place.
     """
     # before anything is written: a symlink among them must not lead the next one out of the tree
-    destinations = _destinations(exports, values, limits)
+    places = destinations(exports, values, limits)
     tree.mkdir()
-    for destination, file in destinations.items():
+    for destination, file in places.items():
         rendered = tree / destination.lstrip("/")
         make_directory(rendered.parent)
         if file.path in exports.manifest.installed_files_template and file.kind is FileKind.FILE:
@@ -93,25 +93,25 @@ def checksum(kind: FileKind, path: Path) -> str:
             return ""
 
 
-def _destinations(
+def destinations(
     exports: Exports, values: Mapping[str, str], limits: DeploymentLimits
 ) -> dict[str, ExportedFile]:
     """Return which file goes where. Raises ImageError for two that go to one place, or one behind another."""
-    destinations: dict[str, ExportedFile] = {}
+    places: dict[str, ExportedFile] = {}
     for file in exports.host_files:
         destination = _destination(file.path, exports.manifest, values, limits)
         _check_names(destination, file)
-        first = destinations.setdefault(destination, file)
+        first = places.setdefault(destination, file)
         if FileKind.DIRECTORY not in {first.kind, file.kind} and first is not file:
             raise ImageError(f"exports/hostfs has two files for {destination}: {first.path} and {file.path}")
         if first.kind is not file.kind:
             raise ImageError(f"exports/hostfs has a directory and a file for {destination}")
-    for destination in destinations:
+    for destination in places:
         for above in PurePosixPath(destination).parents:
             # a rename may lead through a symlink of the same image, and that through the host
-            if (way := destinations.get(str(above))) and way.kind is not FileKind.DIRECTORY:
+            if (way := places.get(str(above))) and way.kind is not FileKind.DIRECTORY:
                 raise ImageError(f"exports/hostfs puts {destination} behind {above}, which is a {way.kind}")
-    return destinations
+    return places
 
 
 def _check_names(destination: str, file: ExportedFile) -> None:

@@ -58,6 +58,10 @@ class Permission:
     def with_paths(self, paths: Iterable[str]) -> "Permission":
         return Permission((*self.paths, *paths), self.setuid)
 
+    def covers(self, path: str) -> bool:
+        """Say whether a path, or one above it, is allowed."""
+        return any(map(PurePosixPath(path).is_relative_to, self.paths))
+
 
 class _Policy(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
     allow_host_paths: tuple[str, ...] = ()
@@ -109,8 +113,7 @@ def approve(files: Iterable[tuple[HostFile, str]], permission: Permission, befor
 
 
 def _check_path(names: tuple[str, str], permission: Permission, before: Approved) -> None:
-    allowed = permission.paths
-    if any(name in before.paths or any(map(PurePosixPath(name).is_relative_to, allowed)) for name in names):
+    if any(name in before.paths or permission.covers(name) for name in names):
         return
     path, _ = names
     raise PolicyError(

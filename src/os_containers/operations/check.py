@@ -12,6 +12,7 @@ from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.operations.check_container import check_container
 from os_containers.operations.check_store import Depth, Store, check_store, open_store
 from os_containers.operations.host_changes import is_recovery_unit_needed
+from os_containers.operations.image_checkouts import abandoned_checkouts
 from os_containers.operations.leftovers import known_names
 from os_containers.operations.problem import MOVE_AWAY, Problem
 from os_containers.operations.system import System
@@ -78,6 +79,9 @@ def _check_abandoned(system: System) -> Iterator[Problem]:
     for directory in (system.paths.staging, system.paths.trash):
         for left in scratch.find_abandoned(directory):
             yield Problem("I12", "a killed command left this", str(left), "os-containers recover")
+    for left in abandoned_checkouts(system):
+        what = "this was for an image that was mounted, and is not now"
+        yield Problem("I12", what, str(left), "os-containers recover")
     if not is_recovery_unit_needed(system):
         for path in RecoveryUnit.find(system.paths).present():
             what = "there is no container any more that this unit could recover"

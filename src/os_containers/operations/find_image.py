@@ -1,23 +1,77 @@
-"""The image that a person names: the one in the store, else the one in the registry."""
+"""The image that a person names: the one in the store, else the one in the registry.
 
-from os_containers.errors import BrokenError, NotFoundError
+In the store a person may also say the beginning of its id, as `images list` shows it.
+"""
+
+import re
+from collections.abc import Sequence
+
+from os_containers.errors import BrokenError, NotFoundError, OsContainersError, UsageError
 from os_containers.events import Warned
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference
 from os_containers.operations.pull import pull
+from os_containers.operations.suggestions import image_suggestion
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 
+_LIST = "os-containers images list shows what is there"
+# Of fewer characters a container's name may be made.
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
+
 
 def stored_image(repo: Repo, image: str) -> StoredImage:
-    """Return the image in the store. Raises NotFoundError, UsageError for what is no image name."""
-    found = repo.find_image(store_name(ImageReference.parse(image)))
-    if found is None:
-        raise NotFoundError(
-            f"there is no image {image} in the store", hint="os-containers images list shows what is there"
-        )
+    """Return the image in the store. Raises NotFoundError, UsageError for what is no name of one."""
+    return stored_images(repo, image)[0]
+
+
+def stored_images(
+    repo: Repo, image: str, *, nameless: Sequence[StoredImage] = (), otherwise: str = _LIST
+) -> list[StoredImage]:
+    """Return the image of a name, or the one of an id under all its names; nameless are found by that only.
+
+    otherwise is the hint where no name is like it.
+
+    Raises NotFoundError, UsageError for what is no image name, and for an id that more than one begins with.
+    """
+    named = _find_named(repo, image)
+    if isinstance(named, StoredImage):
+        return [named]
+    images = repo.images()
+    found = _with_id(image, [*images, *nameless])
+    if found:
+        return found
+    if isinstance(named, OsContainersError):
+        raise named
+    raise NotFoundError(
+        f"there is no image {image} in the store",
+        hint=image_suggestion(
+            image.removeprefix("docker://"),
+            (one.name for one in images),
+            otherwise=otherwise,
+        ),
+    )
+
+
+def _find_named(repo: Repo, image: str) -> StoredImage | OsContainersError | None:
+    """Return the image of a name, and what is wrong with a name that may be an id."""
+    try:
+        return repo.find_image(store_name(ImageReference.parse(image)))
+    except UsageError as error:
+        if not _ID.fullmatch(image):
+            raise
+        return error
+
+
+def _with_id(prefix: str, images: Sequence[StoredImage]) -> list[StoredImage]:
+    match = _ID.fullmatch(prefix)
+    found = [one for one in images if match and one.digest.hex.startswith(match[1])]
+    ids = dict.fromkeys(one.digest for one in found)
+    if len(ids) > 1:
+        shown = ", ".join(f"{one.digest.hex[:12]} ({one.name or 'no name'})" for one in found)
+        raise UsageError(f"{len(ids)} images have an id that begins with {prefix}", hint=f"one of: {shown}")
     return found
 
 

@@ -1,10 +1,14 @@
 """Prune: free what no image and no deployment needs."""
 
 import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from os_containers import scratch
 from os_containers.deployment.container import Container
 from os_containers.errors import OsContainersError
+from os_containers.operations.image_checkouts import abandoned_checkouts, remove_abandoned_checkouts
 from os_containers.operations.recover import recover_all
 from os_containers.operations.retention import keep_only
 from os_containers.operations.service import Start
@@ -22,26 +26,53 @@ def prune(system: System) -> Pruned:
         return repo.prune()
 
 
+@dataclass(frozen=True, slots=True)
+class PrunePlan:
+    """What prune would remove from the store, and which paths outside it."""
+
+    pruned: Pruned
+    leftovers: tuple[Path, ...]
+    interrupted: tuple[str, ...]
+
+
+def plan_prune(system: System) -> PrunePlan:
+    """Return what prune would remove now, and change nothing; interrupted changes would be ended first."""
+    repo = system.repo()
+    with system.store_in_use():
+        orphaned = _orphaned(system)
+        names = {one.name for one in orphaned}
+        pins = {pin for pin in repo.pin_names() if pin[0] in names}.union(_orphaned_pins(system, repo))
+        leftovers = (*_abandoned(system), *(one.directory for one in orphaned))
+        return PrunePlan(repo.would_prune(without=pins), leftovers, tuple(system.journals.names()))
+
+
 def remove_orphans(system: System, repo: Repo) -> None:
     """Remove what killed commands left in the state; the store is locked, so none is at work."""
     for directory in (system.paths.staging, system.paths.trash):
         scratch.remove_abandoned(directory)
-    _remove_orphaned_deployments(system, repo)
-    _drop_orphaned_pins(system, repo)
+    remove_abandoned_checkouts(system)
+    for container in _orphaned(system):
+        keep_only(system, repo, container, ())
+    for pin in _orphaned_pins(system, repo):
+        repo.unpin(*pin)
 
 
-def _remove_orphaned_deployments(system: System, repo: Repo) -> None:
-    """Remove deployments whose container never came to be; recovery needs those that a journal is about."""
+def _abandoned(system: System) -> Iterator[Path]:
+    for directory in (system.paths.staging, system.paths.trash):
+        yield from scratch.find_abandoned(directory)
+    yield from abandoned_checkouts(system)
+
+
+def _orphaned(system: System) -> list[Container]:
+    """Return the containers that never came to be; recovery needs those that a journal is about."""
     directory, interrupted = system.paths.deployments, system.journals.names()
-    for one in directory.iterdir() if directory.is_dir() else ():
-        container = Container(one.name, system.paths.state)
-        if container.exists() or container.name in interrupted:
-            continue
-        if not container.lost():
-            keep_only(system, repo, container, ())
+    found = (
+        [Container(one.name, system.paths.state) for one in directory.iterdir()] if directory.is_dir() else []
+    )
+    return [one for one in found if not one.exists() and one.name not in interrupted and not one.lost()]
 
 
-def _drop_orphaned_pins(system: System, repo: Repo) -> None:
+def _orphaned_pins(system: System, repo: Repo) -> Iterator[tuple[str, int]]:
     for name, serial in repo.pin_names():
         if not Container(name, system.paths.state).deployment_path(serial).is_dir():
-            repo.unpin(name, serial)
+            yield name, serial

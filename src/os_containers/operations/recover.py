@@ -15,6 +15,7 @@ from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words
 from os_containers.operations.host_changes import recoverable, remove_recovery_unit
+from os_containers.operations.image_checkouts import remove_abandoned_checkouts
 from os_containers.operations.journal import Journal
 from os_containers.operations.leftovers import known_names, remove_temporaries
 from os_containers.operations.retention import discard_unfinished
@@ -89,6 +90,7 @@ def recover(system: System, repo: Repo, container: Container, how: Start) -> Non
 def _remove_abandoned(system: System) -> None:
     for directory in (system.paths.staging, system.paths.trash):
         scratch.remove_abandoned(directory)
+    remove_abandoned_checkouts(system)
 
 
 def _resolve(system: System, repo: Repo, container: Container, journal: Journal, how: Start) -> None:

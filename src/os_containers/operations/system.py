@@ -94,6 +94,12 @@ class System:
             yield
 
     @contextlib.contextmanager
+    def mounts_locked(self) -> Iterator[None]:
+        """Be the only command that mounts and unmounts images."""
+        with self._lock("mounts"):
+            yield
+
+    @contextlib.contextmanager
     def store_in_use(self) -> Iterator[None]:
         """Keep others from pruning the store meanwhile."""
         with self._lock("store", shared=True):

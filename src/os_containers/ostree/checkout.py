@@ -1,13 +1,15 @@
-"""A merged commit as a directory, by hard links."""
+"""A merged commit, or a directory of it, as a directory, by hard links."""
 
 import os
 from pathlib import Path
 
-from os_containers.errors import BrokenError, ConflictError, SystemFaultError
+from os_containers.errors import BrokenError, ConflictError, ImageError, SystemFaultError
 from os_containers.faults import next_step
 from os_containers.ostree.links import link_tree
+from os_containers.ostree.objects import read_commit, read_dirtree, read_tree
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import SIZE
+from os_containers.ostree.tree import Directory
 from os_containers.ostree.verification import damaged_in_tree
 
 
@@ -21,15 +23,31 @@ def checkout(repo: Repo, commit: str, rootfs: Path) -> None:
     # The predecessor's commit of an image holds no files, and one of a layer is not meant to be seen.
     if repo.metadata(commit, SIZE) is None:
         raise BrokenError(f"commit {commit} is not a merged image", hint="pull the image again")
-    tree = repo.tree(commit)
+    _check_out(repo, repo.tree(commit), rootfs)
+
+
+def checkout_part(repo: Repo, commit: str, name: str, rootfs: Path) -> None:
+    """Create rootfs with nothing but one of an image's topmost directories; it is empty when there is none.
+
+    Raises ImageError when that is no directory, BrokenError for what is not what was pulled.
+    """
+    rootfs.mkdir()
+    files, directories = read_dirtree(repo.path, read_commit(repo.path, commit).dirtree)
+    if name in files:
+        raise ImageError(f"/{name} of the image is no directory")
+    if name in directories:
+        _check_out(repo, read_tree(repo.path, *directories[name]), rootfs / name)
+
+
+def _check_out(repo: Repo, tree: Directory, directory: Path) -> None:
     if damaged := damaged_in_tree(repo.path, repo.mode, tree):
         raise BrokenError(
             f"{len(damaged)} objects of the image are damaged or missing: {damaged[0]}",
             hint="os-containers repair fetches them anew",
         )
     try:
-        link_tree(repo.path, repo.mode, tree, rootfs)
+        link_tree(repo.path, repo.mode, tree, directory)
     except OSError as error:
         raise SystemFaultError(
-            f"cannot check out {rootfs}: {error.strerror}", hint=next_step(error)
+            f"cannot check out {directory}: {error.strerror}", hint=next_step(error)
         ) from error

@@ -125,6 +125,7 @@ def _stated(meta: str) -> str | None:
 
 
 def read_dirtree(repo: Path, checksum: str) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+    """Return the files and directories of a dirtree, as decode_dirtree does; BrokenError without it."""
     return _read_metadata(repo, f"{checksum}.dirtree", decode_dirtree)
 
 

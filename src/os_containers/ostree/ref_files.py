@@ -46,6 +46,12 @@ class RefFiles:
         found = files.entries_beneath(self._heads / prefix, levels=levels)
         return [str(path.relative_to(self._heads)) for path in found]
 
+    def commits_but(self, left_out: Collection[str]) -> set[str]:
+        """Return the commits that all refs name, others' too, but those left out."""
+        out = {self._heads / ref for ref in left_out}
+        paths = (path for path in self._heads.parent.rglob("*") if path not in out and path.is_file())
+        return {line.decode().strip() for line in map(Path.read_bytes, paths) if _CHECKSUM.fullmatch(line)}
+
     def read(self, ref: str) -> str | None:
         """Return the commit that a ref names, None without such a ref; BrokenError when it names none."""
         try:

@@ -7,7 +7,7 @@ each other.
 import contextlib
 import functools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from os_containers.ostree.creation import require_repo, without_repo
 from os_containers.ostree.free_space import FreeSpace, write_fault
 from os_containers.ostree.object_stage import object_stage, remove_stale_stages, repo_scratch
 from os_containers.ostree.objects import find_content, has_tree, read_commit, read_tree, read_whole_tree
+from os_containers.ostree.reachability import all_objects, object_sizes, reachable
 from os_containers.ostree.ref_files import RefFiles
 from os_containers.ostree.stored_image import (
     CONFIG,
@@ -56,11 +57,13 @@ class StoredLayer:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What prune removed."""
+    """What prune removed, or would: images by their digests, the refs of blobs, the layers among these."""
 
     refs: tuple[str, ...]
     objects: int
     bytes: int
+    images: tuple[Digest, ...] = ()
+    layers: tuple[StoredLayer, ...] = ()
 
 
 class Repo:
@@ -154,6 +157,11 @@ class Repo:
         """Return the pinned commits by container and serial."""
         return {refs.parse_pin(ref): self._commit_of(ref) for ref in self._refs.names(refs.PINS, levels=2)}
 
+    def readable_pins(self) -> dict[tuple[str, int], str]:
+        """Return the same without those that are damaged."""
+        found = {pin: self.read_ref(refs.pin_ref(*pin)) for pin in self.pin_names()}
+        return {pin: commit for pin, commit in found.items() if commit}
+
     def has_blob(self, digest: Digest) -> bool:
         """Tell whether a layer or image config is here: its ref, its commit and its topmost directory."""
         try:
@@ -193,14 +201,33 @@ class Repo:
 
     def layers(self) -> list[StoredLayer]:
         """Return all layers by digest."""
-        found = []
-        for ref in filter(refs.is_blob_ref, self._refs.names(refs.IMAGES)):
-            commit = self._commit_of(ref)
-            unpacked = self.metadata(commit, LAYER_UNPACKED_SIZE)
-            if unpacked is not None:
-                digest = Digest.parse(f"sha256:{ref.rpartition('/')[2]}")
-                found.append(StoredLayer(digest, int(self.metadata(commit, BLOB_SIZE) or 0), int(unpacked)))
-        return found
+        found = map(self._layer, filter(refs.is_blob_ref, self._refs.names(refs.IMAGES)))
+        return [layer for layer in found if layer]
+
+    def _layer(self, ref: str) -> StoredLayer | None:
+        """Return the layer of a blob's ref, None for an image config."""
+        metadata = self._commit(self._commit_of(ref)).metadata
+        unpacked = metadata.get(LAYER_UNPACKED_SIZE)
+        if unpacked is None:
+            return None
+        digest = Digest.parse(f"sha256:{ref.rpartition('/')[2]}")
+        return StoredLayer(digest, int(metadata.get(BLOB_SIZE) or 0), int(unpacked))
+
+    def find_layer(self, digest: Digest) -> StoredLayer | None:
+        """Return a layer, None when it is not here or is damaged."""
+        try:
+            return self._layer(refs.blob_ref(digest.hex))
+        except BrokenError:
+            return None
+
+    def image_commits(self, image: StoredImage) -> list[str]:
+        """Return the commits that make an image: the merged one, and those of its blobs that are here."""
+        blobs = (
+            image.parsed_manifest().config_digest,
+            *(one.digest for one in image.parsed_manifest().layers),
+        )
+        found = (self.read_ref(refs.blob_ref(digest.hex)) for digest in dict.fromkeys(blobs))
+        return [image.commit, *(commit for commit in found if commit)]
 
     def image_problem(self, ref: str) -> str | None:
         """Return what is wrong with the image of a ref, None when it and all its blobs are here."""
@@ -245,19 +272,45 @@ class Repo:
         Nobody else may be changing the repo meanwhile. Raises BrokenError, and removes nothing, when an image
         or a pin is damaged.
         """
-        needed = self._needed_refs()
-        unneeded = [
-            ref for ref in self._refs.names(refs.IMAGES) if refs.is_blob_ref(ref) and ref not in needed
-        ]
+        unneeded = self._unneeded_refs()
+        kept = self._refs.commits_but(unneeded)
+        images, layers = self._lost_images(kept), self._layers_of(unneeded)
         self._refs.remove(unneeded)
         objects, size = self.libostree.prune()
         remove_stale_stages(self.path)
         self._refs.remove_leftovers()
-        return Pruned(tuple(unneeded), objects, size)
+        return Pruned(tuple(unneeded), objects, size, images, layers)
 
-    def _needed_refs(self) -> set[str]:
+    def would_prune(self, *, without: Collection[tuple[str, int]] = ()) -> Pruned:
+        """Return what prune would remove were there not these pins; reads the trees of all images."""
+        pins = {refs.pin_ref(*pin) for pin in without}
+        unneeded = self._unneeded_refs(pins)
+        kept = self._refs.commits_but({*unneeded, *pins})
+        lost = object_sizes(self.path, all_objects(self.path) - reachable(self.path, kept))
+        images, layers = self._lost_images(kept), self._layers_of(unneeded)
+        return Pruned(tuple(unneeded), len(lost), sum(lost.values()), images, layers)
+
+    def _unneeded_refs(self, without: Collection[str] = ()) -> list[str]:
+        needed = self._needed_refs(without)
+        return [ref for ref in self._refs.names(refs.IMAGES) if refs.is_blob_ref(ref) and ref not in needed]
+
+    def _layers_of(self, blob_refs: list[str]) -> tuple[StoredLayer, ...]:
+        found = (self.find_layer(Digest(f"sha256:{ref.rpartition('/')[2]}")) for ref in blob_refs)
+        return tuple(layer for layer in found if layer)
+
+    def _lost_images(self, kept: set[str]) -> tuple[Digest, ...]:
+        """Return the images of merged commits that are not kept."""
+        here = {name.removesuffix(".commit") for name in all_objects(self.path) if name.endswith(".commit")}
+        lost = []
+        for commit in sorted(here.difference(kept)):
+            with contextlib.suppress(BrokenError, ImageError):
+                lost.append(self.stored_commit("", commit).digest)
+        return tuple(dict.fromkeys(lost))
+
+    def _needed_refs(self, without: Collection[str]) -> set[str]:
         # Every image and pin must be readable: what a damaged one needs is not known, so nothing may go.
-        commits = {self._commit_of(ref) for ref in self.image_refs()} | set(self.pins().values())
+        pins = {commit for pin, commit in self.pins().items() if refs.pin_ref(*pin) not in without}
+        commits = {self._commit_of(ref) for ref in self.image_refs()} | pins
         manifests = [
             parse_stored_manifest(_required(self._commit(commit).metadata, MANIFEST, commit).encode())
             for commit in commits

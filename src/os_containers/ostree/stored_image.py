@@ -28,7 +28,7 @@ CONFIG = "os-containers.config"
 SIZE = "os-containers.size"
 
 # What is here was bounded when it came; it stays readable when the limits are lowered.
-_STORED = Limits(json_size=sys.maxsize, json_depth=sys.maxsize, layers=sys.maxsize)
+STORED = Limits(json_size=sys.maxsize, json_depth=sys.maxsize, layers=sys.maxsize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class StoredImage:
         return parse_stored_manifest(self.manifest)
 
     def image_config(self) -> ImageConfig:
-        return parse_image_config(self.config, _STORED)
+        return parse_image_config(self.config, STORED)
 
     def layers(self) -> tuple[Layer, ...]:
         """Return the layers, lowest first."""
@@ -56,7 +56,7 @@ class StoredImage:
 
 def parse_stored_manifest(raw: bytes) -> Manifest:
     """Return a manifest that was in the repo."""
-    return parse_manifest(raw, _STORED)
+    return parse_manifest(raw, STORED)
 
 
 def image_metadata(digest: Digest, manifest: bytes, config: bytes, size: int) -> Mapping[str, str]:

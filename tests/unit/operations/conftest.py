@@ -61,7 +61,7 @@ class Machine:
         return import_image(
             self.system.repo(),
             FakeSource(blobs),
-            manifest_digest=described["digest"],
+            manifest_digest=Digest(described["digest"]),
             manifest_raw=manifest,
             config_raw=blobs[json.loads(manifest)["config"]["digest"]],
             name=name,

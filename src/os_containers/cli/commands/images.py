@@ -1,120 +1,275 @@
 """os-containers images."""
 
-from collections.abc import Callable
-from datetime import datetime
+from pathlib import Path
 
 import click
 import msgspec
 
-from os_containers.cli import complete, options, render
+from os_containers.cli import complete, options, registry_options, render
+from os_containers.cli import filters as image_filters
 from os_containers.cli.command import Group, ListOf
 from os_containers.cli.context import Invocation, pass_invocation
-from os_containers.image.reference import split_tag
-from os_containers.operations.images import delete_image, list_images, list_layers, tag_image
+from os_containers.cli.filters import filtered
+from os_containers.cli.image_info import ImageInfoJson, info_json, show
+from os_containers.cli.listed_images import (
+    HEADING,
+    NONE,
+    TESTS,
+    ImageJson,
+    LayerJson,
+    image_json,
+    image_row,
+    layer_json,
+    layer_row,
+)
+from os_containers.cli.pruned import PrunedJson, pruned_json, pruned_lines
+from os_containers.cli.verified_images import exit_code, show_verified
+from os_containers.errors import UsageError
+from os_containers.image.access import ProxyOptions
+from os_containers.operations.image_info import image_info, remote_image_info
+from os_containers.operations.image_mounts import mount_image, mounted_images, unmount_image
+from os_containers.operations.images import (
+    WhenInUse,
+    delete_images,
+    list_images,
+    list_layers,
+    tag_image,
+)
+from os_containers.operations.prune import plan_prune
 from os_containers.operations.prune import prune as prune_store
-from os_containers.ostree.repo import Pruned, StoredLayer
-from os_containers.ostree.stored_image import StoredImage
+from os_containers.operations.verify_images import Ask, VerifiedImage, verify_images
 
 
-class ImageJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An image in the store; its size is in bytes, unpacked."""
+class MountedJson(msgspec.Struct, frozen=True):
+    """A mounted image; one that was deleted has no names."""
 
-    name: str
-    digest: str
+    names: tuple[str, ...]
     commit: str
-    created: str | None
-    pulled: datetime | None
-    size: int
-
-
-class LayerJson(msgspec.Struct, frozen=True):
-    """A layer in the store; bytes as it was fetched and unpacked."""
-
-    layer: str
-    size: int
-    unpacked: int
+    path: str
 
 
 @click.group(cls=Group)
 def images() -> None:
-    """List, tag, delete and prune images."""
+    """List, look into, verify, mount, delete and prune images."""
 
 
-@images.command("list", output=ListOf(ImageJson, LayerJson))
+@images.command(
+    "list",
+    output=ListOf(ImageJson, LayerJson),
+    examples=(
+        ("images list", "See what is in the store"),
+        ("images list --filter used=false --quiet", "The ids of those that no container was made of"),
+        ("images list --filter 'reference=quay.io/*'", "Those of one registry"),
+    ),
+)
 @click.option("-a", "--all", "every", is_flag=True, help="Layers too.")
+@image_filters.option(TESTS)
+@click.option("-q", "--quiet", is_flag=True, help="Only the ids.")
+@click.option("-n", "--no-heading", is_flag=True, help="No line above the columns.")
 @click.option("--no-truncate", is_flag=True, help="Whole digests.")
 @options.as_json
 @pass_invocation
-def list_(invocation: Invocation, *, every: bool, no_truncate: bool, as_json: bool) -> None:
-    """List the images in the store."""
+def list_(
+    invocation: Invocation,
+    *,
+    every: bool,
+    filters: tuple[str, ...],
+    quiet: bool,
+    no_heading: bool,
+    no_truncate: bool,
+    as_json: bool,
+) -> None:
+    """List the images in the store.
+
+    OWN is what of its SIZE is in layers that no other image has. USED BY names the containers that were made
+    of it; in brackets those that can only return to it. An image without a name has been replaced by a newer
+    one and is kept by its containers.
+    """
     with invocation.system() as system:
-        stored = list_images(system)
-        layers = list_layers(system) if every else []
+        listed = filtered(list_images(system), filters, TESTS)
+        layers = list_layers(system) if every and not filters else []
     if as_json:
-        render.as_json([*map(_image_json, stored), *map(_layer_json, layers)])
+        render.as_json([*map(image_json, listed), *map(layer_json, layers)])
         return
     shown = str if no_truncate else render.short_id
-    rows = [_row(image, shown) for image in stored]
-    rows += [("<layer>", "", shown(layer.digest), "", render.human_size(layer.size)) for layer in layers]
-    render.table(("NAME", "TAG", "IMAGE ID", "CREATED", "SIZE"), rows)
+    if quiet:
+        for digest in dict.fromkeys(one.image.digest for one in listed):
+            click.echo(shown(digest))
+        return
+    rows = [image_row(one, shown) for one in listed]
+    rows += [layer_row(layer, shown) for layer in layers]
+    render.table(None if no_heading else HEADING, rows)
 
 
-@images.command()
-@options.stored_image
+@images.command(
+    output=ImageInfoJson,
+    examples=(
+        ("images info quay.io/org/etcd:3.5", "See what an image is and wants before it is installed"),
+        ("images info --remote quay.io/org/etcd:3.6", "Ask the registry about one that is not here"),
+    ),
+)
+@options.image
+@click.option("--remote", is_flag=True, help="Ask the registry; nothing is stored.")
+@registry_options.registry
+@options.as_json
 @pass_invocation
-def delete(invocation: Invocation, image: str) -> None:
-    """Take an image's name out of the store; `images prune` then frees the space."""
+def info(invocation: Invocation, image: str, *, remote: bool, options: ProxyOptions, as_json: bool) -> None:
+    """Show what an image is, what it takes, and what it asks of the host.
+
+    IMAGE is a name or the beginning of an id. For one in the store: labels, layers, the size here and
+    how much of it other images share, variables with their defaults and those that must be set, host
+    files, and privileges. With --remote IMAGE is what `pull` takes; variables, host files and
+    privileges are in the layers, so only a pulled image can tell them.
+    """
     with invocation.system() as system:
-        click.echo(f"deleted {delete_image(system, image)}")
+        found = remote_image_info(system, image, options=options) if remote else image_info(system, image)
+    if as_json:
+        render.as_json(info_json(found))
+    else:
+        show(found)
 
 
-@images.command()
-@click.argument("source", shell_complete=complete.stored_images)
+@images.command(
+    examples=(
+        ("images delete quay.io/org/etcd:3.4", "Delete an image by its name"),
+        ("images delete 96a61451 e612416b", "Two by the beginning of their ids"),
+    ),
+)
+@options.images
+@click.option("-f", "--force", is_flag=True, help="Also images that containers were made of; these go on.")
+@pass_invocation
+def delete(invocation: Invocation, images: tuple[str, ...], *, force: bool) -> None:
+    """Take images out of the store, by their names or the beginning of their ids: all, or none of them.
+
+    `images prune` then frees the space. Containers keep working without the image that they were made of.
+    """
+    with invocation.system() as system:
+        for name in delete_images(system, images, WhenInUse.DELETE if force else WhenInUse.KEEP):
+            click.echo(f"deleted {name}")
+
+
+@images.command(examples=(("images tag quay.io/org/etcd:3.5 localhost/etcd:tried", "Give an image a name"),))
+@click.argument("source", metavar="IMAGE", shell_complete=complete.stored_images)
 @click.argument("target")
 @pass_invocation
 def tag(invocation: Invocation, source: str, target: str) -> None:
-    """Give the image SOURCE a second name TARGET."""
+    """Give an image a second name TARGET."""
     with invocation.system() as system:
         tagged = tag_image(system, source, target)
     click.echo(f"{tagged.name} {tagged.digest}")
 
 
-@images.command(output=Pruned)
+@images.command(
+    output=PrunedJson,
+    examples=(
+        ("images prune --dry-run", "See what would be freed"),
+        ("images prune", "Free it"),
+    ),
+)
+@click.option("--dry-run", is_flag=True, help="Only tell what would be freed.")
 @options.as_json
 @pass_invocation
-def prune(invocation: Invocation, *, as_json: bool) -> None:
-    """Free what no image and no container needs."""
+def prune(invocation: Invocation, *, dry_run: bool, as_json: bool) -> None:
+    """Free what no image and no container needs.
+
+    That are images that were deleted or replaced by newer ones, their layers, and what killed commands left.
+    """
     with invocation.system() as system:
-        pruned = prune_store(system)
+        plan = plan_prune(system) if dry_run else None
+        pruned = plan.pruned if plan else prune_store(system)
+    leftovers = plan.leftovers if plan else ()
     if as_json:
-        render.as_json(pruned)
+        render.as_json(pruned_json(pruned, leftovers, dry_run=dry_run))
         return
-    click.echo(f"freed {render.human_size(pruned.bytes)} in {pruned.objects} objects")
+    for name in plan.interrupted if plan else ():
+        click.echo(f"the interrupted change of {name} would be ended first")
+    for line in pruned_lines(pruned, leftovers):
+        click.echo(line)
+    done = "would free" if dry_run else "freed"
+    click.echo(f"{done} {render.human_size(pruned.bytes)} in {pruned.objects} objects")
 
 
-def _row(image: StoredImage, shown: Callable[[str], str]) -> tuple[str, ...]:
-    created = render.since_text(image.image_config().created)
-    return *_name_and_tag(image, shown), shown(image.digest), created, render.human_size(image.size)
+@images.command(
+    output=list[VerifiedImage],
+    examples=(
+        ("images verify", "See whether all images are intact, and which have newer ones"),
+        (
+            "images verify --offline --json quay.io/org/etcd:3.5",
+            "Only the files of one, for a monitor",
+        ),
+    ),
+)
+@click.argument("images", metavar="[IMAGE]...", nargs=-1, shell_complete=complete.stored_images)
+@click.option("--offline", is_flag=True, help="Ask no registry.")
+@click.option("--quick", is_flag=True, help="Only ask the registries.")
+@registry_options.registry
+@options.as_json
+@pass_invocation
+def verify(
+    invocation: Invocation,
+    images: tuple[str, ...],
+    *,
+    offline: bool,
+    quick: bool,
+    options: ProxyOptions,
+    as_json: bool,
+) -> int:
+    """Tell whether images are intact, and whether their registries have other ones by now.
+
+    Every file of an image is read and compared with its checksum. The exit code is 10 when an image is
+    damaged, 11 when a registry could not be asked, 12 when there is a newer image, and 0 when all is well.
+    """
+    if offline and quick:
+        raise UsageError("--offline and --quick leave nothing to look at", hint="give one of them")
+    ask = Ask.OBJECTS if offline else Ask.REGISTRIES if quick else Ask.ALL
+    with invocation.system() as system:
+        found = list(verify_images(system, images, ask=ask, options=options))
+    if as_json:
+        render.as_json(found)
+    else:
+        show_verified(found)
+    return exit_code(found)
 
 
-def _name_and_tag(image: StoredImage, shown: Callable[[str], str]) -> tuple[str, str]:
-    name, tag = split_tag(image.name)
-    if not tag.startswith("@"):
-        return name, tag
-    # its digest may be that of an index, which the image's own does not tell
-    return (image.name if shown is str else name), "<none>"
+@images.command(
+    output=list[MountedJson],
+    examples=(
+        ("images mount quay.io/org/etcd:3.5 /mnt", "Look at the files of an image"),
+        ("images mount", "See what is mounted"),
+    ),
+)
+@click.argument("image", metavar="[IMAGE]", required=False, shell_complete=complete.stored_images)
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@options.as_json
+@pass_invocation
+def mount(invocation: Invocation, image: str | None, directory: Path | None, *, as_json: bool) -> None:
+    """Show the files of an image at an empty directory, read-only; without DIR at one of ours.
+
+    It tells where. Setuid files, capabilities and devices have no effect there. Without IMAGE, list what is
+    mounted. Only root can mount.
+    """
+    with invocation.system() as system:
+        found = [mount_image(system, image, directory)] if image else mounted_images(system)
+    if as_json:
+        render.as_json([MountedJson(one.names, one.commit, str(one.path)) for one in found])
+    elif image:
+        click.echo(found[0].path)
+    else:
+        rows = [(", ".join(one.names) or NONE, str(one.path)) for one in found]
+        render.table(("IMAGE", "MOUNTED AT"), rows)
 
 
-def _layer_json(layer: StoredLayer) -> LayerJson:
-    return LayerJson(str(layer.digest), layer.size, layer.unpacked)
-
-
-def _image_json(image: StoredImage) -> ImageJson:
-    return ImageJson(
-        name=image.name,
-        digest=str(image.digest),
-        commit=image.commit,
-        created=image.image_config().created,
-        pulled=image.pulled,
-        size=image.size,
-    )
+@images.command(
+    examples=(
+        ("images umount /mnt", "Take away what is mounted there"),
+        ("images umount quay.io/org/etcd:3.5", "Wherever this image is mounted"),
+    ),
+)
+@click.argument("mounted", metavar="DIR|IMAGE...", nargs=-1, required=True)
+@pass_invocation
+def umount(invocation: Invocation, mounted: tuple[str, ...]) -> None:
+    """Take mounts of images away, by directory or by image."""
+    with invocation.system() as system:
+        for one in mounted:
+            for path in unmount_image(system, one):
+                click.echo(f"unmounted {path}")

@@ -1,0 +1,45 @@
+"""Which containers are made of which images, and the images that only these keep."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from os_containers.deployment.container import Container
+from os_containers.errors import BrokenError
+from os_containers.operations.system import System
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.stored_image import StoredImage
+
+Uses = Mapping[str, "tuple[Use, ...]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A deployment that was made of an image; one that is not active is there to return to."""
+
+    container: str
+    serial: int
+    active: bool
+
+
+def find_uses(system: System, repo: Repo) -> Uses:
+    """Return the deployments by the commit of their image, those of damaged containers too."""
+    found: dict[str, list[Use]] = {}
+    active = {}
+    for (name, serial), commit in sorted(repo.readable_pins().items()):
+        if name not in active:
+            active[name] = Container(name, system.paths.state).own_active_path()
+        is_active = active[name] == Container(name, system.paths.state).deployment_path(serial)
+        found.setdefault(commit, []).append(Use(name, serial, is_active))
+    return {commit: tuple(uses) for commit, uses in found.items()}
+
+
+def nameless_images(repo: Repo) -> list[StoredImage]:
+    """Return the images that have lost their name and that only deployments keep."""
+    named = {repo.read_ref(ref) for ref in repo.image_refs()}
+    found = []
+    for commit in sorted({*repo.readable_pins().values()} - named):
+        # check tells of one that is damaged
+        with contextlib.suppress(BrokenError):
+            found.append(repo.stored_commit("", commit))
+    return found

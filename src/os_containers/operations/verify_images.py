@@ -1,0 +1,140 @@
+"""Whether images are what was pulled, and whether their registries have other ones by now."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, StrEnum
+
+from os_containers.errors import BrokenError, NotFoundError, OsContainersError
+from os_containers.image.access import ProxyOptions
+from os_containers.image.manifest import Platform
+from os_containers.image.name import store_name
+from os_containers.image.proxy import open_image
+from os_containers.image.reference import ImageReference, split_tag
+from os_containers.operations.find_image import stored_images
+from os_containers.operations.stage import staging_directory
+from os_containers.operations.system import System
+from os_containers.ostree import refs
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.stored_image import StoredImage
+from os_containers.ostree.verification import damaged_in_tree
+
+_LOCAL = "localhost"
+
+
+class Latest(StrEnum):
+    """What the registry says about the image of a name."""
+
+    SAME = "latest"
+    NEWER = "newer"
+    GONE = "gone"
+    LOCAL = "local"
+    NOT_ASKED = "not asked"
+    FAILED = "failed"
+
+
+class Ask(Enum):
+    """What is looked at."""
+
+    ALL = "objects and registries"
+    OBJECTS = "objects"
+    REGISTRIES = "registries"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedImage:
+    """An image; damage says what is wrong with it here, problem why its registry could not be asked.
+
+    remote is the digest in the registry; for None for digest the image is too damaged to tell.
+    """
+
+    name: str
+    digest: str | None
+    intact: bool | None
+    damage: str | None
+    latest: Latest
+    remote: str | None = None
+    problem: str | None = None
+
+
+def verify_images(
+    system: System, images: Sequence[str], *, ask: Ask, options: ProxyOptions
+) -> Iterator[VerifiedImage]:
+    """Yield images, all of them when none is named, one after the other: no failure stops the rest.
+
+    Raises NotFoundError for a name that is none of an image in the store, before any is looked at.
+    """
+    repo = system.repo()
+    names = dict.fromkeys(name for image in images for name in _names(repo, image))
+    for name in names or sorted(_all_names(repo)):
+        yield _verified(system, repo, name, ask, options)
+
+
+def _all_names(repo: Repo) -> Iterator[str]:
+    for ref in repo.image_refs():
+        # what is no name of an image, check tells of
+        with contextlib.suppress(BrokenError):
+            yield refs.image_name(ref)
+
+
+def _names(repo: Repo, image: str) -> list[str]:
+    try:
+        return [one.name for one in stored_images(repo, image)]
+    except BrokenError:
+        return [store_name(ImageReference.parse(image))]
+
+
+def _verified(system: System, repo: Repo, name: str, ask: Ask, options: ProxyOptions) -> VerifiedImage:
+    verified = VerifiedImage(name, None, intact=None, damage=None, latest=Latest.NOT_ASKED)
+    try:
+        image = repo.image(name)
+    except (BrokenError, NotFoundError) as error:
+        return replace(verified, intact=False, damage=error.message)
+    verified = replace(verified, digest=str(image.digest))
+    if ask is not Ask.REGISTRIES:
+        damage = _damage(system, repo, image)
+        verified = replace(verified, intact=damage is None, damage=damage)
+    return verified if ask is Ask.OBJECTS else _compared(system, image, verified, options)
+
+
+def _damage(system: System, repo: Repo, image: StoredImage) -> str | None:
+    with system.store_in_use():
+        problem = repo.image_problem(refs.image_ref(image.name))
+        if problem:
+            return problem
+        damaged = damaged_in_tree(repo.path, repo.mode, repo.tree(image.commit))
+    if not damaged:
+        return None
+    more = f" and {len(damaged) - 1} more" if damaged[1:] else ""
+    return f"damaged or missing: the object {damaged[0]}{more}"
+
+
+def _compared(
+    system: System, image: StoredImage, verified: VerifiedImage, options: ProxyOptions
+) -> VerifiedImage:
+    repository, tag = split_tag(image.name)
+    if tag.startswith("@"):
+        # a digest never means another image
+        return replace(verified, latest=Latest.SAME)
+    if repository.partition("/")[0] == _LOCAL:
+        return replace(verified, latest=Latest.LOCAL)
+    try:
+        remote = _remote_digest(system, image, options)
+    except NotFoundError as error:
+        return replace(verified, latest=Latest.GONE, problem=error.message)
+    except OsContainersError as error:
+        return replace(verified, latest=Latest.FAILED, problem=error.message)
+    latest = Latest.SAME if remote == image.digest else Latest.NEWER
+    return replace(verified, latest=latest, remote=remote)
+
+
+def _remote_digest(system: System, image: StoredImage, options: ProxyOptions) -> str:
+    config = image.image_config()
+    # of the platform that is here, which need not be this host's
+    asked = replace(options, platform=options.platform or Platform(config.os, config.architecture))
+    reference = ImageReference.parse(image.name)
+    with (
+        staging_directory(system, "verify") as scratch,
+        open_image(reference, asked, system.config.limits, scratch=scratch) as remote,
+    ):
+        return str(remote.manifest()[0])

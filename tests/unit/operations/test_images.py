@@ -1,0 +1,155 @@
+"""The images in the store: listed, found by what people say, deleted, pruned."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from os_containers.errors import ConflictError, NotFoundError, UsageError
+from os_containers.image.manifest import Digest
+from os_containers.operations.find_image import stored_image, stored_images
+from os_containers.operations.image_use import Use
+from os_containers.operations.images import WhenInUse, delete_images, list_images, tag_image
+from os_containers.operations.install import install
+from os_containers.operations.prune import plan_prune, prune
+from os_containers.operations.suggestions import image_suggestion, suggestion
+from os_containers.operations.uninstall import uninstall
+from os_containers.operations.update import update
+from os_containers.ostree.reachability import all_objects
+
+if TYPE_CHECKING:
+    from conftest import Machine
+
+ETCD = "quay.io/org/etcd:3.5"
+SHARED = {"/big": "x" * 1000}
+
+
+def names(machine: "Machine") -> list[str]:
+    return [one.image.name for one in list_images(machine.system)]
+
+
+def test_an_image_is_listed_with_what_no_other_has(machine: "Machine") -> None:
+    """Sizes are those of layers: `/version` and `/exports` are one each."""
+    machine.store("1", name="example.org/a:1", exports={"manifest.json": "{}"})
+    machine.store("1", name="example.org/b:1", exports={"manifest.json": "{} "})
+    machine.store("1", name="example.org/c:1", exports={"manifest.json": "{} "})
+    found = {one.image.name: (one.sizes.own, one.sizes.shared) for one in list_images(machine.system)}
+    # two names of one image share nothing with another
+    assert found == {name: (size, 1) for name, size in zip(found, (2, 3, 3), strict=True)}
+    assert list(found) == ["example.org/a:1", "example.org/b:1", "example.org/c:1"]
+
+
+def test_an_image_tells_who_was_made_of_it(machine: "Machine") -> None:
+    """One that was replaced by a newer one has no name any more, and stays while one can return to it."""
+    first = machine.store("1")
+    assert [one.uses for one in list_images(machine.system)] == [()]
+    install(machine.system, "example.org/app", settings={})
+    second = machine.store("2")
+    update(machine.system, "app", settings={})
+    newer, former = list_images(machine.system)
+    assert (newer.image.digest, newer.is_dangling) == (second.digest, False)
+    assert newer.uses == (Use("app", 2, active=True),)
+    assert (former.image.digest, former.image.name, former.is_dangling) == (first.digest, "", True)
+    assert former.uses == (Use("app", 1, active=False),)
+
+
+def test_an_image_is_found_by_the_beginning_of_its_id(machine: "Machine") -> None:
+    """With or without what the digest begins with, and not by fewer than four characters."""
+    image = machine.store("1", name=ETCD)
+    repo = machine.system.repo()
+    digest = image.digest
+    for said in (digest, digest.hex, digest.hex[:4], f"sha256:{digest.hex[:12]}", ETCD):
+        assert stored_image(repo, said).name == ETCD
+    with pytest.raises(NotFoundError):
+        stored_image(repo, image.digest.hex[:3])
+
+
+def test_an_id_that_is_not_enough_is_refused_with_what_it_may_mean(machine: "Machine") -> None:
+    """A longer one says which."""
+    image = machine.store("1", name=ETCD)
+    beginning = image.digest.hex[:4]
+    other = replace(image, name="", digest=Digest(f"sha256:{beginning}{'0' * 60}"))
+    repo = machine.system.repo()
+    with pytest.raises(UsageError, match=f"2 images have an id that begins with {beginning}") as caught:
+        stored_images(repo, beginning, nameless=[other])
+    assert caught.value.hint == f"one of: {image.digest.hex[:12]} ({ETCD}), {beginning}00000000 (no name)"
+    assert stored_images(repo, f"{beginning}00", nameless=[other]) == [other]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("etdc", ETCD),
+        ("etcd:3.5", ETCD),
+        ("quay.io/org/etcd", ETCD),
+        ("quay.oi/org/etcd:3.5", ETCD),
+        ("docker://quay.io/orgs/etcd:3.5", ETCD),
+        ("nginx", None),
+    ],
+)
+def test_a_mistyped_image_is_asked_for(machine: "Machine", said: str, meant: str | None) -> None:
+    """By whichever part of its name was said."""
+    machine.store("1", name=ETCD)
+    with pytest.raises(NotFoundError) as caught:
+        delete_images(machine.system, [said])
+    asked = f"did you mean {meant}?" if meant else "os-containers images list shows what is there"
+    assert caught.value.hint == asked
+
+
+def test_suggestions_are_few() -> None:
+    """The most alike first."""
+    known = ["app-1", "app-2", "app-3", "app-4", "other"]
+    assert suggestion("app-1x", known, otherwise="") == "did you mean app-1, app-4 or app-3?"
+    assert image_suggestion("x", known, otherwise="look") == "look"
+
+
+def test_several_images_are_deleted_or_none(machine: "Machine") -> None:
+    """By names and by ids; an id means all its names."""
+    image = machine.store("1", name="example.org/a:1")
+    tag_image(machine.system, "example.org/a:1", "example.org/b:1")
+    machine.store("2", name=ETCD)
+    with pytest.raises(NotFoundError):
+        delete_images(machine.system, [ETCD, "example.org/nothing"])
+    assert names(machine) == ["example.org/a:1", "example.org/b:1", ETCD]
+    deleted = delete_images(machine.system, [ETCD, image.digest.hex[:12]])
+    assert deleted == [ETCD, "example.org/a:1", "example.org/b:1"]
+    assert names(machine) == []
+
+
+def test_an_image_in_use_is_deleted_only_by_force(machine: "Machine") -> None:
+    """Another name of it may go; the container goes on without, and can be removed."""
+    image = machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    tag_image(machine.system, "example.org/app", "example.org/second:1")
+    assert delete_images(machine.system, ["example.org/second:1"]) == ["example.org/second:1"]
+    with pytest.raises(ConflictError, match="app:latest is in use: app was made of it") as caught:
+        delete_images(machine.system, ["example.org/app"])
+    assert "--force" in (caught.value.hint or "")
+    delete_images(machine.system, ["example.org/app"], WhenInUse.DELETE)
+    prune(machine.system)
+    assert machine.version() == "1"
+    with pytest.raises(ConflictError, match="has no name any more: app was made of it"):
+        delete_images(machine.system, [image.digest.hex[:12]])
+    tag_image(machine.system, image.digest.hex[:12], "example.org/again:1")
+    assert names(machine) == ["example.org/again:1"]
+    uninstall(machine.system, "app")
+
+
+def test_prune_tells_beforehand_just_what_it_does(machine: "Machine") -> None:
+    """The images, their layers, and how many objects of how many bytes; a plan changes nothing."""
+    machine.store("1", more=SHARED, name="example.org/stays:1")
+    gone = machine.store("2", exports={"manifest.json": "{}"}, name="example.org/gone:1")
+    machine.store("3")
+    install(machine.system, "example.org/app", settings={})
+    delete_images(machine.system, ["example.org/gone:1"])
+    before = all_objects(machine.paths.repo)
+    (machine.paths.staging / "killed").mkdir(parents=True)
+    plan = plan_prune(machine.system)
+    assert plan.leftovers == (machine.paths.staging / "killed",)
+    assert all_objects(machine.paths.repo) == before
+    done = prune(machine.system)
+    assert done == plan.pruned
+    assert (done.images, len(done.layers), len(done.refs)) == ((gone.digest,), 2, 3)
+    assert len(before) - len(all_objects(machine.paths.repo)) == done.objects
+    nothing = plan_prune(machine.system)
+    assert (nothing.pruned.objects, nothing.pruned.images, nothing.leftovers) == (0, (), ())

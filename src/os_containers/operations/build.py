@@ -16,6 +16,7 @@ from os_containers.deployment.default_config import default_config, volume_direc
 from os_containers.deployment.exports import Exports, FileKind, load_exports
 from os_containers.deployment.host_tree import write_host_tree
 from os_containers.deployment.json_text import AUTHOR
+from os_containers.deployment.old_config import drop_labels, upgrade
 from os_containers.deployment.record import Approved, Record
 from os_containers.deployment.rootless import drop_groups, make_rootless
 from os_containers.deployment.runtime_config import RuntimeConfig
@@ -25,6 +26,7 @@ from os_containers.events import Warned
 from os_containers.host import unit
 from os_containers.host.host_policy import Permission
 from os_containers.host.runtime import Runtime, find_runtime
+from os_containers.host.security_modules import security_modules
 from os_containers.image.manifest import ContainerConfig
 from os_containers.operations.system import System
 from os_containers.ostree.checkout import checkout
@@ -173,7 +175,7 @@ class _Draft:
     def runtime_config(self) -> RuntimeConfig:
         """Return the runtime configuration: the image's own or the default one, confined to what is ours."""
         config = self._own_config() or self._default_config()
-        for warning in runtime_config.upgrade(config):
+        for warning in (*upgrade(config), *drop_labels(config, security_modules())):
             self.system.on_event(Warned(warning))
         runtime_config.confine(config, cgroups_path=self._cgroup())
         ids = self.system.user_ids()

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from testhost.commands import TOGETHER, run
-from testhost.program import SOURCE
 from testhost.roots import cached_tree, key_of
 from testhost.storage import cache_directory
 
-EXAMPLES = SOURCE / "examples"
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 # Raise it when something changes that is not a file of the example.
 RECIPE = "1"
 

@@ -53,7 +53,7 @@ while :; do sleep 0.1; done
 # as text: what a variable splices is no JSON before
 CONFIG = """\
 {
-    "ociVersion": "1.0.0-rc2",
+    "ociVersion": "0.6.0",
     "platform": {"os": "linux", "arch": "amd64"},
     "process": {
         "user": {},
@@ -137,7 +137,7 @@ def test_an_image_with_all_that_real_ones_have(host: Host, push_hello: Push, run
     image = push_hello(IMAGE, "overlay:latest")
     install = ["os-containers", "install", "--insecure", "--runtime", runtime, f"--set=ADDTL_MOUNTS=,{mount}"]
     said = host.run([*install, "--name=overlay", image]).stderr
-    for warning in ("ociVersion 1.0.0-rc2", "process.capabilities is a list", "linux.seccomp has one name"):
+    for warning in ("ociVersion 0.6.0", "process.capabilities is a list", "linux.seccomp has one name"):
         assert warning in said
     assert "SELinux is off here" in said
     assert host.exists("/etc/cni/net.d")

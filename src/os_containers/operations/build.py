@@ -5,7 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -255,8 +255,12 @@ class _Draft:
         return None
 
     def _default_config(self) -> RuntimeConfig:
+        wanted = self.wanted
+        if not self._service_runs_container() and not (*wanted.entrypoint, *wanted.cmd):
+            # only `run` will, which brings its own command
+            wanted = replace(wanted, cmd=("/bin/sh",))
         return default_config(
-            self.wanted, name=self.blueprint.name, account=self._account(), state_directory=self._state()
+            wanted, name=self.blueprint.name, account=self._account(), state_directory=self._state()
         )
 
     def _volume_directories(self) -> Iterator[tuple[str, int, int, int]]:
@@ -289,8 +293,14 @@ class _Draft:
 
     def _uses_pid_file(self) -> bool:
         # as the predecessors decide it: such a unit is of Type=forking
-        used = template.variables(self.exports.service_template or b"", source="exports/service.template")
-        return {"PIDFILE", "EXEC_STOPPOST"} <= used
+        return {"PIDFILE", "EXEC_STOPPOST"} <= self._used_by_own_unit()
+
+    def _service_runs_container(self) -> bool:
+        has_own_unit = self.exports.service_template is not None
+        return self.has_service and not (has_own_unit and "EXEC_START" not in self._used_by_own_unit())
+
+    def _used_by_own_unit(self) -> frozenset[str]:
+        return template.variables(self.exports.service_template or b"", source="exports/service.template")
 
 
 def _misfit_error(misfit: structure.Misfit, origin: Origin, source: str) -> OsContainersError:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +21,13 @@ while :; do sleep 0.1; done
 
 @dataclass(frozen=True, slots=True)
 class HelloImage:
-    """What is in the image besides busybox: /version, the service /bin/hello, and files by their path."""
+    """What is in the image besides busybox: /version, the service /bin/hello, and what has a path."""
 
     version: str
     files: Mapping[str, str] = field(default_factory=dict)
     executables: Mapping[str, str] = field(default_factory=lambda: {"/bin/hello": SERVICE})
     config: Mapping[str, object] = field(default_factory=dict)
+    directories: Sequence[str] = ()
 
     @contextmanager
     def layout(self, host: Host) -> Iterator[Path]:
@@ -46,6 +47,8 @@ class HelloImage:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
             target.chmod(0o755 if path in self.executables else 0o644)
+        for path in self.directories:
+            (added / path.lstrip("/")).mkdir(parents=True)
 
 
 def start_hello(host: Host, *, user: str | None = None) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fuzz.peer import converse
 
-from os_containers.deployment import exports, record, runtime_config, template
+from os_containers.deployment import exports, old_config, record, runtime_config, template
 from os_containers.errors import OsContainersError
 from os_containers.image import manifest as image_manifest
 from os_containers.image.compression import PlainStream
@@ -154,7 +154,8 @@ def template_text(data: bytes) -> None:
 @target()
 def config_json(data: bytes) -> None:
     config = runtime_config.parse_config(data, source="fuzz")
-    runtime_config.upgrade(config)
+    old_config.upgrade(config)
+    old_config.drop_labels(config, frozenset())
     runtime_config.confine(config, cgroups_path="/fuzz")
     runtime_config.bind_sources(config)
     assert runtime_config.parse_config(runtime_config.dump_config(config), source="again") == config

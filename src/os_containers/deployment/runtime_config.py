@@ -1,4 +1,4 @@
-"""The OCI runtime configuration (config.json): parsed, mended and confined; pure.
+"""The OCI runtime configuration (config.json): parsed and confined; pure.
 
 See the OCI runtime specification, config.md and config-linux.md. It stays a JSON tree: images carry keys that
 we need not know, and they must pass unchanged.
@@ -30,15 +30,22 @@ class _Root(msgspec.Struct):
 class _Process(msgspec.Struct):
     cwd: str = "/"
     capabilities: list[str] | dict[str, list[str]] = []
+    env: list[str] = []
 
 
 class _Namespace(msgspec.Struct):
     type: str
 
 
+class _Seccomp(msgspec.Struct):
+    syscalls: list[dict[str, Any]] = []
+
+
 class _Linux(msgspec.Struct):
     capabilities: list[str] | dict[str, list[str]] = []
     namespaces: list[_Namespace] = []
+    seccomp: _Seccomp = msgspec.field(default_factory=_Seccomp)
+    resources: dict[str, Any] = {}
 
 
 class _Mount(msgspec.Struct):
@@ -90,25 +97,6 @@ def dump_config(config: RuntimeConfig) -> bytes:
     return json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def upgrade(config: RuntimeConfig) -> list[str]:
-    """Change the forms of runtime-spec before 1.0 into today's; return a warning for each."""
-    warnings = []
-    process, linux = config["process"], config["linux"]
-    granted = process.get("capabilities")
-    if isinstance(granted, list):
-        process["capabilities"] = _all_sets(granted)
-        warnings.append("process.capabilities is a list, as before OCI runtime-spec 1.0: upgraded")
-    old = linux.pop("capabilities", None)
-    if isinstance(old, list):
-        process.setdefault("capabilities", _all_sets(old))
-        warnings.append("linux.capabilities is obsolete since OCI runtime-spec 1.0: moved to process")
-    version = config.get("ociVersion", "")
-    if not version.startswith("1."):
-        config["ociVersion"] = OCI_VERSION
-        warnings.append(f"ociVersion {version or 'missing'}: upgraded to {OCI_VERSION}")
-    return warnings
-
-
 def confine(config: RuntimeConfig, *, cgroups_path: str) -> None:
     """Make the configuration one of ours: our rootfs, read-only, no terminal, in the unit's cgroup.
 
@@ -131,7 +119,3 @@ def bind_sources(config: RuntimeConfig) -> list[str]:
         for mount in config.get("mounts", [])
         if "source" in mount and {"bind", "rbind"} & set(mount.get("options", ()))
     ]
-
-
-def _all_sets(names: list[str]) -> dict[str, list[str]]:
-    return {kind: list(names) for kind in ("bounding", "effective", "permitted", "inheritable")}

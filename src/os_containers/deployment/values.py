@@ -72,7 +72,8 @@ def parse_settings(settings: Iterable[str], *, limits: DeploymentLimits = DEFAUL
             raise UsageError(f"{name} is set twice", hint="give --set once for each variable")
         if _CONTROL.search(text):
             raise UsageError(
-                f"the value of {name} is not plain text", hint="give it in UTF-8, without control characters"
+                f"the value of {name} is not plain text",
+                hint="give it in UTF-8 and in one line, without control characters",
             )
         if len(text.encode()) > limits.value:
             raise UsageError(

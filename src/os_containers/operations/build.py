@@ -5,7 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from os_containers.deployment.default_config import default_config, volume_direc
 from os_containers.deployment.exports import Exports, FileKind, load_exports
 from os_containers.deployment.host_tree import write_host_tree
 from os_containers.deployment.json_text import AUTHOR
+from os_containers.deployment.old_config import drop_labels, upgrade
 from os_containers.deployment.record import Approved, Record
 from os_containers.deployment.rootless import drop_groups, make_rootless
 from os_containers.deployment.runtime_config import RuntimeConfig
@@ -25,6 +26,7 @@ from os_containers.events import Warned
 from os_containers.host import unit
 from os_containers.host.host_policy import Permission
 from os_containers.host.runtime import Runtime
+from os_containers.host.security_modules import security_modules
 from os_containers.image.manifest import ContainerConfig
 from os_containers.operations.system import System
 from os_containers.ostree.checkout import checkout
@@ -173,7 +175,7 @@ class _Draft:
     def runtime_config(self) -> RuntimeConfig:
         """Return the runtime configuration: the image's own or the default one, confined to what is ours."""
         config = self._own_config() or self._default_config()
-        for warning in runtime_config.upgrade(config):
+        for warning in (*upgrade(config), *drop_labels(config, security_modules())):
             self.system.on_event(Warned(warning))
         runtime_config.confine(config, cgroups_path=self._cgroup())
         ids = self.system.user_ids()
@@ -253,8 +255,12 @@ class _Draft:
         return None
 
     def _default_config(self) -> RuntimeConfig:
+        wanted = self.wanted
+        if not self._service_runs_container() and not (*wanted.entrypoint, *wanted.cmd):
+            # only `run` will, which brings its own command
+            wanted = replace(wanted, cmd=("/bin/sh",))
         return default_config(
-            self.wanted, name=self.blueprint.name, account=self._account(), state_directory=self._state()
+            wanted, name=self.blueprint.name, account=self._account(), state_directory=self._state()
         )
 
     def _volume_directories(self) -> Iterator[tuple[str, int, int, int]]:
@@ -287,8 +293,14 @@ class _Draft:
 
     def _uses_pid_file(self) -> bool:
         # as the predecessors decide it: such a unit is of Type=forking
-        used = template.variables(self.exports.service_template or b"", source="exports/service.template")
-        return {"PIDFILE", "EXEC_STOPPOST"} <= used
+        return {"PIDFILE", "EXEC_STOPPOST"} <= self._used_by_own_unit()
+
+    def _service_runs_container(self) -> bool:
+        has_own_unit = self.exports.service_template is not None
+        return self.has_service and not (has_own_unit and "EXEC_START" not in self._used_by_own_unit())
+
+    def _used_by_own_unit(self) -> frozenset[str]:
+        return template.variables(self.exports.service_template or b"", source="exports/service.template")
 
 
 def _misfit_error(misfit: structure.Misfit, origin: Origin, source: str) -> OsContainersError:

@@ -1,11 +1,11 @@
-"""The runtime configuration: parsed strictly, upgraded, confined."""
+"""The runtime configuration: parsed strictly, confined."""
 
 import json
 from typing import Any
 
 import pytest
 
-from os_containers.deployment.runtime_config import bind_sources, confine, parse_config, upgrade
+from os_containers.deployment.runtime_config import bind_sources, confine, parse_config
 from os_containers.errors import ImageError
 
 SMALL: dict[str, Any] = {"ociVersion": "1.0.0", "process": {}, "root": {"path": "rootfs"}, "linux": {}}
@@ -97,6 +97,9 @@ def test_b56_parse_config_knows_the_versions_that_there_were(version: str) -> No
         ({"mounts": [{"destination": "/a", "options": [1]}]}, "options"),
         ({"linux": {"namespaces": ["pid"]}}, "namespaces"),
         ({"process": {"capabilities": [1]}}, "capabilities"),
+        ({"process": {"env": [1]}}, "env"),
+        ({"linux": {"seccomp": {"syscalls": [1]}}}, "syscalls"),
+        ({"linux": {"resources": []}}, "resources"),
     ],
 )
 def test_b56_parse_config_checks_the_types_of_what_we_touch(changes: dict[str, Any], place: str) -> None:
@@ -114,34 +117,6 @@ def test_b56_null_is_as_absent() -> None:
     nulls = config(mounts=[{"destination": "/a", "source": "/b", "options": None}])
     assert bind_sources(nulls) == []
     assert bind_sources(config(mounts=None)) == []
-
-
-def test_upgrade_spreads_a_list_of_capabilities_over_the_sets() -> None:
-    """For runc refuses to parse the list of runtime-spec 0.x."""
-    old = config(process={"capabilities": ["CAP_KILL"]})
-    assert len(upgrade(old)) == 1
-    assert old["process"]["capabilities"] == {
-        "bounding": ["CAP_KILL"],
-        "effective": ["CAP_KILL"],
-        "permitted": ["CAP_KILL"],
-        "inheritable": ["CAP_KILL"],
-    }
-
-
-def test_upgrade_moves_capabilities_from_linux_and_raises_the_version() -> None:
-    """There runc ignores them, crun refuses the version."""
-    old = config(ociVersion="0.3.0", linux={"capabilities": ["CAP_KILL"]})
-    assert len(upgrade(old)) == 2
-    assert old["ociVersion"] == "1.0.2"
-    assert "capabilities" not in old["linux"]
-    assert old["process"]["capabilities"]["bounding"] == ["CAP_KILL"]
-
-
-def test_upgrade_leaves_a_modern_configuration_alone() -> None:
-    """Nothing is told either."""
-    modern = config()
-    assert upgrade(modern) == []
-    assert modern == SMALL
 
 
 def test_confine_makes_root_read_only_and_keeps_unknown_keys() -> None:

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from os_containers.deployment.old_config import upgrade
+from os_containers.deployment.runtime_config import parse_config
 from os_containers.deployment.structure import (
     Misfit,
     Places,
@@ -251,30 +253,39 @@ def test_b54_two_values_cannot_do_together_what_none_may_alone() -> None:
     assert [one.variable for one in found(template, json_places, X=first, Y=second)] == ["X", "Y"]
 
 
-ETCD = Path(__file__).parents[3] / "examples/etcd/exports"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @pytest.mark.parametrize("mounts", ["", f",{MOUNT}"])
-def test_b54_the_values_of_real_images_fit(mounts: str) -> None:
+@pytest.mark.parametrize("example", ["dnsmasq", "etcd", "hello-world", "node-exporter"])
+def test_b54_the_values_of_real_images_fit(example: str, mounts: str) -> None:
     """ADDTL_MOUNTS is spliced into a list, dependencies and directories into settings and fields."""
-    values = json.loads((ETCD / "manifest.json").read_text())["defaultValues"] | {
+    exports = EXAMPLES / example / "exports"
+    defaults = json.loads((exports / "manifest.json").read_text())["defaultValues"]
+    values = {name: str(value) for name, value in defaults.items()} | {
         "ADDTL_MOUNTS": mounts,
         "CONF_DIRECTORY": "/etc",
+        "RUN_DIRECTORY": "/run",
         "STATE_DIRECTORY": "/var/lib",
         "HOST_UID": "0",
         "HOST_GID": "0",
-        "DESTDIR": "/var/lib/containers/atomic/.deploy/etcd/1",
+        "NAME": "app",
+        "IMAGE_NAME": "registry.example.org:5000/app:1.0",
+        "RUNTIME": "/usr/bin/crun",
+        "DESTDIR": "/var/lib/containers/atomic/.deploy/app/1",
         "EXEC_START": '"/opt/my crun" run --bundle /d/1 100%% $$HOME',
-        "EXEC_STARTPRE": "/usr/bin/crun delete --force etcd",
-        "EXEC_STOP": "/usr/bin/crun kill etcd SIGRTMIN+3",
-        "EXEC_STOPPOST": "/usr/bin/crun delete --force etcd",
+        "EXEC_STARTPRE": "/usr/bin/crun delete --force app",
+        "EXEC_STOP": "/usr/bin/crun kill app SIGRTMIN+3",
+        "EXEC_STOPPOST": "/usr/bin/crun delete --force app",
     }
     for name, places in (
         ("config.json.template", json_places),
         ("service.template", unit_places),
         ("tmpfiles.template", tmpfiles_places),
     ):
-        assert found((ETCD / name).read_text(), places, **values) == []
+        assert found((exports / name).read_text(), places, **values) == []
+    config = render((exports / "config.json.template").read_bytes(), values, source="t")
+    assert upgrade(parse_config(config, source="t")) == []
 
 
 JSON_TEMPLATE = '{"a": ["$X", {"b$X": "$Y"}$RAW], "c": {"d": $ONE}, "e": [ $RAW ], "f": "$X$Y"}'

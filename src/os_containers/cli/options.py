@@ -3,6 +3,9 @@
 import click
 
 runtime = click.option("--runtime", metavar="NAME|PATH", help="OCI runtime, for example crun or runc.")
+new_name = click.option(
+    "--name", help="The container's name; by default the image's last part, with its tag."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 # What a shell completes is said once for every command.

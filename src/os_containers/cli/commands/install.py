@@ -1,5 +1,7 @@
 """os-containers install."""
 
+from pathlib import Path
+
 import click
 
 from os_containers.cli import image_options, options
@@ -8,6 +10,7 @@ from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.install import install as install_container
+from os_containers.operations.package import make_package, native_format
 
 
 @click.command(
@@ -21,7 +24,14 @@ from os_containers.operations.install import install as install_container
     ),
 )
 @options.image
-@click.option("--name", help="The container's name; by default the image's last part, with its tag.")
+@options.new_name
+@click.option(
+    "--system-package",
+    type=click.Choice(["build", "no"]),
+    default="no",
+    show_default=True,
+    help="With build, make a package of the host's kind here instead, as package does.",
+)
 @image_options.settings
 @options.runtime
 @image_options.registry
@@ -32,6 +42,7 @@ def install(
     image: str,
     *,
     name: str | None,
+    system_package: str,
     settings: dict[str, str],
     runtime: str | None,
     options: ProxyOptions,
@@ -42,6 +53,20 @@ def install(
     The image is pulled when it is not in the store.
     """
     with invocation.system() as system:
+        if system_package == "build":
+            made = make_package(
+                system,
+                image,
+                native_format(),
+                output=Path(),
+                name=name,
+                settings=settings,
+                runtime=runtime or invocation.runtime,
+                options=options,
+                permission=permission,
+            )
+            click.echo(made)
+            return
         install_container(
             system,
             image,

@@ -7,6 +7,7 @@ from testhost.debian_package import program_package
 from testhost.hello import HelloImage
 from testhost.inventory import differences, list_files
 from testhost.machine import SHARED, Host
+from testhost.rpm_package import build_rpm
 from testhost.storage import opened_pool
 from testhost.unpackaged import PACKAGED_UNIT, UNIT, WANTS, without_packaged_unit
 
@@ -74,3 +75,22 @@ def test_purged_and_installed_again(host: Host) -> None:
     assert left == []
     assert installed.returncode == 0
     assert [line for line in differences(before, list_files(host.root)) if "/var/lib/dpkg/" not in line] == []
+
+
+def test_the_rpm_holds_the_same(host: Host) -> None:
+    """It is for every architecture, and asks for what Fedora and EL call what we need."""
+    with opened_pool() as pool:
+        package = build_rpm(pool, host.shared)
+    # of a database of its own: this is Debian
+    query = f"rpm --dbpath={SHARED}/rpmdb --query --package {SHARED}/{package.name}"
+    listed = set(host.run(f"{query} --list").stdout.splitlines())
+    asked = host.run(f"{query} --requires").stdout.splitlines()
+    architecture = host.run(f"{query} --queryformat '%{{ARCH}}'").stdout
+    of_debian = set(host.run("dpkg --listfiles os-containers").stdout.splitlines())
+    package.unlink()
+    shutil.rmtree(host.shared / "rpmdb", ignore_errors=True)
+    program = {path for path in of_debian if path.startswith(("/usr/bin/", "/usr/share/os-containers/os_"))}
+    assert program - listed == set()
+    assert {PACKAGED_UNIT, f"/usr/lib/systemd/user/{UNIT}", "/etc/os-containers"} <= listed
+    assert {"(crun or runc)", "python3-gobject-base", "skopeo"} <= set(asked)
+    assert architecture == "noarch"

@@ -59,6 +59,12 @@ class Contents:
         """The bundle of the container, on the host."""
         return BUNDLES / self.container
 
+    @property
+    def tmpfiles(self) -> str:
+        """The name of the tmpfiles.d fragment; nothing when there is none."""
+        name = f"{self.container}.conf"
+        return name if str(TMPFILES / name) in self.files else ""
+
     def foreign(self) -> Iterator[Owned]:
         """Give the files of the rootfs that are not root's."""
         rootfs = below(self.top, self.bundle / "rootfs")

@@ -60,8 +60,10 @@ def render_control(facts: Facts) -> str:
 def render_scripts(contents: Contents) -> dict[str, str]:
     """Return the maintainer scripts: enabled and not started, as install does; nothing left after a purge."""
     if not contents.has_service:
-        return {}
-    service, tmpfiles = f"{contents.container}.service", f"{contents.container}.conf"
+        back = "".join(f"{line}\n" for line in _bring_back(contents))
+        return {"postrm": f'#!/bin/sh\nset -e\n[ "$1" = remove ] || exit 0\n{back}'} if back else {}
+    service = f"{contents.container}.service"
+    create, remove = (_tmpfiles(verb, contents) for verb in ("create", "remove"))
     return {
         "postinst": f"""\
 #!/bin/sh
@@ -74,8 +76,7 @@ else
 fi
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
-    systemd-tmpfiles --create {tmpfiles} || true
-    [ -z "$2" ] || systemctl try-restart {service} || true
+{create}    [ -z "$2" ] || systemctl try-restart {service} || true
 fi
 """,
         "prerm": f"""\
@@ -83,8 +84,7 @@ fi
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
     systemctl stop {service}
-    systemd-tmpfiles --remove {tmpfiles} || true
-fi
+{remove}fi
 """,
         "postrm": f"""\
 #!/bin/sh
@@ -96,6 +96,10 @@ fi
 [ "$1" != purge ] || deb-systemd-helper purge {service} >/dev/null || true
 """,
     }
+
+
+def _tmpfiles(verb: str, contents: Contents) -> str:
+    return f"    systemd-tmpfiles --{verb} {contents.tmpfiles} || true\n" if contents.tmpfiles else ""
 
 
 def _bring_back(contents: Contents) -> Iterator[str]:

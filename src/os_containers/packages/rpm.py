@@ -70,7 +70,8 @@ mv {_shell(contents.top)}/* %{{buildroot}}
 
 
 def _scriptlets(contents: Contents) -> str:
-    service, tmpfiles = f"{contents.container}.service", f"{contents.container}.conf"
+    service = f"{contents.container}.service"
+    create, remove = (_tmpfiles(verb, contents) for verb in ("create", "remove"))
     owners = "".join(f"{line}\n" for one in contents.foreign() for line in _give(one))
     cleaned = "".join(f"    {_literal(line)}\n" for line in contents.clean_up().splitlines())
     if not contents.has_service:
@@ -80,21 +81,23 @@ def _scriptlets(contents: Contents) -> str:
 {owners}[ $1 -gt 1 ] || systemctl enable {service} || :
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload || :
-    systemd-tmpfiles --create {tmpfiles} || :
-    [ $1 -eq 1 ] || systemctl try-restart {service} || :
+{create}    [ $1 -eq 1 ] || systemctl try-restart {service} || :
 fi
 
 %preun
 if [ $1 -eq 0 ]; then
     systemctl --no-reload disable --now {service} || :
-    systemd-tmpfiles --remove {tmpfiles} || :
-fi
+{remove}fi
 
 %postun
 if [ $1 -eq 0 ]; then
 {cleaned}    [ ! -d /run/systemd/system ] || systemctl daemon-reload || :
 fi
 """
+
+
+def _tmpfiles(verb: str, contents: Contents) -> str:
+    return f"    systemd-tmpfiles --{verb} {contents.tmpfiles} || :\n" if contents.tmpfiles else ""
 
 
 def _give(owned: Owned) -> Iterator[str]:

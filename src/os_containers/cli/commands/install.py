@@ -1,6 +1,8 @@
 """os-containers install."""
 
+import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,11 @@ from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.install import install as install_container
 from os_containers.operations.package import make_package, native_format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from os_containers.deployment.container import Deployment
 
 
 @click.command(
@@ -52,22 +59,11 @@ def install(
 
     The image is pulled when it is not in the store.
     """
+    make: Callable[..., Deployment | Path] = install_container
+    if system_package == "build":
+        make = functools.partial(make_package, kind=native_format(), output=Path())
     with invocation.system() as system:
-        if system_package == "build":
-            made = make_package(
-                system,
-                image,
-                native_format(),
-                output=Path(),
-                name=name,
-                settings=settings,
-                runtime=runtime or invocation.runtime,
-                options=options,
-                permission=permission,
-            )
-            click.echo(made)
-            return
-        install_container(
+        made = make(
             system,
             image,
             name=name,
@@ -76,3 +72,5 @@ def install(
             options=options,
             permission=permission,
         )
+    if isinstance(made, Path):
+        click.echo(made)

@@ -13,7 +13,7 @@ SECONDS ?= 60
 AS_ROOT := $(if $(filter 0,$(shell id --user)),,sudo --preserve-env=OS_CONTAINERS_CACHE) env PYTHONDONTWRITEBYTECODE=1
 TESTHOST := $(AS_ROOT) /usr/bin/python3 -m testhost
 BIN := .venv/bin
-SCRIPTS := tools/setup .ci/run examples/build examples/etcd/etcd-start \
+SCRIPTS := tools/setup debian/backport packaging/install .ci/run examples/build examples/etcd/etcd-start \
     $(wildcard examples/*/rootfs/usr/bin/*) $(wildcard examples/*/exports/hostfs/usr/local/bin/*) \
     examples/node-exporter/rootfs/usr/lib/node-exporter/prepare
 
@@ -32,6 +32,18 @@ demo: install-dev ## play the session of the README on a real systemd, every cla
 .PHONY: shell
 shell: install-dev ## a root shell in a booted host with os-containers (SUITE=bookworm)
 	@$(TESTHOST) shell --suite=$(SUITE)
+
+.PHONY: deb
+deb: install-dev ## Debian packages for all suites, built in clean roots and judged by lintian, into dist/
+	@for suite in $(SUITES); do $(TESTHOST) deb --suite=$$suite || exit 1; done
+
+.PHONY: rpm
+rpm: install-dev ## an RPM for Fedora and EL, into dist/
+	@$(TESTHOST) rpm
+
+.PHONY: wheel
+wheel: install-dev ## a wheel, into dist/
+	@$(TESTHOST) wheel
 
 PARTS ?= a,b,c,d,e,f,g
 OPERATIONS ?= install,update,rollback,uninstall,pull,prune

@@ -17,8 +17,8 @@ from pathlib import Path
 from bench.blobs import blobs_of, write_image
 from bench.rebuilt import rebuild
 from testhost.commands import TOGETHER, run
-from testhost.program import SOURCE
 from testhost.roots import cached_tree, key_of
+from testhost.source import SOURCE
 from testhost.storage import cache_directory
 
 SUITE = "bookworm"

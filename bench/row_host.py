@@ -24,7 +24,7 @@ QUESTION = "python + systemctl"
 RESTART = "systemctl restart"
 _INSIDE = Path(__file__).with_name("inside.py")
 _LIST = ("os-containers", "containers", "list", "--all")
-_PROGRAM = "/opt/os-containers/bin/python"
+_PROGRAM = "/usr/bin/python3 -sP"
 _INSTALL_SECONDS = 900
 
 

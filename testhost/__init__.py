@@ -2,7 +2,11 @@
 
     storage.py    where trees are kept: a btrfs image on a loop device, so that a copy takes no time
     roots.py      root file systems of Debian suites, made once and cached
-    program.py    os-containers installed into a root the way a user would
+    source.py     the source tree, and what of it a package is made of
+    debian_package.py   that package, built in a clean root and judged
+    rpm_package.py      an RPM of it
+    program.py    installed into a root the way a user would
+    unpackaged.py a host without the package's unit
     machine.py    Host: boot, run commands, read and write files, power off, leave nothing behind
     terminal.py   a command on a pseudo-terminal
     inventory.py  every file of a host, to prove that nothing was left behind

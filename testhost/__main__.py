@@ -1,24 +1,40 @@
-"""Command line of the test hosts: python3 -m testhost demo|shell|powercut|clean-cache."""
+"""Command line of the test hosts: python3 -m testhost demo|shell|deb|rpm|wheel|powercut|clean-cache."""
 
 import argparse
 import os
 import shutil
 import sys
+import tempfile
+from pathlib import Path
 
 from testhost import powercut
+from testhost.debian_package import judge, program_package
 from testhost.demo import play
 from testhost.disk_image import FILE_SYSTEMS
 from testhost.machine import Host
+from testhost.program import build_wheel
 from testhost.registry import Registry
 from testhost.roots import RUNTIMES
-from testhost.storage import cache_directory, remove_pool
+from testhost.rpm_package import build_rpm
+from testhost.source import SOURCE
+from testhost.storage import cache_directory, opened_pool, remove_pool
+
+DIST = SOURCE / "dist"
 
 
 def main() -> int:
     """Run the command of argv and return the exit code."""
     parser = argparse.ArgumentParser(prog="testhost")
     commands = parser.add_subparsers(required=True)
-    for name, action in (("demo", play), ("shell", _shell), ("clean-cache", _clean_cache)):
+    actions = {
+        "demo": play,
+        "shell": _shell,
+        "deb": _deb,
+        "rpm": _rpm,
+        "wheel": _wheel,
+        "clean-cache": _clean_cache,
+    }
+    for name, action in actions.items():
         command = commands.add_parser(name)
         command.set_defaults(run=lambda given: given.action(given.suite), action=action)
         command.add_argument("--suite", choices=tuple(RUNTIMES), default="trixie")
@@ -42,6 +58,29 @@ def _shell(suite: str) -> int:
         Registry.start(host)
         print("A disposable host; a registry is on 127.0.0.1:5000. It ends with this shell.")
         return host.attach_shell()
+
+
+def _deb(suite: str) -> int:
+    with opened_pool() as pool:
+        package = program_package(pool, suite)
+        print(judge(pool, suite, package), end="")
+    return _put(package)
+
+
+def _rpm(_: str) -> int:
+    with opened_pool() as pool, tempfile.TemporaryDirectory() as scratch:
+        return _put(build_rpm(pool, Path(scratch)))
+
+
+def _wheel(_: str) -> int:
+    with tempfile.TemporaryDirectory() as scratch:
+        return _put(build_wheel(Path(scratch)))
+
+
+def _put(package: Path) -> int:
+    DIST.mkdir(exist_ok=True)
+    print(Path(shutil.copy(package, DIST)).relative_to(SOURCE))
+    return 0
 
 
 def _clean_cache(_: str) -> int:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from testhost.commands import TOGETHER, CommandError, run
 from testhost.layout import tar_of, write_layout
-from testhost.program import SOURCE
 from testhost.roots import cached_tree, key_of
+from testhost.source import SOURCE
 from testhost.storage import cache_directory
 
 EXAMPLE = SOURCE / "examples/etcd"

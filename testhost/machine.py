@@ -20,8 +20,8 @@ from testhost import terminal
 from testhost.commands import CommandError
 from testhost.control_group import control_group
 from testhost.leftovers import hold_name, remove_host, remove_leftovers
-from testhost.program import install_program, root_for_program
-from testhost.roots import RUNTIMES
+from testhost.program import install_program
+from testhost.roots import RUNTIMES, debian_root
 from testhost.storage import copy_tree, opened_pool
 
 BOOT_SECONDS = 30
@@ -245,8 +245,8 @@ def _installed(pool: Path, suite: str, name: str) -> Iterator[Path]:
     remove_leftovers(pool)
     tree = pool / "hosts" / name
     try:
-        copy_tree(root_for_program(pool, suite), tree)
-        install_program(tree)
+        copy_tree(debian_root(pool, suite), tree)
+        install_program(pool, suite, tree)
         # without an id systemd asks at the console how to set up the new machine
         (tree / "etc/machine-id").write_text(f"{secrets.token_hex(16)}\n")
         tree.with_suffix(".shared").mkdir()

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from testhost.commands import TOGETHER, run
+from testhost.source import packages_in
 from testhost.storage import cache_directory, locked, make_tree, remove_tree
 
 # Raise it when a step of _install changes.
 RECIPE = "1"
 
+# Besides what the package of the program depends on.
 PACKAGES = (
     "apache2-utils",  # htpasswd, for the registry that wants a password
     "busybox-static",
@@ -17,25 +19,24 @@ PACKAGES = (
     "dbus",
     "dbus-user-session",
     "docker-registry",
-    "gir1.2-ostree-1.0",
     "iproute2",
     "libpam-systemd",
     "openssl",
     "ostree",
     "procps",
-    "python3",
-    "python3-gi",
-    "python3-venv",
+    "rpm",
     "skopeo",
     "strace",
     "systemd",
     "systemd-sysv",
-    "uidmap",
     "umoci",
 )
 
 # crun 1.8 of bookworm cannot start a container in a machine without CAP_SYS_RESOURCE.
 RUNTIMES = {"trixie": ("crun", "runc"), "bookworm": ("runc",)}
+
+# Python modules that it does not have; the package for it has them inside.
+LACKING = {"bookworm": ("python3-isal", "python3-msgspec")}
 
 # What a fresh machine starts by itself and a test does not want.
 MASKED = (
@@ -70,7 +71,9 @@ def key_of(*parts: str) -> str:
 
 
 def _packages(suite: str) -> tuple[str, ...]:
-    return (*PACKAGES, *RUNTIMES[suite])
+    needed = (*packages_in("Depends"), *packages_in("Recommends"))
+    of_suite = (name for name in needed if name not in {*LACKING.get(suite, ()), *RUNTIMES["trixie"]})
+    return (*dict.fromkeys((*PACKAGES, *of_suite)), *RUNTIMES[suite])
 
 
 def _install(suite: str, tree: Path) -> None:

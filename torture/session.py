@@ -11,8 +11,9 @@ from pathlib import Path
 
 from testhost.commands import run
 from testhost.machine import SHARED, Host
-from testhost.program import SOURCE
 from testhost.registry import Registry
+from testhost.source import SOURCE
+from testhost.unpackaged import without_packaged_unit
 from torture.images import push_filling, push_images
 from torture.plan import FILLING_IMAGES, Plan
 from torture.table import Facts, shown
@@ -34,7 +35,7 @@ def torture(host: Host, registry: Registry, plan: Plan) -> list[Facts]:
     push_images(host, registry)
     if "d" in plan.parts:
         push_filling(host, registry, FILLING_IMAGES)
-    with _program(host):
+    with _program(host), without_packaged_unit(host):
         return [result for part in plan.parts for result in _run_part(host, plan, part)]
 
 

@@ -24,7 +24,9 @@ STOP_TIMEOUT = 10.0
 # The Debian package that holds a program, for the hint when it is missing.
 PACKAGES = {
     "crun": "crun",
+    "dpkg-deb": "dpkg",
     "journalctl": "systemd",
+    "rpmbuild": "rpm-build (Debian: rpm)",
     "runc": "runc",
     "setpriv": "util-linux",
     "skopeo": "skopeo",
@@ -32,6 +34,7 @@ PACKAGES = {
     "systemd-analyze": "systemd",
     "systemd-run": "systemd",
     "systemd-tmpfiles": "systemd",
+    "tar": "tar",
 }
 
 

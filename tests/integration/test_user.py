@@ -132,4 +132,4 @@ def test_the_service_starts_with_the_users_session(as_user: Callable[..., Result
     image = push_hello(HelloImage("1", files={"/exports/service.template": unit}), "hello:latest")
     as_user(f"os-containers install --insecure --name hello {image}")
     wants = as_user("ls ~/.config/systemd/user/default.target.wants").stdout.split()
-    assert wants == ["hello.service", "os-containers-recover.service"]
+    assert wants == ["hello.service"]

@@ -30,6 +30,7 @@ COMMANDS = {
     "containers": ("containers:containers", "List the containers of this host."),
     "images": ("images:images", "List, look into, verify, mount, delete and prune images."),
     "install": ("install:install", "Make a container of an image."),
+    "package": ("package:package", "Make a package of the distribution of an image."),
     "pull": ("pull:pull", "Bring an image into the store."),
     "recover": ("recover:recover", "End or undo interrupted changes."),
     "repair": ("repair:repair", "Mend what check finds."),

@@ -28,6 +28,9 @@ runtime = click.option(
     help="OCI runtime, for example crun or runc.",
     shell_complete=_later("runtimes"),
 )
+new_name = click.option(
+    "--name", help="The container's name; by default the image's last part, with its tag."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 # What a shell completes is said once for every command.

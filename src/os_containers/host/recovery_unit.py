@@ -3,7 +3,8 @@
 /etc/systemd/system/os-containers-recover.service                             there while there are containers
 /etc/systemd/system/multi-user.target.wants/os-containers-recover.service     enables it
 
-A package brings it in /usr/lib; where it does not, we put it beside the units of the containers.
+A package brings it in /usr/lib; where it does not, we put it beside the units of the containers. Ours gives
+way to one of a package, unless the state is where that one does not look.
 """
 
 import glob
@@ -42,9 +43,11 @@ class RecoveryUnit:
         text = render_recovery_unit(own_command(), paths, environment).encode()
         if self.path.is_symlink() or (self.path.exists() and self.path.read_bytes() == text):
             return
-        is_new = not self.path.exists()
-        if is_new and any((directory / RECOVERY_UNIT).exists() for directory in services.unit_paths()):
+        packaged = self._packaged(services) if _is_usual(paths, environment) else None
+        if packaged:
+            self._give_way(paths.mode, packaged, services)
             return
+        is_new = not self.path.exists()
         try:
             if is_new:
                 self._enable(text)
@@ -55,6 +58,19 @@ class RecoveryUnit:
             if is_new:
                 self.remove(services)
             raise
+
+    def _packaged(self, services: ServiceManager) -> Path | None:
+        found = (directory / RECOVERY_UNIT for directory in services.unit_paths())
+        return next((path for path in found if path != self.path and path.exists()), None)
+
+    def _give_way(self, mode: Mode, packaged: Path, services: ServiceManager) -> None:
+        """Take our unit away when there is one, and let the one of a package be enabled as ours was."""
+        ours = self.present()
+        # the package enables it for all users, and for the system by a link in the place of ours
+        if self.link in ours and mode is Mode.SYSTEM:
+            files.point(self.link, str(packaged))
+        if ours:
+            self.remove(services)
 
     def _enable(self, text: bytes) -> None:
         """Put the link and the unit in place, and flush them together: a power cut hardly comes between.
@@ -99,6 +115,17 @@ class RecoveryUnit:
 def _flush_names(paths: Iterable[Path]) -> None:
     for directory in dict.fromkeys(path.parent for path in paths):
         files.fsync_directory(directory)
+
+
+def _is_usual(paths: Paths, environment: Mapping[str, str]) -> bool:
+    """Tell whether all is where the unit of a package looks for it."""
+    home = environment.get("HOME")
+    if paths.mode is Mode.USER and not home:
+        return False
+    # any user: who it is decides about the run directory only
+    uid = 0 if paths.mode is Mode.SYSTEM else 1
+    usual = Paths.find(uid=uid, environment={"HOME": home or "/root"})
+    return (paths.state, paths.repo, paths.units) == (usual.state, usual.repo, usual.units)
 
 
 def render_recovery_unit(command: Path, paths: Paths, environment: Mapping[str, str]) -> str:

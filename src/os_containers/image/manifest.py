@@ -5,7 +5,8 @@ Reads OCI and Docker schema 2. Everything else is refused by name rather than ha
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -112,6 +113,7 @@ class ContainerConfig:
     working_dir: str = ""
     stop_signal: str = ""
     volumes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,7 @@ class _ContainerConfigJson(msgspec.Struct, frozen=True, rename="pascal"):
     working_dir: str | None = None
     stop_signal: str | None = None
     volumes: dict[str, object] | None = None
+    labels: dict[str, object] | None = None
 
 
 class _RootfsJson(msgspec.Struct, frozen=True):
@@ -285,4 +288,5 @@ def _container_config(written: _ContainerConfigJson) -> ContainerConfig:
         working_dir=written.working_dir or "",
         stop_signal=written.stop_signal or "",
         volumes=tuple(sorted(written.volumes or ())),
+        labels={key: text for key, text in (written.labels or {}).items() if isinstance(text, str)},
     )

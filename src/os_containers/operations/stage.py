@@ -49,7 +49,7 @@ def _build_and_publish(system: System, repo: Repo, blueprint: Blueprint) -> Depl
         directory = scratch.path / "deployment"
         directory.mkdir(mode=0o700)
         built = build(system, repo, blueprint, directory).record
-        record = replace(built, approved=_approved(system, blueprint, directory / "host"))
+        record = replace(built, approved=approved_files(system, blueprint, directory / "host"))
         save_record(directory, record)
         repo.pin(blueprint.name, blueprint.serial, blueprint.image.commit)
         _publish(directory, blueprint.path)
@@ -64,7 +64,11 @@ def staging_directory(system: System, name: str) -> Iterator[Scratch]:
         yield scratch
 
 
-def _approved(system: System, blueprint: Blueprint, host_tree: Path) -> Approved:
+def approved_files(system: System, blueprint: Blueprint, host_tree: Path) -> Approved:
+    """Return what of the host files needed the admin's word and has it.
+
+    Raises PolicyError when it has not.
+    """
     root = HostRoot()
     host_files = [(file, root.real_path(file.path)) for file in load_host_tree(host_tree)]
     policy = system.paths.config_directory / POLICY_FILE

@@ -6,7 +6,7 @@ import pytest
 from fakes import FakeServices
 
 from os_containers.errors import ProcessError
-from os_containers.host.recovery_unit import RecoveryUnit
+from os_containers.host.recovery_unit import RecoveryUnit, render_recovery_unit
 from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.paths import Paths
 
@@ -18,7 +18,7 @@ def paths(tmp_path: Path) -> Paths:
 
 def install(paths: Paths) -> FakeServices:
     services = FakeServices(paths.units)
-    RecoveryUnit.find(paths).install(paths, {}, services)
+    RecoveryUnit.find(paths).install(paths, {"HOME": str(paths.units.parents[2])}, services)
     return services
 
 
@@ -39,13 +39,50 @@ def test_b83_what_cannot_be_put_in_place_leaves_nothing(paths: Paths) -> None:
     assert list(paths.units.iterdir()) == []
 
 
+@pytest.fixture
+def packaged(paths: Paths) -> Path:
+    unit = FakeServices(paths.units).unit_paths()[1] / RECOVERY_UNIT
+    unit.parent.mkdir(parents=True)
+    unit.touch()
+    return unit
+
+
+@pytest.mark.usefixtures("packaged")
 def test_one_of_a_package_is_enough(paths: Paths) -> None:
     """Nothing is put before it."""
-    packaged = FakeServices(paths.units).unit_paths()[1] / RECOVERY_UNIT
-    packaged.parent.mkdir(parents=True)
-    packaged.touch()
     assert install(paths).calls == []
     assert not paths.units.exists()
+
+
+def test_ours_gives_way_to_one_of_a_package(paths: Paths) -> None:
+    """When another installation of the program has put it there; a package enables it for all users."""
+    install(paths)
+    unit = RecoveryUnit.find(paths)
+    unit.path.write_text("of a program that is gone")
+    packaged = FakeServices(paths.units).unit_paths()[1] / RECOVERY_UNIT
+    packaged.parent.mkdir()
+    packaged.touch()
+    assert install(paths).calls == ["reload"]
+    assert list(paths.units.iterdir()) == []
+
+
+@pytest.mark.usefixtures("packaged")
+def test_ours_is_put_before_one_of_a_package_that_looks_elsewhere(tmp_path: Path) -> None:
+    """It knows nothing of the variables with which somebody has moved the state."""
+    environment = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
+    paths = Paths.find(uid=1000, environment=environment)
+    RecoveryUnit.find(paths).install(paths, environment, FakeServices(paths.units))
+    assert f"XDG_DATA_HOME={tmp_path}/data" in (paths.units / RECOVERY_UNIT).read_text()
+
+
+@pytest.mark.parametrize(("uid", "directory"), [(0, "system"), (1000, "user")])
+def test_what_packages_bring_is_what_we_would_write(uid: int, directory: str) -> None:
+    """But that it stays when there is no container any more."""
+    paths = Paths.find(uid=uid, environment={"HOME": "/HOME"})
+    ours = render_recovery_unit(Path("/usr/bin/os-containers"), paths, {}).replace("/HOME", "%h")
+    brought = Path("packaging/systemd", directory, RECOVERY_UNIT).read_text()
+    kept = [line for line in ours.splitlines() if not line.startswith("ConditionPathExistsGlob=|!")]
+    assert brought.splitlines() == kept
 
 
 def test_an_admin_who_disables_it_finds_it_disabled(paths: Paths) -> None:

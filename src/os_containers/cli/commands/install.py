@@ -1,5 +1,9 @@
 """os-containers install."""
 
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from os_containers.cli import image_options, options
@@ -8,6 +12,12 @@ from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.install import install as install_container
+from os_containers.operations.package import make_package, native_format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from os_containers.deployment.container import Deployment
 
 
 @click.command(
@@ -21,7 +31,14 @@ from os_containers.operations.install import install as install_container
     ),
 )
 @options.image
-@click.option("--name", help="The container's name; by default the image's last part, with its tag.")
+@options.new_name
+@click.option(
+    "--system-package",
+    type=click.Choice(["build", "no"]),
+    default="no",
+    show_default=True,
+    help="With build, make a package of the host's kind here instead, as package does.",
+)
 @image_options.settings
 @options.runtime
 @image_options.registry
@@ -32,6 +49,7 @@ def install(
     image: str,
     *,
     name: str | None,
+    system_package: str,
     settings: dict[str, str],
     runtime: str | None,
     options: ProxyOptions,
@@ -41,8 +59,11 @@ def install(
 
     The image is pulled when it is not in the store.
     """
+    make: Callable[..., Deployment | Path] = install_container
+    if system_package == "build":
+        make = functools.partial(make_package, kind=native_format(), output=Path())
     with invocation.system() as system:
-        install_container(
+        made = make(
             system,
             image,
             name=name,
@@ -51,3 +72,5 @@ def install(
             options=options,
             permission=permission,
         )
+    if isinstance(made, Path):
+        click.echo(made)

@@ -1,0 +1,136 @@
+"""Package: an image becomes a package of the distribution, which brings what install would make."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from os_containers import files, process
+from os_containers.deployment.container import check_name, save_record
+from os_containers.errors import NotFoundError, SystemFaultError, UsageError
+from os_containers.events import Warned
+from os_containers.host.host_policy import Permission
+from os_containers.host.runtime import find_runtime
+from os_containers.host.unit import render_drop_in
+from os_containers.image.access import ProxyOptions
+from os_containers.image.name import store_name
+from os_containers.image.reference import ImageReference, container_name, split_tag
+from os_containers.operations.build import Blueprint, build
+from os_containers.operations.find_image import stored_or_pulled_image
+from os_containers.operations.stage import approved_files, staging_directory
+from os_containers.operations.system import System
+from os_containers.packages import debian, rpm
+from os_containers.packages.contents import Contents, below, lay_out
+from os_containers.packages.facts import BUNDLES, UNITS, Facts, facts_of
+from os_containers.paths import Mode
+
+
+class Format(StrEnum):
+    """What kind of package."""
+
+    DEB = "deb"
+    RPM = "rpm"
+
+
+@dataclass(frozen=True, slots=True)
+class _Packager:
+    tool: str
+    build: Callable[[Facts, Contents, Path], Path]
+
+
+_PACKAGERS = {
+    Format.DEB: _Packager(debian.TOOL, debian.build_deb),
+    Format.RPM: _Packager(rpm.TOOL, rpm.build_rpm),
+}
+
+
+def native_format() -> Format:
+    """Return the kind of package that this host installs. Raises SystemFaultError when it installs none."""
+    for kind, program in ((Format.DEB, "dpkg"), (Format.RPM, "rpm")):
+        if process.find_program(program):
+            return kind
+    raise SystemFaultError("neither dpkg nor rpm is installed", hint="make a package elsewhere: --format")
+
+
+def make_package(
+    system: System,
+    image: str,
+    kind: Format,
+    *,
+    output: Path,
+    name: str | None = None,
+    settings: Mapping[str, str],
+    runtime: str | None = None,
+    options: ProxyOptions | None = None,
+    permission: Permission | None = None,
+) -> Path:
+    """Return the package, in the directory output; on this host nothing else is changed.
+
+    Raises PolicyError when a host file needs a permission, SystemFaultError when a tool is missing.
+    """
+    packager = _PACKAGERS[kind]
+    _check(system, packager.tool, output)
+    found = find_runtime(runtime, recorded="", environment=system.environment)
+    container = check_name(container_name(store_name(ImageReference.parse(image))) if name is None else name)
+    repo = system.repo()
+    stored = stored_or_pulled_image(system, repo, image, options=options)
+    blueprint = Blueprint(
+        container, BUNDLES / container, 1, stored, found, settings, permission=permission or Permission()
+    )
+    with system.store_in_use(), staging_directory(system, container) as scratch:
+        top = scratch.path / "package"
+        bundle = below(top, blueprint.path)
+        files.make_directory(bundle, mode=0o700)
+        # what the unit calls is where the package will have it
+        target = replace(system, paths=replace(system.paths, state=BUNDLES))
+        built = build(target, repo, blueprint, bundle).record
+        save_record(bundle, replace(built, approved=approved_files(system, blueprint, bundle / "host")))
+        contents = lay_out(top, container, drop_in=render_drop_in(systemd_version=system.services.version()))
+        _verify(system, contents)
+        package = packager.build(_facts(blueprint), contents, scratch.path)
+        system.tell(f"{packager.tool} built {package.name}")
+        return _move(package, output)
+
+
+def _check(system: System, tool: str, output: Path) -> None:
+    if system.mode is Mode.USER:
+        raise UsageError("only root can make packages: files in them have owners", hint="run it as root")
+    if process.find_program(tool) is None:
+        raise process.missing_program(tool)
+    if not output.is_dir():
+        raise NotFoundError(f"there is no directory {output}", hint=f"mkdir -p {output}")
+
+
+def _verify(system: System, contents: Contents) -> None:
+    if contents.has_service:
+        system.services.verify_unit(below(contents.top, UNITS / f"{contents.container}.service"))
+    lost = contents.with_capabilities()
+    if lost:
+        system.on_event(Warned(f"packages do not carry the capabilities of {', '.join(lost)}"))
+
+
+def _facts(blueprint: Blueprint) -> Facts:
+    config = blueprint.image.image_config()
+    return facts_of(
+        blueprint.name,
+        image=f"{blueprint.image.name}@{blueprint.image.digest}",
+        tag=split_tag(blueprint.image.name)[1],
+        architecture=config.architecture,
+        created=config.created,
+        labels=config.container.labels,
+        runtime=blueprint.runtime.path,
+    )
+
+
+def _move(package: Path, output: Path) -> Path:
+    """Put a package where it was asked for, whole or not at all."""
+    target = output / package.name
+    temporary = files.temporary_name(target)
+    try:
+        shutil.copyfile(package, temporary)
+        temporary.rename(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return target

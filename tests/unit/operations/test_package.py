@@ -1,0 +1,157 @@
+"""An image becomes a package, built by the distribution's own tools."""
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from images import File, Symlink
+
+from os_containers.errors import NotFoundError, PolicyError, SystemFaultError, UsageError
+from os_containers.host.host_policy import Permission
+from os_containers.operations.package import Format, make_package
+from os_containers.paths import Mode
+
+if TYPE_CHECKING:
+    from conftest import Machine
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="files in a package have owners")
+EXPORTS = {
+    "service.template": "[Service]\nExecStart=$EXEC_START\nEnvironment=GREETING=$GREETING\n",
+    "tmpfiles.template": "d /var/lib/$NAME 0755 root root\nd /run/lock 0755 root root\n",
+    "manifest.json": '{"defaultValues": {"GREETING": "hello"}}',
+    "hostfs/etc/app/app.conf": "port = 1\n",
+    "hostfs/usr/local/bin/appctl": "#!/bin/sh\n",
+}
+PLACED = [
+    "etc/app/app.conf",
+    "usr/lib/containers/atomic/app/config.json",
+    "usr/lib/containers/atomic/app/info",
+    "usr/lib/containers/atomic/app/rootfs/version",
+    "usr/lib/systemd/system/app.service",
+    "usr/lib/systemd/system/app.service.d/10-os-containers.conf",
+    "usr/lib/tmpfiles.d/app.conf",
+    "usr/local/bin/appctl",
+]
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    directory = tmp_path / "output"
+    directory.mkdir()
+    return directory
+
+
+def make(machine: "Machine", kind: Format, output: Path) -> Path:
+    return make_package(
+        machine.system, "example.org/app:latest", kind, output=output, settings={"GREETING": "welcome"}
+    )
+
+
+def said(*words: str | Path) -> str:
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+@as_root
+def test_a_debian_package(machine: "Machine", output: Path, tmp_path: Path) -> None:
+    """It holds what install makes, where a distribution has it, and the unit calls it there."""
+    machine.store("1.2", exports=EXPORTS)
+    package = make(machine, Format.DEB, output)
+    assert [path.name for path in output.iterdir()] == ["atomic-container-app_0-20260102030405_amd64.deb"]
+    unpacked = tmp_path / "unpacked"
+    said("dpkg-deb", "--raw-extract", package, unpacked)
+    assert [path for path in PLACED if not (unpacked / path).is_file()] == []
+    unit = (unpacked / "usr/lib/systemd/system/app.service").read_text()
+    assert "--bundle /usr/lib/containers/atomic/app app" in unit
+    assert "GREETING=welcome" in unit
+    assert (unpacked / "DEBIAN/conffiles").read_text() == "/etc/app/app.conf\n"
+    scripts = {name: (unpacked / "DEBIAN" / name).read_text() for name in ("postinst", "prerm", "postrm")}
+    # what others than the container use as well stays
+    assert "/var/lib/app" in scripts["postrm"]
+    assert "/run/lock" not in scripts["postrm"]
+    for name in scripts:
+        said("sh", "-n", unpacked / "DEBIAN" / name)
+    # setuid programs of an image are out of the reach of other users
+    assert (unpacked / "usr/lib/containers/atomic/app").stat().st_mode & 0o777 == 0o700
+
+
+@as_root
+def test_owners_are_numbers(machine: "Machine", output: Path) -> None:
+    """They are the image's: their names on the host that builds, and on the others, mean other ones."""
+    machine.store("1", more={"/spool": File(uid=8, gid=42)})
+    package = make(machine, Format.DEB, output)
+    tar = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], check=True, capture_output=True).stdout
+    listed = subprocess.run(["tar", "--list", "--verbose"], check=True, input=tar, capture_output=True).stdout
+    assert " 8/42 " in next(line for line in listed.decode().splitlines() if line.endswith("rootfs/spool"))
+
+
+@as_root
+def test_symlinks_to_the_same_are_each_their_own(machine: "Machine", output: Path) -> None:
+    """In the repo they are one file; dpkg cannot unpack a hard link to a symlink."""
+    links = {"/bin/ls": Symlink("box"), "/bin/cat": Symlink("box")}
+    machine.store("1", more=links)
+    package = make(machine, Format.DEB, output)
+    listed = said("dpkg-deb", "--contents", package).splitlines()
+    assert [line[0] for line in listed if "/rootfs/bin/" in line and " -> box" in line] == ["l", "l"]
+
+
+@as_root
+def test_an_rpm(machine: "Machine", output: Path) -> None:
+    """It has the same; what is in /etc is configuration, and owners are given where it is installed."""
+    machine.store("1.2", exports=EXPORTS, more={"/spool": File(uid=8, gid=42)})
+    package = make(machine, Format.RPM, output)
+    listed = said("rpm", "--query", "--list", "--package", package).splitlines()
+    assert [path for path in PLACED if f"/{path}" not in listed] == []
+    assert "/etc/app" in listed
+    assert "/usr/local/bin" not in listed
+    assert said("rpm", "--query", "--configfiles", "--package", package) == "/etc/app/app.conf\n"
+    scripts = said("rpm", "--query", "--scripts", "--package", package)
+    assert "chown --no-dereference 8:42 -- /usr/lib/containers/atomic/app/rootfs/spool" in scripts
+    assert "systemctl enable app.service" in scripts
+    assert said("rpm", "--query", "--queryformat", "%{NAME} %{ARCH}", "--package", package) == (
+        "atomic-container-app x86_64"
+    )
+
+
+@as_root
+def test_a_host_file_that_others_act_on_needs_the_admins_word(machine: "Machine", output: Path) -> None:
+    """As with install; the error leaves nothing, neither here nor there."""
+    machine.store("1", exports={"hostfs/etc/cron.d/app": "* * * * * root true\n"})
+    with pytest.raises(PolicyError):
+        make(machine, Format.DEB, output)
+    assert list(output.iterdir()) == []
+    assert list(machine.paths.staging.iterdir()) == []
+    make_package(
+        machine.system,
+        "example.org/app",
+        Format.DEB,
+        output=output,
+        settings={},
+        permission=Permission(paths=("/etc/cron.d",)),
+    )
+
+
+@as_root
+def test_a_missing_tool_is_named_before_anything_is_done(
+    machine: "Machine", output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the package that brings it."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SystemFaultError, match="rpmbuild is not installed") as caught:
+        make(machine, Format.RPM, output)
+    assert "rpm-build" in (caught.value.hint or "")
+
+
+@as_root
+def test_the_directory_must_be_there(machine: "Machine", output: Path) -> None:
+    with pytest.raises(NotFoundError, match="no directory"):
+        make(machine, Format.DEB, output / "not-there")
+
+
+def test_a_user_cannot_make_one(machine: "Machine", output: Path) -> None:
+    """In a user's repo the files have no owners."""
+    system = replace(machine.system, paths=replace(machine.paths, mode=Mode.USER))
+    with pytest.raises(UsageError, match="only root"):
+        make_package(system, "example.org/app", Format.DEB, output=output, settings={})

@@ -13,6 +13,8 @@ from bench.result import OURS, Figure, Result, compared
 from bench.setting import Setting
 
 LIMIT = "limit"
+VERIFIED = "limit + digests"
+SKOPEO = "skopeo copy"
 PODMAN = "podman"
 LINES = "lines"
 PULL_TO_LIMIT = 1.3
@@ -34,6 +36,7 @@ def pull_big_registry(setting: Setting) -> Result:
     image = big_image()
     with served(image.reference) as reference:
         contestants = _contestants(setting.program, image, reference, "--tls-verify=false")
+        contestants[SKOPEO] = lambda: _fetch(reference)
         runs = by_turns(setting.rounds, contestants)
     return _pulled("pull-big-registry", "the same from a registry on loopback", runs)
 
@@ -99,13 +102,25 @@ def _contestants(
             limit.read_ahead(image)
             return measure(limit.unpack(image, disk))
 
+    def verified() -> Usage:
+        with fresh_disk() as disk:
+            limit.read_ahead(image)
+            return measure(limit.unpack_verified(image, disk))
+
     def peer() -> Usage:
         with fresh_disk() as disk:
             limit.read_ahead(image)
             command = podman.call(disk, "pull", *options, reference)
             return measure(command, environment=podman.environment(disk))
 
-    return {OURS: ours, LIMIT: bare, PODMAN: peer}
+    return {OURS: ours, LIMIT: bare, VERIFIED: verified, PODMAN: peer}
+
+
+def _fetch(reference: str) -> Usage:
+    """Let skopeo fetch the blobs, and do nothing else with them."""
+    with fresh_disk() as disk:
+        options = ["--src-tls-verify=false", "--quiet"]
+        return measure(["skopeo", "copy", *options, reference, f"dir:{disk.directory}/image"])
 
 
 def _pulled(row: str, title: str, runs: dict[str, list[Usage]]) -> Result:
@@ -115,6 +130,8 @@ def _pulled(row: str, title: str, runs: dict[str, list[Usage]]) -> Result:
     figures = [
         compared("time to limit", runs, LIMIT, PULL_TO_LIMIT),
         compared("time to podman", runs, PODMAN, PULL_TO_PODMAN),
+        compared("time to limit + digests", runs, VERIFIED, None),
+        compared("limit + digests to limit", runs, LIMIT, None, ours=VERIFIED),
         Figure("processor time to limit", "s", processor[OURS], LIMIT, processor[LIMIT]),
         Figure("memory", "MiB", memory, goal=MEMORY),
         Figure("memory to podman", "MiB", memory, PODMAN, peer),

@@ -104,6 +104,8 @@ def _check_out(program: Program, disk: Disk, target: Path) -> Usage:
 def _in_warm_copy(template: Path, run: Callable[[Disk, Path, Path], Usage]) -> Usage:
     with copied_disk(template) as disk:
         tree, target = (disk.directory / "os-containers" / name for name in ("first", "second"))
+        # all of the repo, the lists of names, too
+        limit.read_ahead_tree(Program.repo(disk) / "objects")
         limit.read_ahead_tree(tree)
         return run(disk, tree, target)
 

@@ -25,7 +25,8 @@ def test_the_example_of_the_manual_serves(host: Host, push_hello: Callable[[Hell
         assert host.read(f"/etc/{name}/httpd.conf").startswith(f"# what the web server {name} lets in\n")
         answer = host.run(f"until {ANSWER.format(port)}; do sleep 0.1; done", timeout=20).stdout
         assert answer == f"hello from {name}\n"
-    host.run("systemctl stop web-internal; ln -s .deploy/broken/1 /var/lib/containers/atomic/broken")
+    host.run("systemctl stop web-internal", timeout=20)
+    host.run("ln -s .deploy/broken/1 /var/lib/containers/atomic/broken")
     _outputs_follow_their_schemas(host)
     host.run("rm /var/lib/containers/atomic/broken; os-containers uninstall web-internal")
     assert not host.exists("/etc/web-internal/httpd.conf")

@@ -34,5 +34,5 @@ def test_the_example_of_the_manual_can_be_installed_twice(machine: "Machine") ->
 
 
 def _port(machine: "Machine", name: str) -> str:
-    arguments = json.loads((machine.paths.state / name / "config.json").read_text())["process"]["args"]
-    return str(arguments[arguments.index("-p") + 1])
+    *_, command = json.loads((machine.paths.state / name / "config.json").read_text())["process"]["args"]
+    return str(command.partition("-p ")[2].partition(" ")[0])

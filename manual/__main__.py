@@ -19,6 +19,7 @@ PROGRAM = "os-containers"
 ALIAS = "os-container"
 DOCS = Path(__file__).parent.parent / "docs"
 
+_FONT = re.compile(r"^\.ft [CP]\n", re.MULTILINE)
 _AFTER_HEADING = re.compile(r"^(\.S[HS] .*\n)\.sp\n", re.MULTILINE)
 
 
@@ -42,8 +43,8 @@ def _converted(page: str, date: str) -> str:
         text=True,
         check=True,
     )
-    # the vertical space after a heading is man's affair
-    return _AFTER_HEADING.sub(r"\1", done.stdout)
+    # the vertical space after a heading is man's affair, and a terminal has no typewriter's font
+    return _FONT.sub("", _AFTER_HEADING.sub(r"\1", done.stdout))
 
 
 def write_completions(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import shutil
 import subprocess
@@ -11,9 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import click
 import pytest
 from images import build_image
 
+from manual.pages import root_page
+from os_containers.cli.main import cli
 from os_containers.cli.shells import Shell, script
 from os_containers.deployment.container import save_record
 from os_containers.deployment.record import Record
@@ -168,6 +172,15 @@ LINES = [
     ("os-containers update etcd --set N", "os-containers update etcd --set N"),
     ("os-container uninstall ag", "os-container uninstall agent "),
 ]
+
+
+def test_every_argument_that_is_a_name_is_completed() -> None:
+    """Of a container or an image: options.container and the like bring it, or shell_complete=."""
+    for page in root_page(cli, "os-containers").walk():
+        for parameter in page.command.params:
+            shown = parameter.human_readable_name
+            if isinstance(parameter, click.Argument) and {"NAME", "IMAGE"} & set(re.findall("[A-Z]+", shown)):
+                assert parameter._custom_shell_complete, f"{page.name}: {shown}"
 
 
 @pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")

@@ -40,7 +40,7 @@ def refused(host: Host) -> Iterator[Callable[[str, int, str], Result]]:
         return result
 
     yield check
-    host.run("rm -rf /srv/open /etc/os-containers")
+    host.run("rm -rf /srv/open /etc/os-containers/policy.toml")
 
 
 def test_b70_a_link_that_others_made_is_not_followed(

@@ -11,9 +11,12 @@ from pathlib import Path, PurePosixPath
 from os_containers import files
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import CAPABILITIES, HostFile, load_host_tree
+from os_containers.errors import ImageError
 from os_containers.host.unit import DROP_IN, directories_of
 from os_containers.packages.facts import BUNDLES, TMPFILES, UNITS
 
+# what dpkg-deb reads about the package
+CONTROL = "DEBIAN"
 # Directories that are on every host, and not ours.
 COMMON = frozenset(
     {"/", "/etc", "/opt", "/srv", "/usr", "/usr/local", "/var"}
@@ -97,15 +100,18 @@ def below(top: Path, path: Path) -> Path:
 
 
 def lay_out(top: Path, container: str, *, drop_in: str) -> Contents:
-    """Return the contents, when a bundle below top has given its unit and host files to their places."""
+    """Return the contents, when a bundle below top has given its unit and host files to their places.
+
+    Raises ImageError for a host file where something else of the package is.
+    """
     bundle = below(top, BUNDLES / container)
+    has_service = (bundle / f"{container}.service").exists()
+    # before the host files: no symlink of theirs is on the way then
+    placed = _place_units(top, container, drop_in=drop_in) if has_service else []
     host_files = [_place(top, file) for file in load_host_tree(bundle / "host")]
     if (bundle / "host").exists():
         files.remove_tree(bundle / "host")
     _separate_symlinks(bundle / "rootfs")
-    unit = bundle / f"{container}.service"
-    has_service = unit.exists()
-    placed = _place_units(top, container, drop_in=drop_in) if has_service else []
     plain = [file.path for file in host_files if file.kind is not FileKind.DIRECTORY]
     return Contents(
         top=top,
@@ -137,6 +143,7 @@ def _separate_symlinks(rootfs: Path) -> None:
 def _place(top: Path, file: HostFile) -> HostFile:
     """Copy a host file to its place: what is in the bundle may be a link into the repo."""
     target = below(top, Path(file.path))
+    _check_place(target, file)
     if file.kind is FileKind.DIRECTORY:
         _make(target)
         return file
@@ -147,6 +154,17 @@ def _place(top: Path, file: HostFile) -> HostFile:
         shutil.copyfile(file.rendered, target)
         target.chmod(file.mode)
     return file
+
+
+def _check_place(target: Path, file: HostFile) -> None:
+    """Raise ImageError for a host file that would be another part of the package, or lead out of it."""
+    path = PurePosixPath(file.path)
+    is_there = os.path.lexists(target) and not (file.kind is FileKind.DIRECTORY and target.is_dir())
+    if is_there or path.is_relative_to(BUNDLES) or path.parts[1:2] == (CONTROL,):
+        raise ImageError(
+            f"the host file {file.path} of the image is in the way of the package's own",
+            hint="the image must be mended by its author",
+        )
 
 
 def _place_units(top: Path, container: str, *, drop_in: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from os_containers import process
-from os_containers.packages.contents import COMMON, Contents
+from os_containers.packages.contents import COMMON, CONTROL, Contents
 from os_containers.packages.facts import Facts, translated
 
 TOOL = "dpkg-deb"
@@ -24,7 +24,7 @@ _RUNTIMES = frozenset({"crun", "runc"})
 
 def build_deb(facts: Facts, contents: Contents, scratch: Path) -> Path:
     """Return a package, made in a scratch directory. Raises ProcessError when dpkg-deb refuses it."""
-    control = contents.top / "DEBIAN"
+    control = contents.top / CONTROL
     control.mkdir(mode=0o755)
     _write(control / "control", render_control(facts))
     if contents.configuration:

@@ -60,8 +60,8 @@ License: {_literal(facts.license)}
 Made from {_literal(facts.image)}
 
 %install
-mkdir -p %{{buildroot}}
-mv {_shell(contents.top)}/* %{{buildroot}}
+rm --recursive --force %{{buildroot}}
+mv {_shell(contents.top)} %{{buildroot}}
 {_scriptlets(contents)}
 %files
 %defattr(-,root,root,-)

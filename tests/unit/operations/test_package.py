@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from images import File, Symlink
 
-from os_containers.errors import NotFoundError, PolicyError, SystemFaultError, UsageError
+from os_containers.errors import ImageError, NotFoundError, PolicyError, SystemFaultError, UsageError
 from os_containers.host.host_policy import Permission
 from os_containers.operations.package import Format, make_package
 from os_containers.paths import Mode
@@ -113,6 +113,40 @@ def test_an_rpm(machine: "Machine", output: Path) -> None:
     assert said("rpm", "--query", "--queryformat", "%{NAME} %{ARCH}", "--package", package) == (
         "atomic-container-app x86_64"
     )
+
+
+@as_root
+def test_a_package_of_host_files_alone(machine: "Machine", output: Path, tmp_path: Path) -> None:
+    """There is no service to care for; dpkg would take the admin's empty directories for the package's."""
+    exports = {"manifest.json": '{"noContainerService": true}', "hostfs/usr/local/bin/tool": "#!/bin/sh\n"}
+    machine.store("1", exports=exports)
+    said("dpkg-deb", "--raw-extract", make(machine, Format.DEB, output), tmp_path / "unpacked")
+    control = tmp_path / "unpacked/DEBIAN"
+    assert sorted(path.name for path in control.iterdir()) == ["control", "postrm"]
+    assert "mkdir --mode=755 /usr/local/bin" in (control / "postrm").read_text()
+    assert said("rpm", "--query", "--scripts", "--package", make(machine, Format.RPM, output)) == ""
+
+
+@as_root
+@pytest.mark.parametrize(
+    "place",
+    ["DEBIAN/preinst", "usr/lib/containers/atomic/app/rootfs/out/evil", "usr/lib/systemd/system/app.service"],
+)
+def test_a_host_file_is_no_other_part_of_the_package(
+    machine: "Machine", output: Path, tmp_path: Path, place: str
+) -> None:
+    """Neither a script of it, nor a way out by a symlink of the image, whatever the admin has allowed."""
+    machine.store("1", exports={f"hostfs/{place}": "evil\n"}, more={"/out": Symlink(str(tmp_path))})
+    with pytest.raises(ImageError, match="in the way of the package's own"):
+        make_package(
+            machine.system,
+            "example.org/app",
+            Format.DEB,
+            output=output,
+            settings={},
+            permission=Permission(paths=("/usr/lib",)),
+        )
+    assert not (tmp_path / "evil").exists()
 
 
 @as_root

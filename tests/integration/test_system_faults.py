@@ -20,7 +20,7 @@ def update_with(host: Host, fault: str) -> Result:
 
 def opened_before_staging(host: Host) -> int:
     """Return at which of its openat calls an update begins to write; before that it cannot leave anything."""
-    fault = "-e inject=fsync:error=EIO:when=1 -e trace=openat,fsync"
+    fault = "-e inject=syncfs:error=EIO:when=1 -e trace=openat,syncfs"
     host.run(f"strace --quiet=all --output=/run/trace {fault} os-containers update hello", check=False)
     opened = [line for line in host.read("/run/trace").splitlines() if line.startswith("openat(")]
     host.run("rm /run/trace")

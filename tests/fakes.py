@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from os_containers.errors import ImageError, ProcessError
-from os_containers.host.systemd import UnitState
+from os_containers.host.systemd import UnitState, UnitUsage
 
 
 @dataclass
@@ -80,6 +80,9 @@ class FakeServices:
         self._call(f"queue_start {unit}")
         self.active.add(unit)
 
+    def restart(self, unit: str) -> None:
+        self.start(unit)
+
     def stop(self, unit: str) -> None:
         self._call(f"stop {unit}")
         self.active.discard(unit)
@@ -103,6 +106,15 @@ class FakeServices:
 
     def last_log_line(self, unit: str, *, since: float) -> str:  # noqa: ARG002 - the seam's signature
         return f"the last words of {unit}"
+
+    def log_lines(self, unit: str, lines: int) -> list[str]:
+        return [f"line {number} of {unit}" for number in range(lines)]
+
+    def journal_command(self, unit: str) -> list[str]:
+        return ["echo", unit]
+
+    def usage(self, unit: str) -> UnitUsage:  # noqa: ARG002 - the seam's signature
+        return UnitUsage(memory=1 << 20, processor=1.5, tasks=3)
 
     def log_command(self, unit: str) -> str:
         return f"journalctl --unit {unit}"

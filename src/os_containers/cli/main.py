@@ -14,7 +14,7 @@ import click
 from os_containers.cli import options
 from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation
-from os_containers.cli.plain import plain
+from os_containers.cli.failure import tell
 from os_containers.errors import OsContainersError
 from os_containers.faults import system_fault
 from os_containers.version import VERSION
@@ -27,16 +27,22 @@ COMMANDS = {
     "check": ("check:check", "Say what is damaged, left over or half done."),
     "completion": ("completion:completion", "Print the completion of bash, zsh or fish."),
     "config": ("config:config", "Show what is set, and where."),
-    "containers": ("containers:containers", "List the containers of this host."),
+    "containers": ("containers:containers", "List and delete the containers of this host."),
+    "exec": ("exec:exec_", "Run a command in a running container."),
     "images": ("images:images", "List, look into, verify, mount, delete and prune images."),
     "install": ("install:install", "Make a container of an image."),
     "package": ("package:package", "Make a package of the distribution of an image."),
+    "logs": ("logs:logs", "Show the journal of a container's service."),
     "pull": ("pull:pull", "Bring an image into the store."),
     "recover": ("recover:recover", "End or undo interrupted changes."),
     "repair": ("repair:repair", "Mend what check finds."),
+    "restart": ("restart:restart", "Restart the services of containers."),
     "rollback": ("rollback:rollback", "Return to the previous deployment of a container."),
     "run": ("run:run", "Run a command in a container or an image."),
     "schema": ("schema:schema", "Print the JSON schema of what a command prints."),
+    "start": ("start:start", "Start the services of containers."),
+    "status": ("status:status", "Show all there is to know of a container."),
+    "stop": ("stop:stop", "Stop the services of containers."),
     "uninstall": ("uninstall:uninstall", "Remove a container."),
     "update": ("update:update", "Go over to a newer image or to other values."),
 }
@@ -187,8 +193,7 @@ def _explanation(error: BaseException) -> tuple[str, str, int]:
 
 
 def _fail(message: str, hint: str, code: int) -> int:
-    click.echo(f"error: {plain(message)}", err=True)
-    click.echo(f"hint: {plain(hint)}", err=True)
+    tell(message, hint)
     return code
 
 

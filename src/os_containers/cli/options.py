@@ -35,6 +35,10 @@ as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 # What a shell completes is said once for every command.
 container = click.argument("name", metavar="NAME", shell_complete=_later("containers"))
+containers = click.argument(
+    "names", metavar="NAME...", nargs=-1, required=True, shell_complete=_later("containers")
+)
+any_container = click.argument("name", metavar="[NAME]", required=False, shell_complete=_later("containers"))
 image = click.argument("image", metavar="IMAGE", shell_complete=_later("images"))
 images = click.argument(
     "images", metavar="IMAGE...", nargs=-1, required=True, shell_complete=_later("stored_images")

@@ -161,7 +161,7 @@ class Container:
         try:
             target = self.link.readlink()
         except FileNotFoundError:
-            raise no_container(self.name) from None
+            raise no_container(self) from None
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
@@ -242,17 +242,29 @@ class Container:
         return next((one for one in self.readable() if one.path == path), None)
 
 
-def no_container(name: str) -> NotFoundError:
-    """Return the error for a name that no container has."""
+def no_container(container: Container) -> NotFoundError:
+    """Return the error for a container that is not there."""
+    from os_containers.suggestions import suggestion  # noqa: PLC0415 - only for a mistake
+
     return NotFoundError(
-        f"there is no container named {name!r}", hint="os-containers containers list --all shows them"
+        f"there is no container named {container.name!r}",
+        hint=suggestion(
+            container.name,
+            _names(container.state),
+            otherwise="os-containers containers list --all shows them",
+        ),
     )
 
 
 def all_containers(paths: Paths) -> Iterator[Container]:
     """Yield every container, by name."""
-    if not paths.state.is_dir():
-        return
-    for entry in sorted(paths.state.iterdir()):
-        if entry.is_symlink() and _NAME.fullmatch(entry.name):
-            yield Container(entry.name, paths.state)
+    for name in _names(paths.state):
+        yield Container(name, paths.state)
+
+
+def _names(state: Path) -> list[str]:
+    if not state.is_dir():
+        return []
+    return sorted(
+        entry.name for entry in state.iterdir() if entry.is_symlink() and _NAME.fullmatch(entry.name)
+    )

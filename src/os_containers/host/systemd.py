@@ -23,13 +23,16 @@ _PROPERTIES = (
     "SubState",
     "NRestarts",
     "ActiveEnterTimestampMonotonic",
+    "StateChangeTimestampMonotonic",
     "ExecMainStatus",
     "Type",
     "UnitFileState",
     "NeedDaemonReload",
 )
+_USAGE = ("MemoryCurrent", "CPUUsageNSec", "TasksCurrent")
 # With what a program ends that was asked to: 128 + SIGHUP, SIGINT, SIGQUIT, SIGTERM; a failure to systemd.
 _ENDED = frozenset({129, 130, 131, 143})
+_NOT_COUNTED = 2**64 - 1
 _TRIED_AGAIN = frozenset({"auto-restart", "auto-restart-queued"})
 _FROWNED_UPON = re.compile("obsolete|deprecated|unsafe|legacy|please use|will be removed")
 _AUTHOR = "the image must be mended by its author"
@@ -45,8 +48,9 @@ class UnitState:
     active: str = "inactive"
     sub: str = "dead"
     restarts: int = 0
-    # seconds on the clock of time.monotonic()
+    # seconds on the clock of time.monotonic(): active since, and in this state since
     active_since: float = 0
+    changed: float = 0
     status: int = 0
     type: str = "simple"
     enabled: str = ""
@@ -84,6 +88,15 @@ class UnitState:
         return self.is_down or (self.restarts > 0 and self.active_since > time)
 
 
+@dataclass(frozen=True, slots=True)
+class UnitUsage:
+    """What a unit takes: bytes of memory, seconds of processor time, processes; None where nobody counts."""
+
+    memory: int | None = None
+    processor: float | None = None
+    tasks: int | None = None
+
+
 class ServiceManager(Protocol):
     """What we need of a service manager."""
 
@@ -97,6 +110,7 @@ class ServiceManager(Protocol):
     def disable(self, unit: str) -> None: ...
     def start(self, unit: str) -> None: ...
     def queue_start(self, unit: str) -> None: ...
+    def restart(self, unit: str) -> None: ...
     def stop(self, unit: str) -> None: ...
     def create_tmpfiles(self, fragment: Path) -> None: ...
     def remove_tmpfiles(self, fragment: Path) -> None: ...
@@ -104,6 +118,9 @@ class ServiceManager(Protocol):
     def scope_command(self, name: str) -> list[str]: ...
     def last_log_line(self, unit: str, *, since: float) -> str: ...
     def log_command(self, unit: str) -> str: ...
+    def journal_command(self, unit: str) -> list[str]: ...
+    def log_lines(self, unit: str, lines: int) -> list[str]: ...
+    def usage(self, unit: str) -> UnitUsage: ...
 
 
 @dataclass(frozen=True)
@@ -158,6 +175,10 @@ class Systemctl:
         """Have systemd start a unit, and do not wait for it."""
         self._systemctl("start", "--no-block", "--", unit)
 
+    def restart(self, unit: str) -> None:
+        """Stop and start a unit, and what depends on it."""
+        self._systemctl("restart", "--", unit, timeout=START_TIMEOUT)
+
     def stop(self, unit: str) -> None:
         """Stop a unit and forget that it failed."""
         self._systemctl("stop", "--", unit, timeout=START_TIMEOUT)
@@ -204,6 +225,19 @@ class Systemctl:
     def log_command(self, unit: str) -> str:
         """Return the command with which a person reads the journal of a unit."""
         return f"journalctl {'--user ' if self.mode is Mode.USER else ''}--unit {unit}"
+
+    def journal_command(self, unit: str) -> list[str]:
+        """Return the command that shows the journal of a unit; options may follow."""
+        return ["journalctl", *self._user(), f"--unit={unit}", "--no-pager"]
+
+    def log_lines(self, unit: str, lines: int) -> list[str]:
+        """Return the newest lines of the journal of a unit, oldest first, each with its time."""
+        command = [*self.journal_command(unit), f"--lines={lines}", "--quiet"]
+        return process.run(command, check=False, timeout=self.timeout).stdout.splitlines()
+
+    def usage(self, unit: str) -> UnitUsage:
+        """Return what a unit takes now."""
+        return parse_usage(self._systemctl("show", f"--property={','.join(_USAGE)}", "--", unit))
 
     @functools.cached_property
     def _version(self) -> int:
@@ -263,6 +297,19 @@ def parse_states(shown: str) -> list[UnitState]:
     return [_state(dict(_pairs(block))) for block in shown.strip().split("\n\n")]
 
 
+def parse_usage(shown: str) -> UnitUsage:
+    """Return the usage in the output of `systemctl show`, where it may say "[not set]" or 2**64 - 1."""
+    found = {
+        name: int(value) for name, value in _pairs(shown) if value.isdecimal() and int(value) != _NOT_COUNTED
+    }
+    nanoseconds = found.get("CPUUsageNSec")
+    return UnitUsage(
+        memory=found.get("MemoryCurrent"),
+        processor=None if nanoseconds is None else nanoseconds / 1e9,
+        tasks=found.get("TasksCurrent"),
+    )
+
+
 def _pairs(block: str) -> Iterable[tuple[str, str]]:
     for line in block.splitlines():
         name, _, value = line.partition("=")
@@ -276,6 +323,7 @@ def _state(block: Mapping[str, str]) -> UnitState:
         sub=block.get("SubState", ""),
         restarts=int(block.get("NRestarts") or 0),
         active_since=int(block.get("ActiveEnterTimestampMonotonic") or 0) / 1e6,
+        changed=int(block.get("StateChangeTimestampMonotonic") or 0) / 1e6,
         status=int(block.get("ExecMainStatus") or 0),
         type=block.get("Type", ""),
         enabled=block.get("UnitFileState", ""),

@@ -33,10 +33,11 @@ def _listed(container: Container, unit: UnitState) -> ListedContainer:
         record = container.current().record
     except OsContainersError as error:
         return ListedContainer(container.name, "broken", None, error.message)
-    return ListedContainer(container.name, _state(record, unit), record)
+    return ListedContainer(container.name, state_of(record, unit), record)
 
 
-def _state(record: Record, unit: UnitState) -> str:
+def state_of(record: Record, unit: UnitState) -> str:
+    """Return how a container is: running, failed, no service, or what systemd calls it."""
     if not record.has_service:
         return "no service"
     if unit.sub == "auto-restart":

@@ -12,10 +12,10 @@ from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference
 from os_containers.operations.pull import pull
-from os_containers.operations.suggestions import image_suggestion
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
+from os_containers.suggestions import image_suggestion
 
 _LIST = "os-containers images list shows what is there"
 # Of fewer characters a container's name may be made.

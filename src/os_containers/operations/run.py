@@ -13,7 +13,7 @@ from os_containers import files, process
 from os_containers.deployment import runtime_config
 from os_containers.deployment.container import Container, Deployment
 from os_containers.deployment.runtime_config import RuntimeConfig
-from os_containers.errors import BusyError, UsageError
+from os_containers.errors import BusyError, ConflictError, UsageError
 from os_containers.host.runtime import Runtime
 from os_containers.host.unit import cgroup_path, default_slice, directories_of, slice_path
 from os_containers.host.unit_files import UnitFiles
@@ -68,12 +68,28 @@ def run(
         raise UsageError(
             f"no command to run in {container.name}", hint=f"to start it: systemctl start {container.name}"
         )
+    if unit_state(system, container).has_processes:
+        return execute(system, name_or_image, command, runtime=runtime)
     deployment = container.current()
     found = system.runtime(runtime, recorded=deployment.record.runtime)
-    if unit_state(system, container).has_processes:
-        _wait_until_running(system, container, found)
-        return _execute(system, found, deployment, command)
     return _run_beside(system, deployment, found, command)
+
+
+def execute(system: System, name: str, command: Sequence[str], *, runtime: str | None = None) -> int:
+    """Return the exit code of a command that was run in a running container, on our own terminal.
+
+    Raises ConflictError when the container does not run.
+    """
+    container = system.container(name)
+    deployment = container.current()
+    if not unit_state(system, container).has_processes:
+        raise ConflictError(
+            f"{name} does not run",
+            hint=f"os-containers start {name}, or beside it: os-containers run {name} COMMAND",
+        )
+    found = system.runtime(runtime, recorded=deployment.record.runtime)
+    _wait_until_running(system, container, found)
+    return _join(system, found, deployment, command)
 
 
 def _existing(system: System, name: str) -> Container | None:
@@ -140,7 +156,7 @@ def _wait_until_running(system: System, container: Container, runtime: Runtime) 
         time.sleep(_STEP)
 
 
-def _execute(system: System, runtime: Runtime, deployment: Deployment, command: Sequence[str]) -> int:
+def _join(system: System, runtime: Runtime, deployment: Deployment, command: Sequence[str]) -> int:
     described = _process(system, _load_config(deployment), command)
     scope = system.services.scope_command(_temporary_name(deployment.container))
     with files.in_memory(runtime_config.dump_config(described)) as (path, descriptor):

@@ -1,6 +1,7 @@
 """The service of a container while its deployments change: stopped, enabled as before, started, watched."""
 
 import time
+from collections.abc import Callable
 from enum import Enum
 
 from os_containers.deployment.container import Container, Deployment
@@ -95,9 +96,19 @@ def start(system: System, container: Container, how: Start) -> None:
     if how is Start.QUEUED:
         system.services.queue_start(container.service)
         return
+    _watched(system, container, system.services.start)
+
+
+def restart(system: System, container: Container) -> None:
+    """Restart the service, and what depends on it. Raises ServiceError when it does not stay up."""
+    system.tell(system.services.shown("systemctl", "restart", container.name))
+    _watched(system, container, system.services.restart)
+
+
+def _watched(system: System, container: Container, begin: Callable[[str], None]) -> None:
     since = time.time()
     try:
-        system.services.start(container.service)
+        begin(container.service)
     except (ProcessError, ProgramTimeoutError) as error:
         raise _did_not_start(system, container, since) from error
     if not _stays_up(system, container):

@@ -67,7 +67,7 @@ def _check_there(container: Container) -> None:
     if container.link.exists() and not container.exists():
         raise BrokenError(f"{container.link} is not a symlink", hint="move it away, then try again")
     if not container.exists() and not container.lost():
-        raise no_container(container.name)
+        raise no_container(container)
 
 
 def _leaving(system: System, container: Container) -> Deployment | None:

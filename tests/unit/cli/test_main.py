@@ -2,30 +2,13 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import call
 from images import build_image
 
 COMMANDS = ["containers", "images", "install", "pull", "rollback", "run", "uninstall", "update"]
-
-
-def call(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "HOME": str(home),
-        "OS_CONTAINERS_CHECKOUT_PATH": str(home / "state"),
-        # PyGObject 3.42 imports in a way that newer Pythons warn about
-        "PYTHONWARNINGS": "error,ignore::ImportWarning",
-    }
-    return subprocess.run(
-        [sys.executable, "-c", "from os_containers.cli.start import main; main()", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:

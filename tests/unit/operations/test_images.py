@@ -12,10 +12,10 @@ from os_containers.operations.image_use import Use
 from os_containers.operations.images import WhenInUse, delete_images, list_images, tag_image
 from os_containers.operations.install import install
 from os_containers.operations.prune import plan_prune, prune
-from os_containers.operations.suggestions import image_suggestion, suggestion
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
 from os_containers.ostree.reachability import all_objects
+from os_containers.suggestions import image_suggestion, suggestion
 
 if TYPE_CHECKING:
     from conftest import Machine

@@ -1,14 +1,29 @@
 """os-containers containers."""
 
+import sys
+from collections.abc import Callable
+
 import click
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from os_containers.cli import filters as container_filters
 from os_containers.cli import options, render
 from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.cli.failure import each
+from os_containers.cli.filters import Test, filtered
 from os_containers.cli.plain import plain
+from os_containers.errors import UsageError
 from os_containers.operations.containers import RUNNING, ListedContainer, list_containers
+
+_TESTS: dict[str, Test[ListedContainer]] = {
+    "name": lambda one, value: value in one.name,
+    "image": lambda one, value: one.record is not None and value in one.record.image,
+    "state": lambda one, value: one.state == value,
+    "runtime": lambda one, value: one.record is not None and one.record.runtime.endswith(value),
+}
+_ABORTED = 2
 
 
 class ContainerJson(msgspec.Struct, frozen=True):
@@ -26,31 +41,91 @@ class ContainerJson(msgspec.Struct, frozen=True):
 
 @click.group(cls=Group)
 def containers() -> None:
-    """List the containers of this host."""
+    """List and delete the containers of this host."""
 
 
-@containers.command("list", output=list[ContainerJson])
+@containers.command(
+    "list",
+    output=list[ContainerJson],
+    examples=(
+        ("containers list", "See what runs"),
+        ("containers list --all --filter state=failed", "See what has failed"),
+        ("containers list --all --quiet", "The names of all, for a script"),
+    ),
+)
 @click.option("-a", "--all", "every", is_flag=True, help="Not only those that run.")
+@container_filters.option(_TESTS)
+@click.option("-q", "--quiet", is_flag=True, help="Only the names.")
+@click.option("-n", "--no-heading", is_flag=True, help="No line above the columns.")
+@click.option("--no-truncate", is_flag=True, help="Whole digests.")
 @options.as_json
 @pass_invocation
-def list_(invocation: Invocation, *, every: bool, as_json: bool) -> None:
-    """List the containers that run."""
+def list_(
+    invocation: Invocation,
+    *,
+    every: bool,
+    filters: tuple[str, ...],
+    quiet: bool,
+    no_heading: bool,
+    no_truncate: bool,
+    as_json: bool,
+) -> None:
+    """List the containers that run.
+
+    STATE is running, failed, inactive, "no service" for one that has only files on the host, or broken, which
+    `os-containers check` explains. A filter of states looks at all containers.
+    """
+    every = every or any(one.startswith("state=") for one in filters)
     with invocation.system() as system:
-        listed = [one for one in list_containers(system) if every or one.state == RUNNING]
+        found = [one for one in list_containers(system) if every or one.state == RUNNING]
+    listed = filtered(found, filters, _TESTS)
     if as_json:
         render.as_json([_json(one) for one in listed])
         return
-    render.table(("NAME", "IMAGE", "CREATED", "STATE", "RUNTIME"), [_row(one) for one in listed])
+    if quiet:
+        for one in listed:
+            click.echo(one.name)
+        return
+    heading = ("NAME", "IMAGE", "CREATED", "STATE", "RUNTIME", "IMAGE ID")
+    shown = str if no_truncate else render.short_id
+    render.table(None if no_heading else heading, [_row(one, shown) for one in listed])
     for one in listed:
         if one.problem:
             click.echo(f"warning: {one.name}: {plain(one.problem)}", err=True)
 
 
-def _row(container: ListedContainer) -> tuple[str, ...]:
+@containers.command(
+    examples=(("containers delete etcd flannel", "Remove two containers; their data stay"),),
+)
+@options.containers
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@pass_invocation
+def delete(invocation: Invocation, names: tuple[str, ...], *, yes: bool) -> int:
+    """Remove containers as `uninstall` does, after a question.
+
+    What a person changed stays, and so do the data. The exit code is 2 when the answer is no.
+    """
+    # listing has no time for it
+    from os_containers.operations.uninstall import uninstall  # noqa: PLC0415
+
+    if not yes and not _agreed(names):
+        return _ABORTED
+    with invocation.system() as system:
+        return each(names, lambda name: uninstall(system, name))
+
+
+def _agreed(names: tuple[str, ...]) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is there to be asked", hint="give --yes")
+    return click.confirm(f"Remove {', '.join(map(plain, names))}?", err=True)
+
+
+def _row(container: ListedContainer, shown: Callable[[str], str]) -> tuple[str, ...]:
     record = container.record
     if record is None:
-        return container.name, "", "", container.state, ""
-    return container.name, record.image, render.since(record.created), container.state, record.runtime
+        return container.name, "", "", container.state, "", ""
+    created = render.since(record.created)
+    return container.name, record.image, created, container.state, record.runtime, shown(record.digest)
 
 
 def _json(container: ListedContainer) -> ContainerJson:

@@ -1,14 +1,19 @@
 """os-containers update."""
 
+from collections.abc import Sequence
+
 import click
 
-from os_containers.cli import complete, image_options, options
+from os_containers.cli import complete, image_options, options, render
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.cli.updated_containers import show_updated, told
+from os_containers.errors import UsageError
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.update import Source
 from os_containers.operations.update import update as update_container
+from os_containers.operations.update_all import UpdatedContainer, update_all
 
 
 @click.command(
@@ -17,33 +22,47 @@ from os_containers.operations.update import update as update_container
         ("update --pull etcd", "Ask the registry for a newer image, and go over to it"),
         ("update --set CLUSTER=green etcd", "Go over to another value"),
         ("update --rebase quay.io/org/etcd:3.6 etcd", "Go over to another image"),
+        ("update --all --pull", "Update all containers, each with its own way back"),
     ),
+    output=list[UpdatedContainer],
 )
-@options.container
+@options.any_container
+@click.option("-a", "--all", "every", is_flag=True, help="All containers; a failure stops no other.")
 @click.option("--rebase", metavar="IMAGE", help="Go over to another image.", shell_complete=complete.images)
 @click.option("--pull", is_flag=True, help="Ask the registry for a newer image first.")
 @image_options.settings
 @options.runtime
 @image_options.registry
 @image_options.host_files
+@options.as_json
 @pass_invocation
 def update(
     invocation: Invocation,
-    name: str,
+    name: str | None,
     *,
+    every: bool,
     rebase: str | None,
     pull: bool,
     settings: dict[str, str],
     runtime: str | None,
     options: ProxyOptions,
     permission: Permission,
-) -> None:
+    as_json: bool,
+) -> int:
     """Go over to the image that the store has now, or to other values.
 
     The service is restarted if it was running. If it does not start, the deployment from before is active
-    again, and the exit code is 9.
+    again, and the exit code is 9. With --all each container is updated so, one after the other; a summary
+    tells what came of each, and the exit code is that of the first failure.
     """
+    runtime = runtime or invocation.runtime
     source = Source.REGISTRY if pull else Source.STORE_OR_REGISTRY if rebase else Source.STORE
+    only_one = bool(rebase or settings or permission != Permission())
+    _check(name, every=every, only_one=only_one, as_json=as_json)
+    if name is None:
+        with invocation.system() as system:
+            found = list(told(update_all(system, source=source, runtime=runtime, options=options)))
+        return _tell(found, as_json=as_json)
     with invocation.system() as system:
         updated = update_container(
             system,
@@ -51,9 +70,30 @@ def update(
             settings=settings,
             rebase=rebase,
             source=source,
-            runtime=runtime or invocation.runtime,
+            runtime=runtime,
             options=options,
             permission=permission,
         )
     if not updated.changed:
         click.echo("Latest version already deployed")
+    return 0
+
+
+def _tell(found: Sequence[UpdatedContainer], *, as_json: bool) -> int:
+    if as_json:
+        render.as_json(found)
+    else:
+        show_updated(found)
+    return next((one.exit_code for one in found if one.exit_code), 0)
+
+
+def _check(name: str | None, *, every: bool, only_one: bool, as_json: bool) -> None:
+    if every and (name or only_one):
+        raise UsageError(
+            "--all is for every container as it is",
+            hint="name one container for --set, --rebase or --allow-host-path",
+        )
+    if not every and not name:
+        raise UsageError("no container is named", hint="name one, or give --all")
+    if as_json and not every:
+        raise UsageError("--json is for the summary of --all", hint="leave it out, or give --all")

@@ -1,0 +1,28 @@
+"""os-containers exec."""
+
+import click
+
+from os_containers.cli import options
+from os_containers.cli.command import Command
+from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.operations.run import execute
+
+
+@click.command(
+    "exec",
+    cls=Command,
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False},
+    examples=(("exec etcd -- etcdctl member list", "Run a command beside the service"),),
+)
+@options.container
+@click.argument("command", metavar="[--] CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
+@options.runtime
+@pass_invocation
+def exec_(invocation: Invocation, name: str, *, command: tuple[str, ...], runtime: str | None) -> int:
+    """Run a command in a running container; its exit code becomes ours.
+
+    `run` does the same, and works beside a stopped container and in an image, too.
+    """
+    words = command[1:] if command[:1] == ("--",) else command
+    with invocation.system() as system:
+        return execute(system, name, words, runtime=runtime or invocation.runtime)

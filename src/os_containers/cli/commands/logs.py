@@ -1,0 +1,39 @@
+"""os-containers logs."""
+
+import click
+
+from os_containers.cli import options
+from os_containers.cli.command import Command
+from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.operations.control import show_journal
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("logs --since today etcd", "See what a service said today"),
+        ("logs --follow etcd", "See what it says from now on"),
+    ),
+)
+@options.container
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is new, until Ctrl-C.")
+@click.option("-n", "--lines", metavar="NUMBER", type=click.IntRange(min=0), help="Only the last ones.")
+@click.option(
+    "--since", metavar="TIME", help='Not older than that: "today", "2 hours ago", "2026-11-26 10:00".'
+)
+@click.option("--until", metavar="TIME", help="Not newer than that.")
+@pass_invocation
+def logs(
+    invocation: Invocation,
+    name: str,
+    *,
+    follow: bool,
+    lines: int | None,
+    since: str | None,
+    until: str | None,
+) -> int:
+    """Show the journal of a container's service: what it wrote, and what systemd says of it."""
+    settings = {"--lines": lines, "--since": since, "--until": until}
+    words = [f"{option}={value}" for option, value in settings.items() if value is not None]
+    with invocation.system() as system:
+        return show_journal(system, name, [*words, *(["--follow"] if follow else [])])

@@ -1,0 +1,81 @@
+"""os-containers status."""
+
+from collections.abc import Sequence
+
+import click
+
+from os_containers.cli import options, render
+from os_containers.cli.command import Command
+from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.cli.plain import plain
+from os_containers.operations.status import ContainerStatus, container_status
+
+
+@click.command(
+    cls=Command,
+    output=ContainerStatus,
+    examples=(
+        ("status etcd", "See how a container is"),
+        ("status --lines 0 --json etcd", "The same for a program, without the journal"),
+    ),
+)
+@options.container
+@click.option(
+    "-n",
+    "--lines",
+    metavar="NUMBER",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="So many of the last lines of its journal.",
+)
+@options.as_json
+@pass_invocation
+def status(invocation: Invocation, name: str, *, lines: int, as_json: bool) -> None:
+    """Show how a container is: service, image, deployments, host files, and the end of its journal.
+
+    Memory and processor time are those of its unit, as far as systemd counts them.
+    """
+    with invocation.system() as system:
+        found = container_status(system, name, lines=lines)
+    if as_json:
+        render.as_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: ContainerStatus) -> None:
+    since = f" since {render.since(found.since)}" if found.since else ""
+    facts = {
+        "State": f"{found.state}: {found.detail}{since}" if found.state != "no service" else found.state,
+        "Enabled": "yes" if found.enabled else "no",
+        "Image": found.image,
+        "Digest": found.digest,
+        "Runtime": found.runtime,
+        "Memory": render.human_size(found.memory) if found.memory is not None else "",
+        "CPU": f"{found.processor:.3g} s" if found.processor is not None else "",
+        "Tasks": str(found.tasks) if found.tasks is not None else "",
+    }
+    click.echo(found.name)
+    for fact, value in facts.items():
+        if value:
+            click.echo(f"  {fact + ':':9} {plain(value)}")
+    _show_list(
+        "Deployments",
+        [_deployment(one.serial, one.image, one.created, active=one.active) for one in found.deployments],
+    )
+    _show_list(
+        "Host files", [f"{one.path}{f' ({one.drift})' if one.drift else ''}" for one in found.host_files]
+    )
+    _show_list("Journal", found.log)
+
+
+def _deployment(serial: int, image: str, created: float, *, active: bool) -> str:
+    return f"{'*' if active else ' '} {serial}  {image}  {render.since(created)}"
+
+
+def _show_list(heading: str, lines: Sequence[str]) -> None:
+    if lines:
+        click.echo(f"  {heading}:")
+    for line in lines:
+        click.echo(f"    {plain(line)}")

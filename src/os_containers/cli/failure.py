@@ -1,0 +1,26 @@
+"""What is told of a failure: one line of fact, and one of what to do next; on stderr."""
+
+from collections.abc import Callable, Iterable
+
+import click
+
+from os_containers.cli.plain import plain
+from os_containers.errors import OsContainersError
+
+
+def tell(message: str, hint: str) -> None:
+    """Say what is wrong and what to do next."""
+    click.echo(f"error: {plain(message)}", err=True)
+    click.echo(f"hint: {plain(hint)}", err=True)
+
+
+def each(names: Iterable[str], act: Callable[[str], None]) -> int:
+    """Act on each name once, whatever fails; return the exit code of the first failure, 0 without one."""
+    code = 0
+    for name in dict.fromkeys(names):
+        try:
+            act(name)
+        except OsContainersError as error:
+            tell(error.message, error.hint or error.next_step)
+            code = code or error.exit_code
+    return code

@@ -1,0 +1,105 @@
+"""All there is to know of one container now: its service, its deployments, its files on the host."""
+
+import time
+from dataclasses import dataclass
+
+from os_containers.deployment.container import Container, Deployment
+from os_containers.host.drift import drifted_files
+from os_containers.host.systemd import UnitState, UnitUsage
+from os_containers.operations.containers import state_of
+from os_containers.operations.service import unit_state
+from os_containers.operations.system import System
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentStatus:
+    """A deployment that is kept; created in seconds since 1970."""
+
+    serial: int
+    active: bool
+    image: str
+    digest: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class HostFileStatus:
+    """A file that the container has put on the host; drift says what somebody has done to it since."""
+
+    path: str
+    drift: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStatus:
+    """A container: since is when its service came to this state, in seconds since 1970, None if never.
+
+    Memory is in bytes, processor in seconds; None where systemd does not count.
+    """
+
+    name: str
+    state: str
+    detail: str
+    since: float | None
+    enabled: bool
+    image: str
+    digest: str
+    runtime: str
+    memory: int | None
+    processor: float | None
+    tasks: int | None
+    deployments: tuple[DeploymentStatus, ...]
+    host_files: tuple[HostFileStatus, ...]
+    log: tuple[str, ...]
+
+
+def container_status(system: System, name: str, *, lines: int) -> ContainerStatus:
+    """Return the status of a container, with so many of the last lines of its journal."""
+    container = system.container(name)
+    current = container.current()
+    unit = unit_state(system, container) if current.record.has_service else UnitState()
+    usage = system.services.usage(container.service) if unit.has_processes else UnitUsage()
+    return ContainerStatus(
+        name=name,
+        state=state_of(current.record, unit),
+        detail=f"{unit.active} ({unit.sub})",
+        since=_since(unit),
+        enabled=unit.is_enabled,
+        image=current.record.image,
+        digest=current.record.digest,
+        runtime=current.record.runtime,
+        memory=usage.memory,
+        processor=usage.processor,
+        tasks=usage.tasks,
+        deployments=_deployments(container, current),
+        host_files=_host_files(current),
+        log=tuple(system.services.log_lines(container.service, lines)) if lines else (),
+    )
+
+
+def _since(unit: UnitState) -> float | None:
+    changed = unit.changed
+    return time.time() - time.monotonic() + changed if changed else None
+
+
+def _deployments(container: Container, current: Deployment) -> tuple[DeploymentStatus, ...]:
+    kept = [one for one in container.readable() if one.record.was_active]
+    return tuple(
+        DeploymentStatus(
+            serial=one.serial,
+            active=one.serial == current.serial,
+            image=one.record.image,
+            digest=one.record.digest,
+            created=one.record.created,
+        )
+        for one in reversed(kept)
+    )
+
+
+def _host_files(current: Deployment) -> tuple[HostFileStatus, ...]:
+    installed = current.record.installed
+    drifts = dict(drifted_files(installed))
+    return tuple(
+        HostFileStatus(one.path, drifts[one.path].name.lower() if one.path in drifts else None)
+        for one in installed
+    )

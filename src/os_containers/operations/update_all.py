@@ -1,0 +1,76 @@
+"""All containers are updated, one after the other: the failure of one never stops the rest."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from os_containers.deployment.container import Container, all_containers
+from os_containers.errors import OsContainersError
+from os_containers.faults import system_fault
+from os_containers.image.access import ProxyOptions
+from os_containers.operations.system import System
+from os_containers.operations.update import Source, update
+
+
+class Outcome(StrEnum):
+    """What came of an update."""
+
+    UPDATED = "updated"
+    CURRENT = "already current"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatedContainer:
+    """One container: the digests of its images before and now; error and exit code of a failure."""
+
+    name: str
+    outcome: Outcome
+    image: str = ""
+    before: str = ""
+    now: str = ""
+    error: str = ""
+    hint: str = ""
+    exit_code: int = 0
+
+
+def update_all(
+    system: System, *, source: Source, runtime: str | None, options: ProxyOptions | None
+) -> Iterator[UpdatedContainer]:
+    """Update every container and yield what came of it; one that failed is as it was before."""
+    for container in list(all_containers(system.paths)):
+        try:
+            yield _updated(system, container, source, runtime, options)
+        except OsContainersError as error:
+            yield _failed(container, error)
+        except OSError as error:
+            yield _failed(container, system_fault(error))
+
+
+def _updated(
+    system: System, container: Container, source: Source, runtime: str | None, options: ProxyOptions | None
+) -> UpdatedContainer:
+    before = container.current().record
+    updated = update(system, container.name, settings={}, source=source, runtime=runtime, options=options)
+    now = updated.deployment.record
+    outcome = Outcome.UPDATED if updated.changed else Outcome.CURRENT
+    return UpdatedContainer(container.name, outcome, now.image, before.digest, now.digest)
+
+
+def _failed(container: Container, error: OsContainersError) -> UpdatedContainer:
+    try:
+        record = container.current().record
+    except OsContainersError:
+        image = digest = ""
+    else:
+        image, digest = record.image, record.digest
+    return UpdatedContainer(
+        container.name,
+        Outcome.FAILED,
+        image,
+        digest,
+        digest,
+        error=error.message,
+        hint=error.hint or error.next_step,
+        exit_code=error.exit_code,
+    )

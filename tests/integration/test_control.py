@@ -1,0 +1,85 @@
+"""Services by the name of their container, as a person at the terminal uses them."""
+
+import json
+import time
+from collections.abc import Callable
+
+from testhost.hello import HelloImage
+from testhost.machine import Host, Result
+
+Push = Callable[[HelloImage, str], str]
+
+
+def os_containers(host: Host, arguments: str, *, check: bool = True) -> Result:
+    return host.run(f"os-containers {arguments}", check=check)
+
+
+def test_the_day_of_an_admin(host: Host, push_hello: Push) -> None:
+    """Start, look, read, go in, restart, stop, delete: two containers, one of which will not start."""
+    good = push_hello(HelloImage("1"), "hello:latest")
+    os_containers(host, f"install --insecure --name hello {good}")
+    os_containers(host, f"install --insecure --name other {good}")
+    os_containers(host, "start hello other")
+    status = json.loads(os_containers(host, "status --json hello").stdout)
+    assert (status["state"], status["enabled"]) == ("running", True)
+    assert status["since"] <= time.time() + 5
+    assert status["processor"] is not None
+    assert any("version 1" in line for line in status["log"])
+    shown = os_containers(host, "status hello").stdout
+    assert "State:" in shown
+    assert "running: active (running)" in shown
+    assert "version 1" in os_containers(host, "logs --lines 20 hello").stdout
+    assert os_containers(host, "exec hello -- sh -c 'exit 7'", check=False).returncode == 7
+    before = host.run("systemctl show hello --property=InvocationID").stdout
+    os_containers(host, "restart hello")
+    assert host.run("systemctl show hello --property=InvocationID").stdout != before
+    quiet = os_containers(host, "containers list --quiet --filter name=hel").stdout
+    assert quiet.split() == ["hello"]
+    os_containers(host, "stop hello")
+    assert host.run("systemctl is-active hello", check=False).stdout.strip() == "inactive"
+    refused = os_containers(host, "exec hello -- /bin/hello", check=False)
+    assert refused.returncode == 6
+    assert "os-containers start hello" in refused.stderr
+    listed = json.loads(os_containers(host, "containers list --json --filter state=inactive").stdout)
+    assert [one["name"] for one in listed] == ["hello"]
+    mistyped = os_containers(host, "stop hell", check=False)
+    assert (mistyped.returncode, "did you mean hello?" in mistyped.stderr) == (3, True)
+    os_containers(host, "containers delete --yes hello other")
+    assert os_containers(host, "containers list --all --json").stdout.strip() == "[]"
+
+
+def test_all_are_updated_and_the_one_that_does_not_start_goes_back(host: Host, push_hello: Push) -> None:
+    good = push_hello(HelloImage("1"), "hello:latest")
+    bad = push_hello(HelloImage("1"), "bad:latest")
+    os_containers(host, f"install --insecure --name hello {good}")
+    os_containers(host, f"install --insecure --name bad {bad}")
+    os_containers(host, "start hello bad")
+    push_hello(HelloImage("2"), "hello:latest")
+    push_hello(HelloImage("2", config={"Cmd": ["/bin/does-not-exist"]}), "bad:latest")
+    done = os_containers(host, "update --all --pull --insecure --json", check=False)
+    found = {one["name"]: one for one in json.loads(done.stdout)}
+    assert {name: one["outcome"] for name, one in found.items()} == {"hello": "updated", "bad": "failed"}
+    assert done.returncode == found["bad"]["exit_code"] == 9
+    listed = json.loads(os_containers(host, "containers list --json").stdout)
+    assert [one["name"] for one in listed] == ["bad", "hello"]
+    digests = {one["name"]: one["digest"] for one in listed}
+    assert digests["bad"] == found["bad"]["before"]
+    again = os_containers(host, "update --all", check=False)
+    assert again.returncode == 9
+    assert [line.split()[:2] for line in again.stdout.splitlines()] == [
+        ["NAME", "RESULT"],
+        ["bad", "failed"],
+        ["hello", "already"],
+    ]
+
+
+def test_ctrl_c_ends_the_journal_and_nothing_else(host: Host, push_hello: Push) -> None:
+    """It is exit code 130, as for every command."""
+    image = push_hello(HelloImage("1"), "hello:latest")
+    os_containers(host, f"install --insecure --name hello {image}")
+    os_containers(host, "start hello")
+    done = host.run(
+        "timeout --signal=INT --kill-after=20 --foreground 3 os-containers logs --follow hello", check=False
+    )
+    assert "version 1" in done.stdout
+    assert host.run("systemctl is-active hello").stdout.strip() == "active"

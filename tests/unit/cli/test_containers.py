@@ -1,0 +1,50 @@
+"""The commands of containers: which are listed, what is asked, which options go together."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from command_line import call
+
+
+def error_of(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["containers", "delete", "etcd"], "error: nobody is there to be asked"),
+        (["update"], "error: no container is named"),
+        (["update", "--all", "etcd"], "error: --all is for every container as it is"),
+        (["update", "--all", "--set", "A=b"], "error: --all is for every container as it is"),
+        (["update", "--json", "etcd"], "error: --json is for the summary of --all"),
+        (["containers", "list", "--filter", "colour=green"], "error: --filter 'colour=green' is no filter"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(tmp_path: Path, words: list[str], error: str) -> None:
+    done = call(*words, home=tmp_path)
+    assert (done.returncode, error_of(done)) == (2, error)
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "status", "logs"])
+def test_what_is_no_container_is_told(tmp_path: Path, verb: str) -> None:
+    done = call(verb, "etcd", home=tmp_path)
+    assert (done.returncode, error_of(done)) == (3, "error: there is no container named 'etcd'")
+
+
+def test_each_of_several_is_told(tmp_path: Path) -> None:
+    """A name that is given twice counts once."""
+    done = call("containers", "delete", "--yes", "one", "two", "one", home=tmp_path)
+    assert done.returncode == 3
+    assert [line for line in done.stderr.splitlines() if line.startswith("error")] == [
+        "error: there is no container named 'one'",
+        "error: there is no container named 'two'",
+    ]
+
+
+def test_without_containers_there_is_only_the_heading(tmp_path: Path) -> None:
+    done = call("containers", "list", home=tmp_path)
+    assert done.stdout.split() == ["NAME", "IMAGE", "CREATED", "STATE", "RUNTIME", "IMAGE", "ID"]
+    assert call("containers", "list", "--no-heading", home=tmp_path).stdout == ""
+    assert call("update", "--all", "--json", home=tmp_path).stdout == "[]\n"

@@ -1,0 +1,112 @@
+"""Services by the name of their container: started, stopped, restarted; their status; all of them updated."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from os_containers.errors import ConflictError, NotFoundError, ServiceError
+from os_containers.operations.control import restart_service, show_journal, start_service, stop_service
+from os_containers.operations.install import install
+from os_containers.operations.run import execute
+from os_containers.operations.status import container_status
+from os_containers.operations.update import Source
+from os_containers.operations.update_all import Outcome, update_all
+
+if TYPE_CHECKING:
+    from conftest import Machine
+
+FILES_ONLY = {"manifest.json": '{"version": "1.0", "noContainerService": true}'}
+
+
+def installed(machine: "Machine", name: str = "app") -> None:
+    machine.store("1", name=f"example.org/{name}:latest")
+    install(machine.system, f"example.org/{name}", settings={})
+    machine.services.calls.clear()
+
+
+def test_a_service_is_started_restarted_and_stopped(machine: "Machine") -> None:
+    installed(machine)
+    start_service(machine.system, "app")
+    assert machine.services.active == {"app.service"}
+    restart_service(machine.system, "app")
+    stop_service(machine.system, "app")
+    assert machine.services.active == set()
+    assert machine.services.calls == ["start app.service", "start app.service", "stop app.service"]
+
+
+def test_a_service_that_does_not_start_is_told(machine: "Machine") -> None:
+    installed(machine)
+    machine.services.broken.add("ExecStart")
+    with pytest.raises(ServiceError, match=r"app.service did not start: the last words of app.service"):
+        start_service(machine.system, "app")
+
+
+@pytest.mark.parametrize("act", [start_service, stop_service, restart_service])
+def test_what_has_no_service_cannot_be_started(machine: "Machine", act: object) -> None:
+    machine.store("1", exports=FILES_ONLY)
+    install(machine.system, "example.org/app", settings={})
+    assert callable(act)
+    with pytest.raises(ConflictError, match="app has no service"):
+        act(machine.system, "app")
+    with pytest.raises(ConflictError):
+        show_journal(machine.system, "app", [])
+
+
+def test_a_mistyped_name_is_answered_with_those_that_are_alike(machine: "Machine") -> None:
+    installed(machine)
+    with pytest.raises(NotFoundError) as caught:
+        start_service(machine.system, "apq")
+    assert caught.value.hint == "did you mean app?"
+    with pytest.raises(NotFoundError) as caught:
+        start_service(machine.system, "something-else")
+    assert caught.value.hint == "os-containers containers list --all shows them"
+
+
+def test_nothing_is_executed_in_a_container_that_does_not_run(machine: "Machine") -> None:
+    installed(machine)
+    with pytest.raises(ConflictError, match="app does not run"):
+        execute(machine.system, "app", ["true"])
+
+
+def test_the_status_tells_all_of_a_container(machine: "Machine") -> None:
+    path = machine.host_file("etc/app.conf")
+    machine.store("1", exports={machine.exported("etc/app.conf"): "a=1\n"})
+    install(machine.system, "example.org/app", settings={})
+    image = machine.store("2", exports={machine.exported("etc/app.conf"): "a=1\n"})
+    start_service(machine.system, "app")
+    list(update_all(machine.system, source=Source.STORE, runtime=None, options=None))
+    status = container_status(machine.system, "app", lines=2)
+    assert (status.state, status.enabled, status.digest) == ("running", True, image.digest)
+    assert (status.memory, status.processor, status.tasks) == (1 << 20, 1.5, 3)
+    assert [(one.serial, one.active) for one in status.deployments] == [(2, True), (1, False)]
+    assert status.log == ("line 0 of app.service", "line 1 of app.service")
+    if machine.system.mode.value == "system":
+        assert [(one.path, one.drift) for one in status.host_files if one.path == str(path)] == [
+            (str(path), None)
+        ]
+        path.write_text("a=2\n")
+        drifts = {one.path: one.drift for one in container_status(machine.system, "app", lines=0).host_files}
+        assert drifts[str(path)] == "changed"
+
+
+def test_all_are_updated_whatever_fails(machine: "Machine") -> None:
+    """One has a newer image, one has none any more, one is damaged, one is as it should be."""
+    for name in ("broken", "current", "gone", "newer"):
+        installed(machine, name)
+    (machine.paths.state / "broken").unlink()
+    (machine.paths.state / "broken").symlink_to("nowhere")
+    machine.system.repo().delete_image("example.org/gone:latest")
+    newer = machine.store("2", name="example.org/newer:latest")
+    found = {
+        one.name: one for one in update_all(machine.system, source=Source.STORE, runtime=None, options=None)
+    }
+    assert {name: one.outcome for name, one in found.items()} == {
+        "broken": Outcome.FAILED,
+        "current": Outcome.CURRENT,
+        "gone": Outcome.FAILED,
+        "newer": Outcome.UPDATED,
+    }
+    assert found["newer"].now == newer.digest
+    assert found["newer"].before != newer.digest
+    assert (found["gone"].exit_code, found["broken"].exit_code) == (3, 10)
+    assert all(one.error and one.hint for one in (found["gone"], found["broken"]))

@@ -5,8 +5,7 @@ Reads OCI and Docker schema 2. Everything else is refused by name rather than ha
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -113,7 +112,6 @@ class ContainerConfig:
     working_dir: str = ""
     stop_signal: str = ""
     volumes: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +231,6 @@ class _ContainerConfigJson(msgspec.Struct, frozen=True, rename="pascal"):
     working_dir: str | None = None
     stop_signal: str | None = None
     volumes: dict[str, object] | None = None
-    labels: dict[str, object] | None = None
 
 
 class _RootfsJson(msgspec.Struct, frozen=True):
@@ -288,5 +285,4 @@ def _container_config(written: _ContainerConfigJson) -> ContainerConfig:
         working_dir=written.working_dir or "",
         stop_signal=written.stop_signal or "",
         volumes=tuple(sorted(written.volumes or ())),
-        labels={key: text for key, text in (written.labels or {}).items() if isinstance(text, str)},
     )

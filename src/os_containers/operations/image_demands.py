@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from os_containers.deployment import runtime_config, template, values
+from os_containers.deployment import old_config, runtime_config, template, values
 from os_containers.deployment.accounts import Account
 from os_containers.deployment.container import check_name
 from os_containers.deployment.default_config import default_config
@@ -177,7 +177,7 @@ class _Inspection:
     def _privileges(self, texts: Mapping[str, str]) -> Privileges | None:
         try:
             config = self._own_config(texts) or self._default_config(texts)
-            runtime_config.upgrade(config)
+            old_config.upgrade(config)
             runtime_config.confine(config, cgroups_path="")
             if self.system.mode is Mode.USER:
                 config["linux"].setdefault("namespaces", []).append({"type": "user"})

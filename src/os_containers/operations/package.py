@@ -11,8 +11,8 @@ from os_containers.deployment.container import check_name, save_record
 from os_containers.errors import NotFoundError, SystemFaultError, UsageError
 from os_containers.events import Warned
 from os_containers.host.host_policy import Permission
-from os_containers.host.runtime import find_runtime
 from os_containers.host.unit import render_drop_in
+from os_containers.image.about import parse_about
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, container_name, split_tag
@@ -20,6 +20,7 @@ from os_containers.operations.build import Blueprint, build
 from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.stage import approved_files, staging_directory
 from os_containers.operations.system import System
+from os_containers.ostree.stored_image import STORED
 from os_containers.packages import debian, rpm
 from os_containers.packages.contents import Contents, below, lay_out
 from os_containers.packages.facts import BUNDLES, UNITS, Facts, facts_of
@@ -71,7 +72,7 @@ def make_package(
     """
     packager = _PACKAGERS[kind]
     _check(system, packager.tool, output)
-    found = find_runtime(runtime, recorded="", environment=system.environment)
+    found = system.runtime(runtime, recorded="")
     container = check_name(container_name(store_name(ImageReference.parse(image))) if name is None else name)
     repo = system.repo()
     stored = stored_or_pulled_image(system, repo, image, options=options)
@@ -118,7 +119,7 @@ def _facts(blueprint: Blueprint) -> Facts:
         tag=split_tag(blueprint.image.name)[1],
         architecture=config.architecture,
         created=config.created,
-        labels=config.container.labels,
+        labels=parse_about(blueprint.image.config, STORED).labels,
         runtime=blueprint.runtime.path,
     )
 

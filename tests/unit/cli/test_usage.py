@@ -30,7 +30,7 @@ needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is 
         (
             "re",
             "os-containers has no command 're'",
-            "did you mean os-containers recover or os-containers repair?",
+            "did you mean os-containers recover or os-containers repair or os-containers restart?",
         ),
         ("ps", "os-containers has no command 'ps'", "did you mean os-containers containers list?"),
         ("version", "os-containers has no command 'version'", "did you mean os-containers --version?"),

@@ -265,7 +265,13 @@ def mount(invocation: Invocation, image: str | None, directory: Path | None, *, 
         ("images umount quay.io/org/etcd:3.5", "Wherever this image is mounted"),
     ),
 )
-@click.argument("mounted", metavar="DIR|IMAGE...", nargs=-1, required=True)
+@click.argument(
+    "mounted",
+    metavar="DIR|IMAGE...",
+    nargs=-1,
+    required=True,
+    shell_complete=complete.stored_images,
+)
 @pass_invocation
 def umount(invocation: Invocation, mounted: tuple[str, ...]) -> None:
     """Take mounts of images away, by directory or by image."""

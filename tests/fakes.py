@@ -22,6 +22,8 @@ class FakeServices:
     failed: set[str] = field(default_factory=set)
     # with what the processes of those that failed ended
     status: int = 1
+    # how often those that are active came back by themselves
+    restarts: int = 0
     foreign: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
@@ -82,6 +84,10 @@ class FakeServices:
 
     def restart(self, unit: str) -> None:
         self.start(unit)
+
+    def reset_failed(self, unit: str) -> None:
+        self._call(f"reset_failed {unit}")
+        self.failed.discard(unit)
 
     def stop(self, unit: str) -> None:
         self._call(f"stop {unit}")
@@ -144,4 +150,5 @@ class FakeServices:
             sub="running" if unit in self.active else "dead",
             enabled="enabled" if unit in self.enabled else "disabled",
             needs_reload=unit in self.stale,
+            restarts=self.restarts if unit in self.active else 0,
         )

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from os_containers.errors import ProcessError, ProgramTimeoutError, SystemFaultError
 from os_containers.faults import is_exhaustion, system_fault
@@ -129,6 +129,19 @@ def run_attached(argv: Sequence[str | Path], *, passed_fds: Sequence[int] = ()) 
     finally:
         signal.signal(signal.SIGINT, before)
     return returncode if returncode >= 0 else 128 - returncode
+
+
+def become(argv: Sequence[str | Path]) -> NoReturn:
+    """Be another program from now on: the terminal, signals and the exit code are its own."""
+    words = [os.fspath(word) for word in argv]
+    logger.debug("+ exec %s", shlex.join(words))
+    # Python ignores them, and programs would inherit that
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvp(words[0], words)  # noqa: S606 - as everywhere here
+    except OSError as error:
+        raise cannot_run(words[0], error) from error
 
 
 def spawn(

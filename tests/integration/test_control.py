@@ -4,6 +4,8 @@ import json
 import time
 from collections.abc import Callable
 
+import pytest
+
 from testhost.hello import HelloImage
 from testhost.machine import Host, Result
 
@@ -73,13 +75,71 @@ def test_all_are_updated_and_the_one_that_does_not_start_goes_back(host: Host, p
     ]
 
 
-def test_ctrl_c_ends_the_journal_and_nothing_else(host: Host, push_hello: Push) -> None:
-    """It is exit code 130, as for every command."""
+@pytest.mark.parametrize("whom", ["root", "user"])
+def test_ctrl_c_ends_the_journal_and_nothing_else(host: Host, user: str, push_hello: Push, whom: str) -> None:
+    """It is exit code 130, as for every command; a reader that has enough is none of its failures."""
+    who = user if whom == "user" else None
     image = push_hello(HelloImage("1"), "hello:latest")
-    os_containers(host, f"install --insecure --name hello {image}")
-    os_containers(host, "start hello")
-    done = host.run(
-        "timeout --signal=INT --kill-after=20 --foreground 3 os-containers logs --follow hello", check=False
+    host.run(f"os-containers install --insecure --name hello {image}", user=who)
+    host.run("os-containers start hello", user=who)
+    interrupt = "timeout --preserve-status --signal=INT --kill-after=9 --foreground 2"
+    done = host.run(f"{interrupt} os-containers logs --follow hello", user=who, check=False)
+    assert (done.returncode, "version 1" in done.stdout) == (130, True), done
+    said = host.run("os-containers logs hello | head --lines=1; echo ${PIPESTATUS[0]}", user=who)
+    assert said.stderr == ""
+    status = json.loads(host.run("os-containers status --json hello", user=who).stdout)
+    assert (status["state"], any("version 1" in line for line in status["log"])) == ("running", True)
+
+
+ONCE_BROKEN = """\
+#!/bin/sh
+[ -e /data/mended ] || { sleep 0.2; exit 3; }
+while :; do sleep 0.1; done
+"""
+UNIT = """\
+[Unit]
+StartLimitIntervalSec=1h
+StartLimitBurst=2
+[Service]
+ExecStartPre=$EXEC_STARTPRE
+ExecStart=$EXEC_START
+ExecStopPost=$EXEC_STOPPOST
+Restart=always
+RestartSec={}
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@pytest.mark.parametrize("wait", ["100ms", "1h"], ids=["failed-too-often", "waits-to-be-tried-again"])
+def test_a_service_that_has_failed_starts_when_it_is_told_to(host: Host, push_hello: Push, wait: str) -> None:
+    """Also one that systemd would refuse, or have wait."""
+    image = push_hello(
+        HelloImage(
+            "1",
+            files={"/exports/service.template": UNIT.format(wait)},
+            executables={"/bin/hello": ONCE_BROKEN},
+            config={"Volumes": {"/data": {}}},
+        ),
+        "hello:latest",
     )
-    assert "version 1" in done.stdout
-    assert host.run("systemctl is-active hello").stdout.strip() == "active"
+    os_containers(host, f"install --insecure --name hello {image}")
+    failed = os_containers(host, "start hello", check=False)
+    assert failed.returncode == 9
+    host.run("sleep 1.5")
+    (listed,) = json.loads(os_containers(host, "containers list --filter state=failed --json").stdout)
+    assert listed["name"] == "hello"
+    again = os_containers(host, "restart hello", check=False)
+    assert again.returncode == 9
+    data = host.run("find /var/lib/hello -mindepth 1 -type d | head --lines=1").stdout.strip()
+    host.run(["touch", f"{data}/mended"])
+    os_containers(host, "start hello")
+    assert host.run("systemctl show hello --property=NRestarts --value").stdout.strip() == "0"
+    # it falls over once, and comes back
+    host.run("systemctl kill --signal=KILL hello; sleep 0.5")
+    if wait == "100ms":
+        assert host.run("systemctl show hello --property=NRestarts --value").stdout.strip() == "1"
+        assert "hello.service runs already" in os_containers(host, "start hello").stderr
+    os_containers(host, "restart hello")
+    os_containers(host, "stop hello")
+    host.run("rm -r /var/lib/hello")

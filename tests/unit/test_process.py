@@ -68,6 +68,21 @@ def test_ctrl_c_is_for_the_attached_program(tmp_path: Path) -> None:
                 os.killpg(ours.pid, signal.SIGKILL)
 
 
+def test_what_we_become_hears_all_signals() -> None:
+    """Python ignores that nobody reads any more: a program would go on writing."""
+    code = "from os_containers.process import become; become(['grep', '^SigIgn:', '/proc/self/status'])"
+    words = ["env", "--default-signal", sys.executable, "-c", code]
+    shown = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert int(shown.split()[1], 16) == 0
+
+
+def test_what_is_not_there_cannot_be_become() -> None:
+    """It is an error like that of any other program that is missing."""
+    code = "from os_containers.process import become; become(['no-such-program'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "no-such-program is not installed" in done.stderr
+
+
 def test_b84_a_program_that_we_talk_to_ends_with_us() -> None:
     """However we end, and whatever it waits for."""
     code = """

@@ -6,6 +6,7 @@ import click
 
 from os_containers.cli.plain import plain
 from os_containers.errors import OsContainersError
+from os_containers.faults import system_fault
 
 
 def tell(message: str, hint: str) -> None:
@@ -20,7 +21,8 @@ def each(names: Iterable[str], act: Callable[[str], None]) -> int:
     for name in dict.fromkeys(names):
         try:
             act(name)
-        except OsContainersError as error:
+        except (OsContainersError, OSError) as caught:
+            error = system_fault(caught) if isinstance(caught, OSError) else caught
             tell(error.message, error.hint or error.next_step)
             code = code or error.exit_code
     return code

@@ -54,6 +54,11 @@ def age(seconds: float) -> str:
     return "now"
 
 
+def moment(timestamp: float) -> str:
+    """Return a time in seconds since 1970 as the host's clock has it: Thu 2026-11-26 20:30:11 UTC."""
+    return datetime.fromtimestamp(timestamp).astimezone().strftime("%a %Y-%m-%d %H:%M:%S %Z")
+
+
 def since(timestamp: float) -> str:
     """Return how long ago a time in seconds since 1970 was."""
     return age(time.time() - timestamp)

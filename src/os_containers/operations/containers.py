@@ -9,6 +9,8 @@ from os_containers.host.systemd import UnitState
 from os_containers.operations.system import System
 
 RUNNING = "running"
+FAILED = "failed"
+BROKEN = "broken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +34,15 @@ def _listed(container: Container, unit: UnitState) -> ListedContainer:
     try:
         record = container.current().record
     except OsContainersError as error:
-        return ListedContainer(container.name, "broken", None, error.message)
+        return ListedContainer(container.name, BROKEN, None, error.message)
     return ListedContainer(container.name, state_of(record, unit), record)
 
 
 def state_of(record: Record, unit: UnitState) -> str:
-    """Return how a container is: running, failed, no service, or what systemd calls it."""
+    """Return how a container is: running, failed, inactive, or no service."""
     if not record.has_service:
         return "no service"
-    if unit.sub == "auto-restart":
-        return "failed"
-    return RUNNING if unit.is_running else unit.active
+    if unit.is_down:
+        return FAILED
+    # what is being stopped runs still
+    return RUNNING if unit.is_running or unit.active == "deactivating" else "inactive"

@@ -1,24 +1,32 @@
 """The service of a container: started, stopped, restarted, and its journal."""
 
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from os_containers import process
 from os_containers.deployment.container import Container
-from os_containers.errors import ConflictError
+from os_containers.errors import BrokenError, ConflictError
 from os_containers.operations import service
 from os_containers.operations.recover import settled
-from os_containers.operations.service import Start
+from os_containers.operations.service import Start, unit_state
 from os_containers.operations.system import System
 
 
 def start_service(system: System, name: str) -> None:
-    """Start the service of a container. Raises ServiceError when it does not stay up."""
-    _control(system, name, lambda container: service.start(system, container, Start.WATCHED))
+    """Start the service of a container, unless it runs. Raises ServiceError when it does not stay up."""
+    _control(system, name, lambda container: _start(system, container))
 
 
 def stop_service(system: System, name: str) -> None:
-    """Stop the service of a container, and forget that it failed."""
-    _control(system, name, lambda container: service.stop(system, container))
+    """Stop the service of a container, also of a broken one, and forget that it failed."""
+    try:
+        _control(system, name, lambda container: service.stop(system, container))
+    except BrokenError:
+        container = system.container(name)
+        if not container.exists():
+            raise
+        with system.locked(container):
+            service.stop(system, container)
 
 
 def restart_service(system: System, name: str) -> None:
@@ -26,11 +34,27 @@ def restart_service(system: System, name: str) -> None:
     _control(system, name, lambda container: service.restart(system, container))
 
 
-def show_journal(system: System, name: str, options: Sequence[str]) -> int:
-    """Show the journal of a container's service on our own terminal; return journalctl's exit code."""
+def become_journal(system: System, name: str, options: Sequence[str]) -> NoReturn:
+    """Be the journal of a container's service from now on; that of a broken one may tell why it is."""
     container = system.container(name)
-    _require_service(container)
-    return process.run_attached([*system.services.journal_command(container.service), *options])
+    try:
+        _require_service(container)
+    except BrokenError:
+        if not container.exists():
+            raise
+    process.become([*system.services.journal_command(container.service), *options])
+
+
+def _start(system: System, container: Container) -> None:
+    unit = unit_state(system, container)
+    if unit.active in {"active", "reloading"}:
+        # that it fell over since, and came back by itself, is no failure of this start
+        system.tell(f"{container.service} runs already")
+    elif unit.has_failed:
+        # systemd has one wait that is to be tried again, and refuses one that fell over too often
+        service.restart(system, container)
+    else:
+        service.start(system, container, Start.WATCHED)
 
 
 def _control(system: System, name: str, act: Callable[[Container], None]) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from os_containers import files, process
 from os_containers.deployment import runtime_config
-from os_containers.deployment.container import Container, Deployment
+from os_containers.deployment.container import Container, Deployment, all_containers
 from os_containers.deployment.runtime_config import RuntimeConfig
-from os_containers.errors import BusyError, ConflictError, UsageError
+from os_containers.errors import BusyError, ConflictError, NotFoundError, UsageError
 from os_containers.host.runtime import Runtime
 from os_containers.host.unit import cgroup_path, default_slice, directories_of, slice_path
 from os_containers.host.unit_files import UnitFiles
@@ -24,7 +24,10 @@ from os_containers.operations.find_image import stored_image, stored_or_pulled_i
 from os_containers.operations.service import unit_state
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.stored_image import StoredImage
 from os_containers.scratch import Scratch
+from os_containers.suggestions import suggestion
 
 # How long a service may need from being active to its container (seconds).
 STARTS_WITHIN = 2.0
@@ -66,7 +69,8 @@ def run(
         )
     if not command:
         raise UsageError(
-            f"no command to run in {container.name}", hint=f"to start it: systemctl start {container.name}"
+            f"no command to run in {container.name}",
+            hint=f"to start it: os-containers start {container.name}",
         )
     if unit_state(system, container).has_processes:
         return execute(system, name_or_image, command, runtime=runtime)
@@ -127,8 +131,7 @@ def _run_in_image(
     if "/" in image or ":" in image:
         stored = stored_or_pulled_image(system, repo, image, options=options)
     else:
-        # rather a mistyped container than an image to fetch and run
-        stored = stored_image(repo, image)
+        stored = _stored_image(system, repo, image)
     name = _temporary_name(container_name(stored.name))
     with system.store_in_use(), staging_directory(system, name) as bundle:
         blueprint = Blueprint(name, bundle.path, 0, stored, found, settings)
@@ -136,6 +139,18 @@ def _run_in_image(
         config["root"]["path"] = str(bundle.path / "rootfs")
         with _directories_for(system, bundle.path / f"tmpfiles-{name}.conf", config):
             return _run_temporary(system, _Temporary(name, bundle, config, found), command)
+
+
+def _stored_image(system: System, repo: Repo, name: str) -> StoredImage:
+    """Return the image of a short name; rather a mistyped container than one to fetch and run."""
+    try:
+        return stored_image(repo, name)
+    except NotFoundError as error:
+        containers = [container.name for container in all_containers(system.paths)]
+        raise NotFoundError(
+            f"there is no container and no image named {name!r}",
+            hint=suggestion(name, containers, otherwise=error.hint or error.next_step),
+        ) from error
 
 
 def _wait_until_running(system: System, container: Container, runtime: Runtime) -> None:

@@ -101,6 +101,8 @@ def start(system: System, container: Container, how: Start) -> None:
 
 def restart(system: System, container: Container) -> None:
     """Restart the service, and what depends on it. Raises ServiceError when it does not stay up."""
+    # that it fell over before is no failure of this start; nor may systemd find that it did so too often
+    system.services.reset_failed(container.service)
     system.tell(system.services.shown("systemctl", "restart", container.name))
     _watched(system, container, system.services.restart)
 

@@ -4,9 +4,10 @@ import time
 from dataclasses import dataclass
 
 from os_containers.deployment.container import Container, Deployment
+from os_containers.errors import BrokenError
 from os_containers.host.drift import drifted_files
 from os_containers.host.systemd import UnitState, UnitUsage
-from os_containers.operations.containers import state_of
+from os_containers.operations.containers import BROKEN, state_of
 from os_containers.operations.service import unit_state
 from os_containers.operations.system import System
 
@@ -34,11 +35,13 @@ class HostFileStatus:
 class ContainerStatus:
     """A container: since is when its service came to this state, in seconds since 1970, None if never.
 
-    Memory is in bytes, processor in seconds; None where systemd does not count.
+    Memory is in bytes, processor in seconds; None where systemd does not count. The problem is that of a
+    broken one, whose image, digest and runtime are empty.
     """
 
     name: str
     state: str
+    problem: str
     detail: str
     since: float | None
     enabled: bool
@@ -56,25 +59,37 @@ class ContainerStatus:
 def container_status(system: System, name: str, *, lines: int) -> ContainerStatus:
     """Return the status of a container, with so many of the last lines of its journal."""
     container = system.container(name)
-    current = container.current()
-    unit = unit_state(system, container) if current.record.has_service else UnitState()
+    current, problem = _current(container)
+    record = current.record if current else None
+    unit = UnitState() if record and not record.has_service else unit_state(system, container)
     usage = system.services.usage(container.service) if unit.has_processes else UnitUsage()
     return ContainerStatus(
         name=name,
-        state=state_of(current.record, unit),
+        state=state_of(record, unit) if record else BROKEN,
+        problem=problem,
         detail=f"{unit.active} ({unit.sub})",
         since=_since(unit),
         enabled=unit.is_enabled,
-        image=current.record.image,
-        digest=current.record.digest,
-        runtime=current.record.runtime,
+        image=record.image if record else "",
+        digest=record.digest if record else "",
+        runtime=record.runtime if record else "",
         memory=usage.memory,
         processor=usage.processor,
         tasks=usage.tasks,
         deployments=_deployments(container, current),
-        host_files=_host_files(current),
+        host_files=_host_files(current) if current else (),
         log=tuple(system.services.log_lines(container.service, lines)) if lines else (),
     )
+
+
+def _current(container: Container) -> tuple[Deployment | None, str]:
+    """Return the active deployment, or what is wrong with it."""
+    try:
+        return container.current(), ""
+    except BrokenError as error:
+        if not container.exists():
+            raise
+        return None, error.message
 
 
 def _since(unit: UnitState) -> float | None:
@@ -82,12 +97,12 @@ def _since(unit: UnitState) -> float | None:
     return time.time() - time.monotonic() + changed if changed else None
 
 
-def _deployments(container: Container, current: Deployment) -> tuple[DeploymentStatus, ...]:
+def _deployments(container: Container, current: Deployment | None) -> tuple[DeploymentStatus, ...]:
     kept = [one for one in container.readable() if one.record.was_active]
     return tuple(
         DeploymentStatus(
             serial=one.serial,
-            active=one.serial == current.serial,
+            active=current is not None and one.serial == current.serial,
             image=one.record.image,
             digest=one.record.digest,
             created=one.record.created,

@@ -1,13 +1,17 @@
 """Services by the name of their container: started, stopped, restarted; their status; all of them updated."""
 
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
 
-from os_containers.errors import ConflictError, NotFoundError, ServiceError
-from os_containers.operations.control import restart_service, show_journal, start_service, stop_service
+from os_containers.cli.failure import each
+from os_containers.errors import BrokenError, ConflictError, NotFoundError, ServiceError
+from os_containers.host.systemd import UnitState
+from os_containers.operations.containers import state_of
+from os_containers.operations.control import restart_service, start_service, stop_service
 from os_containers.operations.install import install
-from os_containers.operations.run import execute
+from os_containers.operations.run import execute, run
 from os_containers.operations.status import container_status
 from os_containers.operations.update import Source
 from os_containers.operations.update_all import Outcome, update_all
@@ -31,7 +35,12 @@ def test_a_service_is_started_restarted_and_stopped(machine: "Machine") -> None:
     restart_service(machine.system, "app")
     stop_service(machine.system, "app")
     assert machine.services.active == set()
-    assert machine.services.calls == ["start app.service", "start app.service", "stop app.service"]
+    assert machine.services.calls == [
+        "start app.service",
+        "reset_failed app.service",
+        "start app.service",
+        "stop app.service",
+    ]
 
 
 def test_a_service_that_does_not_start_is_told(machine: "Machine") -> None:
@@ -48,8 +57,6 @@ def test_what_has_no_service_cannot_be_started(machine: "Machine", act: object) 
     assert callable(act)
     with pytest.raises(ConflictError, match="app has no service"):
         act(machine.system, "app")
-    with pytest.raises(ConflictError):
-        show_journal(machine.system, "app", [])
 
 
 def test_a_mistyped_name_is_answered_with_those_that_are_alike(machine: "Machine") -> None:
@@ -60,6 +67,14 @@ def test_a_mistyped_name_is_answered_with_those_that_are_alike(machine: "Machine
     with pytest.raises(NotFoundError) as caught:
         start_service(machine.system, "something-else")
     assert caught.value.hint == "os-containers containers list --all shows them"
+
+
+def test_a_mistyped_name_is_no_image_to_run_either(machine: "Machine") -> None:
+    """Of an image of that name nothing is said to be alike when a container is."""
+    installed(machine)
+    with pytest.raises(NotFoundError, match="no container and no image named 'apq'") as caught:
+        run(machine.system, "apq", ["true"], settings={})
+    assert caught.value.hint == "did you mean app?"
 
 
 def test_nothing_is_executed_in_a_container_that_does_not_run(machine: "Machine") -> None:
@@ -110,3 +125,68 @@ def test_all_are_updated_whatever_fails(machine: "Machine") -> None:
     assert found["newer"].before != newer.digest
     assert (found["gone"].exit_code, found["broken"].exit_code) == (3, 10)
     assert all(one.error and one.hint for one in (found["gone"], found["broken"]))
+
+
+def test_what_runs_is_not_started_again(machine: "Machine") -> None:
+    """Nor taken for one that did not start, since it fell over some day and came back by itself."""
+    installed(machine)
+    start_service(machine.system, "app")
+    machine.services.restarts = 1
+    machine.services.calls.clear()
+    start_service(machine.system, "app")
+    assert machine.services.calls == []
+    assert machine.told()[-1] == "app.service runs already"
+
+
+def test_what_has_failed_is_started_anew(machine: "Machine") -> None:
+    """Systemd refuses one that did so too often, and has one wait that it will try again."""
+    installed(machine)
+    machine.services.failed.add("app.service")
+    start_service(machine.system, "app")
+    assert machine.services.calls == ["reset_failed app.service", "start app.service"]
+
+
+def test_a_broken_container_can_be_looked_at_and_stopped(machine: "Machine") -> None:
+    """Its service may run still."""
+    installed(machine)
+    start_service(machine.system, "app")
+    (machine.paths.state / "app" / "info").write_text("{")
+    status = container_status(machine.system, "app", lines=1)
+    assert (status.state, status.detail, status.image) == ("broken", "active (running)", "")
+    assert "info is not a deployment's record" in status.problem
+    assert status.log == ("line 0 of app.service",)
+    stop_service(machine.system, "app")
+    assert machine.services.active == set()
+    with pytest.raises(BrokenError):
+        start_service(machine.system, "app")
+
+
+@pytest.mark.parametrize(
+    ("unit", "state"),
+    [
+        (UnitState(active="activating", sub="start"), "running"),
+        (UnitState(active="activating", sub="auto-restart-queued"), "failed"),
+        (UnitState(active="deactivating", sub="stop-sigterm"), "running"),
+        (UnitState(active="maintenance"), "inactive"),
+    ],
+)
+def test_there_are_few_states(machine: "Machine", unit: UnitState, state: str) -> None:
+    """Whatever words systemd has for them."""
+    installed(machine)
+    assert state_of(machine.system.container("app").current().record, unit) == state
+
+
+def test_a_fault_of_the_system_does_not_keep_the_next_from_its_turn(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is told like any other error."""
+    seen = []
+
+    def act(name: str) -> None:
+        seen.append(name)
+        if name == "one":
+            raise OSError(errno.ENOSPC, "No space left on device", "/var/x")
+
+    assert each(["one", "two"], act) == 8
+    assert seen == ["one", "two"]
+    assert capsys.readouterr().err.startswith("error: /var/x: No space left on device\nhint: make room")

@@ -117,7 +117,10 @@ def delete(invocation: Invocation, names: tuple[str, ...], *, yes: bool) -> int:
 def _agreed(names: tuple[str, ...]) -> bool:
     if not sys.stdin.isatty():
         raise UsageError("nobody is there to be asked", hint="give --yes")
-    return click.confirm(f"Remove {', '.join(map(plain, names))}?", err=True)
+    try:
+        return click.confirm(f"Remove {', '.join(map(plain, names))}?", err=True)
+    except click.Abort:
+        return False  # Ctrl-D: Ctrl-C comes as a signal
 
 
 def _row(container: ListedContainer, shown: Callable[[str], str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import click
 from os_containers.cli import options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
-from os_containers.operations.control import show_journal
+from os_containers.operations.control import become_journal
 
 
 @click.command(
@@ -31,9 +31,9 @@ def logs(
     lines: int | None,
     since: str | None,
     until: str | None,
-) -> int:
+) -> None:
     """Show the journal of a container's service: what it wrote, and what systemd says of it."""
     settings = {"--lines": lines, "--since": since, "--until": until}
     words = [f"{option}={value}" for option, value in settings.items() if value is not None]
     with invocation.system() as system:
-        return show_journal(system, name, [*words, *(["--follow"] if follow else [])])
+        become_journal(system, name, [*words, *(["--follow"] if follow else [])])

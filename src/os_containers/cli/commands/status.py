@@ -8,6 +8,7 @@ from os_containers.cli import options, render
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.cli.plain import plain
+from os_containers.errors import BrokenError
 from os_containers.operations.status import ContainerStatus, container_status
 
 
@@ -31,10 +32,11 @@ from os_containers.operations.status import ContainerStatus, container_status
 )
 @options.as_json
 @pass_invocation
-def status(invocation: Invocation, name: str, *, lines: int, as_json: bool) -> None:
+def status(invocation: Invocation, name: str, *, lines: int, as_json: bool) -> int:
     """Show how a container is: service, image, deployments, host files, and the end of its journal.
 
-    Memory and processor time are those of its unit, as far as systemd counts them.
+    Memory and processor time are those of its unit, as far as systemd counts them. The exit code is 10 for a
+    container that is broken.
     """
     with invocation.system() as system:
         found = container_status(system, name, lines=lines)
@@ -42,12 +44,14 @@ def status(invocation: Invocation, name: str, *, lines: int, as_json: bool) -> N
         render.as_json(found)
     else:
         _show(found)
+    return BrokenError.exit_code if found.problem else 0
 
 
 def _show(found: ContainerStatus) -> None:
-    since = f" since {render.since(found.since)}" if found.since else ""
+    since = f" since {render.moment(found.since)}; {render.since(found.since)}" if found.since else ""
     facts = {
         "State": f"{found.state}: {found.detail}{since}" if found.state != "no service" else found.state,
+        "Problem": found.problem,
         "Enabled": "yes" if found.enabled else "no",
         "Image": found.image,
         "Digest": found.digest,

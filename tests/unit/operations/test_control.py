@@ -62,7 +62,7 @@ def test_what_has_no_service_cannot_be_started(machine: "Machine", act: object) 
 def test_a_mistyped_name_is_answered_with_those_that_are_alike(machine: "Machine") -> None:
     installed(machine)
     with pytest.raises(NotFoundError) as caught:
-        start_service(machine.system, "apq")
+        start_service(machine.system, "apps")
     assert caught.value.hint == "did you mean app?"
     with pytest.raises(NotFoundError) as caught:
         start_service(machine.system, "something-else")
@@ -72,8 +72,8 @@ def test_a_mistyped_name_is_answered_with_those_that_are_alike(machine: "Machine
 def test_a_mistyped_name_is_no_image_to_run_either(machine: "Machine") -> None:
     """Of an image of that name nothing is said to be alike when a container is."""
     installed(machine)
-    with pytest.raises(NotFoundError, match="no container and no image named 'apq'") as caught:
-        run(machine.system, "apq", ["true"], settings={})
+    with pytest.raises(NotFoundError, match="no container and no image named 'apps'") as caught:
+        run(machine.system, "apps", ["true"], settings={})
     assert caught.value.hint == "did you mean app?"
 
 

@@ -5,7 +5,7 @@
     .deploy/NAME/17/
 
 Switching is one rename(2) of a new symlink over the old one. Serials grow, and a deployment that was active
-is never built again.
+is never built again. What a predecessor made is elsewhere (predecessor.py).
 """
 
 import contextlib
@@ -13,9 +13,10 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from os_containers.deployment import predecessor
 from os_containers.deployment.record import SIZE_LIMIT, Record, dump_record, parse_record
 from os_containers.errors import BrokenError, NotFoundError, UsageError
 from os_containers.faults import is_exhaustion
@@ -73,6 +74,11 @@ class Deployment:
     def host_files(self) -> Path:
         return self.path / "host"
 
+    @property
+    def is_predecessors(self) -> bool:
+        """Tell whether a predecessor made it: no image in the store makes it anew."""
+        return predecessor.find_serial(self.container, self.path) is not None
+
     def unit_text(self) -> str:
         return self.unit.read_text(errors="surrogateescape") if self.record.has_service else ""
 
@@ -85,7 +91,7 @@ def load_deployment(container: str, path: Path) -> Deployment:
     """Return the deployment in a directory. Raises BrokenError when its record cannot be read."""
     info = path / "info"
     try:
-        return Deployment(container, path, read_record(info))
+        record = read_record(info)
     except OSError as error:
         if is_exhaustion(error):
             raise
@@ -94,6 +100,8 @@ def load_deployment(container: str, path: Path) -> Deployment:
     except BrokenError as error:
         said = f"{path}: {error.message}"
         raise BrokenError(said, hint=error.hint or repair_or_reinstall(container)) from error
+    serial = predecessor.find_serial(container, path)
+    return Deployment(container, path, record if serial is None else replace(record, serial=serial))
 
 
 def read_record(info: Path) -> Record:
@@ -144,17 +152,27 @@ class Container:
     def exists(self) -> bool:
         return self.link.is_symlink()
 
+    @property
+    def predecessors(self) -> dict[int, Path]:
+        """Return where the deployments are that a predecessor made, by their serials."""
+        return predecessor.find_places(self.state, self.name)
+
     def deployment_path(self, serial: int) -> Path:
-        return self.directory / str(serial)
+        own = self.directory / str(serial)
+        if serial not in predecessor.SERIALS or own.exists():
+            return own
+        return self.predecessors.get(serial, own)
 
     def serials(self) -> list[int]:
         """Return the serials of all deployments on disk, oldest first."""
-        if not self.directory.is_dir():
-            return []
-        return sorted(int(entry.name) for entry in self.directory.iterdir() if entry.name.isdecimal())
+        entries = self.directory.iterdir() if self.directory.is_dir() else ()
+        own = {int(entry.name) for entry in entries if entry.name.isdecimal()}
+        return sorted(own | self.predecessors.keys())
 
     def next_serial(self) -> int:
-        return max(self.serials(), default=0) + 1
+        """Return the serial of a new deployment, beyond all that are there or could be a predecessor's."""
+        reserved = predecessor.SERIALS if self.predecessors else (0,)
+        return max([*self.serials(), *reserved]) + 1
 
     def current(self) -> Deployment:
         """Return the active deployment. Raises NotFoundError without one, BrokenError when it is damaged."""
@@ -166,7 +184,7 @@ class Container:
             if error.errno != errno.EINVAL:
                 raise
             raise BrokenError(f"{self.link} is not a symlink", hint="move it away") from error
-        path = self.state / target
+        path = self._place(target)
         if not self._is_own(path):
             raise BrokenError(
                 f"{self.link} does not point to a deployment of {self.name}: {target}",
@@ -176,15 +194,26 @@ class Container:
 
     def active_path(self) -> Path | None:
         """Return where the link points, None without one; what is there may be damaged."""
-        return self.state / self.link.readlink() if self.link.is_symlink() else None
+        return self._place(self.link.readlink()) if self.link.is_symlink() else None
 
     def own_active_path(self) -> Path | None:
         """Return the same, None also for a link that was bent to what is no deployment of this container."""
         active = self.active_path()
         return active if active and self._is_own(active) else None
 
+    def _place(self, target: Path) -> Path:
+        """Return the directory that the link names."""
+        path = self.state / target
+        # the predecessors wrote the whole path, on some hosts through another mount of the same directory
+        place = self.state / path.name
+        if place in self.predecessors.values() and _is_same(path, place):
+            return place
+        return path
+
     def _is_own(self, path: Path) -> bool:
-        return path.parent == self.directory and path.name.isdecimal()
+        if path.parent == self.directory:
+            return path.name.isdecimal()
+        return path in self.predecessors.values()
 
     def readable(self) -> list[Deployment]:
         """Return all deployments whose record can be read, oldest first."""
@@ -222,7 +251,8 @@ class Container:
     def switch(self, deployment: Deployment) -> None:
         """Make a deployment the active one; a reader sees the old or the new one, never none."""
         make_directory(self.state, mode=0o700)
-        symlink_atomic(self.spare_link, deployment.path.name)
+        make_directory(self.directory, mode=0o700)
+        symlink_atomic(self.spare_link, os.path.relpath(deployment.path, self.directory))
         symlink_atomic(self.link, os.path.relpath(deployment.path, self.state))
 
     def forget(self) -> None:
@@ -238,8 +268,15 @@ class Container:
             return None
         if not self.spare_link.is_symlink():
             return None
-        path = self.directory / self.spare_link.readlink()
+        path = Path(os.path.normpath(self.directory / self.spare_link.readlink()))
         return next((one for one in self.readable() if one.path == path), None)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def no_container(container: Container) -> NotFoundError:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from os_containers.deployment import predecessor
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.values import Origin, Value, Values
 from os_containers.errors import BrokenError, ImageError
@@ -46,6 +47,7 @@ class Record:
     """What a deployment is made of, and what it put on the host; created in seconds since 1970.
 
     directories are those that its tmpfiles.d fragment made. Only one that was active is ever rolled back to.
+    One that is not adopted is as a predecessor wrote it.
     """
 
     serial: int
@@ -60,6 +62,7 @@ class Record:
     approved: Approved = Approved()
     was_active: bool = False
     has_service: bool = True
+    is_adopted: bool = field(default=True, compare=False)
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def activated(self, installed: tuple[InstalledFile, ...], directories: tuple[str, ...]) -> "Record":
@@ -106,8 +109,8 @@ def parse_record(raw: bytes) -> Record:
     if len(raw) > SIZE_LIMIT:
         raise BrokenError(f"info is larger than {SIZE_LIMIT} bytes")
     try:
-        info = msgspec.json.decode(raw, type=_Info)
-        tree = msgspec.json.decode(raw)
+        tree = msgspec.json.decode(raw, type=dict[str, Any])
+        info = msgspec.convert(tree if "schema" in tree else predecessor.normalized(tree), _Info)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BrokenError(f"info is not a deployment's record: {error}") from error
     if info.schema > SCHEMA:
@@ -119,7 +122,7 @@ def parse_record(raw: bytes) -> Record:
     return Record(
         serial=info.serial,
         image=info.image,
-        digest=info.revision if ":" in info.revision else f"sha256:{info.revision}",
+        digest=f"sha256:{info.revision}" if info.revision and ":" not in info.revision else info.revision,
         commit=info.ostree_commit,
         created=info.created,
         runtime=info.runtime,
@@ -129,6 +132,7 @@ def parse_record(raw: bytes) -> Record:
         approved=Approved(tuple(info.approved_host_paths or ()), tuple(info.approved_setuid or ())),
         was_active=info.was_active,
         has_service=info.has_container_service,
+        is_adopted=info.schema > 0,
         unknown={key: value for key, value in tree.items() if key not in _OURS},
     )
 

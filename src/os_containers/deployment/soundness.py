@@ -11,9 +11,10 @@ from os_containers.faults import is_exhaustion
 
 def unusable_parts(deployment: Deployment) -> Iterator[tuple[Path, str]]:
     """Yield each part that is missing or unusable, and what is wrong with it."""
-    if not deployment.rootfs.is_dir():
+    # atomic removed it where there is no service
+    if not deployment.rootfs.is_dir() and (deployment.record.has_service or not deployment.is_predecessors):
         yield deployment.rootfs, "the deployment has no rootfs"
-    if deployment.record.installed and not deployment.host_files.is_dir():
+    if deployment.record.installed and deployment.record.is_adopted and not deployment.host_files.is_dir():
         yield deployment.host_files, "the deployment has not the files that it put on the host"
     if lacks_unit(deployment):
         yield deployment.unit, "the deployment has no unit"

@@ -62,8 +62,9 @@ def _check_no_container(container: Container, recover: str) -> Iterator[Problem]
 
 
 def _check_bundle(deployment: Deployment) -> Iterator[Problem]:
+    update = f"os-containers update {deployment.container}"
     for path, what in unusable_parts(deployment):
-        yield Problem("I1", what, str(path), REPAIR)
+        yield Problem("I1", what, str(path), update if deployment.is_predecessors else REPAIR)
 
 
 def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Problem]:
@@ -77,6 +78,10 @@ def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Probl
         unit_files.drop_in: {unit.render_drop_in(systemd_version=one) for one in unit.DROP_IN_VERSIONS},
         unit_files.tmpfiles: {deployment.tmpfiles_text()},
     }
+    if deployment.is_predecessors:
+        # it put the first nowhere, the second under another name or nowhere
+        expected[unit_files.drop_in].add("")
+        expected[unit_files.tmpfiles].add("")
     in_the_way = unit_files.in_the_way()
     for path in in_the_way:
         yield Problem("I2", "this is in the way", str(path), MOVE_AWAY)
@@ -120,6 +125,8 @@ def _check_pins(store: Store, container: Container) -> Iterator[Problem]:
         return  # told already
     repo = store.repo
     for deployment in container.readable():
+        if deployment.is_predecessors:
+            continue
         ref = refs.pin_ref(container.name, deployment.serial)
         if not repo or repo.read_ref(ref) != deployment.record.commit:
             yield Problem("I11", "a deployment's commit is not pinned", ref, REPAIR)

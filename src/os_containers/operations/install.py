@@ -75,6 +75,8 @@ def _check_free(system: System, container: Container) -> None:
             f"there is a container named {container.name!r} already",
             hint=f"os-containers update {container.name}, or choose another name with --name",
         )
+    if container.link.exists():
+        raise ConflictError(f"{container.link} is in the way", hint="choose another name with --name")
     _check_unit_free(system, container)
 
 

@@ -14,6 +14,7 @@ from os_containers.deployment.container import Container, Deployment, load_deplo
 from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words
+from os_containers.operations.adopt import adopt
 from os_containers.operations.host_changes import recoverable, remove_recovery_unit
 from os_containers.operations.image_checkouts import remove_abandoned_checkouts
 from os_containers.operations.journal import Journal
@@ -30,6 +31,7 @@ def settled(system: System, repo: Repo, container: Container) -> Iterator[None]:
     """Be the only command that changes a container, and find nothing of an interrupted change."""
     with system.locked(container), recoverable(system):
         recover(system, repo, container, Start.WATCHED)
+        adopt(system, container)
         yield
 
 

@@ -18,6 +18,7 @@ from os_containers.host.hostfiles import Action, Change
 from os_containers.host.prepared_files import apply_host_files, prepare_host_files
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference, split_tag
+from os_containers.operations.adopt import adopt
 from os_containers.operations.build import blueprint_of, build
 from os_containers.operations.check_container import unit_file_problems
 from os_containers.operations.host_changes import change_unit_files, install_recovery_unit, plan
@@ -47,8 +48,9 @@ def mend_link(system: System, container: Container) -> None:
 def mend_container(system: System, repo: Repo, container: Container, options: ProxyOptions) -> None:
     """Mend what is damaged of a container in the store, in its bundles and on the host, telling each step."""
     with told(system):
+        adopt(system, container)
         salvage(system, repo, container)
-    for deployment in container.readable():
+    for deployment in [one for one in container.readable() if not one.is_predecessors]:
         with told(system):
             _mend_commit(system, repo, deployment, options)
             _mend_bundle(system, repo, deployment)

@@ -27,7 +27,7 @@ def discard(system: System, repo: Repo, container: Container, serial: int) -> No
     with scratch_directory(system.paths.trash, f"{container.name}-{serial}-") as trash:
         with contextlib.suppress(FileNotFoundError):
             path.rename(trash.path / "deployment")
-            files.fsync_directory(container.directory)
+            files.fsync_directory(path.parent)
         repo.unpin(container.name, serial)
     _remove_empty(container)
 
@@ -58,7 +58,8 @@ def discard_unfinished(system: System, repo: Repo, container: Container) -> None
     readable = {one.serial: one.record.was_active for one in container.readable()}
     unfinished = {serial for serial, was_active in readable.items() if not was_active}
     is_container = container.exists() or container.lost() is not None
-    kept = set(container.serials()) - unfinished if is_container else ()
+    # what a predecessor left without a link, the next install of that name removes
+    kept = set(container.serials()) - unfinished if is_container else container.predecessors
     keep_only(system, repo, container, kept)
     for serial in repo.pinned(container.name):
         if not container.deployment_path(serial).is_dir():

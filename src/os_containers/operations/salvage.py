@@ -36,8 +36,9 @@ def salvage(system: System, repo: Repo, container: Container) -> None:
     """
     # what a link that was bent leads to is not ours
     active, previous = container.own_active_path(), _previous(container)
+    is_ours = active is not None and active.parent == container.directory
     is_settled = not system.journals.path(container.name).exists()
-    if active and active.is_dir() and previous and is_settled and _has_lost_record(active):
+    if active and is_ours and active.is_dir() and previous and is_settled and _has_lost_record(active):
         _make_anew(system, repo, active, previous)
 
 

@@ -8,7 +8,8 @@ from os_containers.deployment.container import Container, Deployment, no_contain
 from os_containers.deployment.exports import FileKind
 from os_containers.errors import BrokenError, NotFoundError, OsContainersError
 from os_containers.events import Warned
-from os_containers.operations.host_changes import recoverable, unrecorded_files
+from os_containers.operations.adopt import adopt
+from os_containers.operations.host_changes import recoverable, told_only, unrecorded_files
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.recover import recover
 from os_containers.operations.service import Start, state_to_keep, unit_state
@@ -29,11 +30,14 @@ def uninstall(system: System, name: str) -> None:
     repo = system.repo()
     with system.locked(container), recoverable(system):
         _recover_if_possible(system, repo, container)
+        with told_only(system):
+            adopt(system, container)
         if was_interrupted and not container.exists():
             return  # that was the end of an uninstall
         leaving = _leaving(system, container)
-        if container.directory.exists():
-            files.refuse_mounts(container.directory)
+        for path in (container.directory, *container.predecessors.values()):
+            if path.exists():
+                files.refuse_mounts(path)
         transition = Transition(
             operation="uninstall",
             container=container,

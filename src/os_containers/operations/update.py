@@ -6,6 +6,7 @@ from enum import Enum
 
 from os_containers.deployment.container import Deployment
 from os_containers.deployment.values import set_by_user
+from os_containers.errors import BrokenError
 from os_containers.host.host_policy import Permission
 from os_containers.host.runtime import Runtime
 from os_containers.image.access import ProxyOptions
@@ -58,7 +59,7 @@ def update(
     repo = system.repo()
     with settled(system, repo, container):
         leaving = container.current()
-        image = _image(system, repo, rebase or leaving.record.image, source, options)
+        image = _image(system, repo, rebase or _followed(leaving), _source(leaving, source), options)
         found = system.runtime(runtime, recorded=leaving.record.runtime)
         wanted = set_by_user(leaving.record.values) | dict(settings)
         if _is_current(leaving, image, found, wanted):
@@ -81,6 +82,20 @@ def update(
     return Updated(entering, changed=True)
 
 
+def _followed(leaving: Deployment) -> str:
+    if not leaving.record.image:
+        raise BrokenError(
+            f"the record of {leaving.container} does not tell its image",
+            hint=f"os-containers update --rebase IMAGE {leaving.container}",
+        )
+    return leaving.record.image
+
+
+def _source(leaving: Deployment, source: Source) -> Source:
+    # what a predecessor has pulled is no image to us
+    return Source.STORE_OR_REGISTRY if leaving.is_predecessors and source is Source.STORE else source
+
+
 def _image(
     system: System, repo: Repo, image: str, source: Source, options: ProxyOptions | None
 ) -> StoredImage:
@@ -96,7 +111,8 @@ def _image(
 def _is_current(leaving: Deployment, image: StoredImage, runtime: Runtime, wanted: Mapping[str, str]) -> bool:
     record = leaving.record
     return (
-        record.digest == image.digest
+        not leaving.is_predecessors
+        and record.digest == image.digest
         and record.image == image.name
         and record.runtime == str(runtime.path)
         and set_by_user(record.values) == wanted

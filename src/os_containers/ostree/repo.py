@@ -230,8 +230,13 @@ class Repo:
         return [image.commit, *(commit for commit in found if commit)]
 
     def image_problem(self, ref: str) -> str | None:
-        """Return what is wrong with the image of a ref, None when it and all its blobs are here."""
+        """Return what is wrong with the image of a ref, None when it and all its blobs are here.
+
+        One that a predecessor pulled is in order as it is: it has no merged tree, and is pulled when needed.
+        """
         try:
+            if CONFIG not in self._commit(self._commit_of(ref)).metadata:
+                return None
             image = self._stored_image(ref)
             blobs = [layer.digest for layer in image.layers()]
             lost = [one for one in (*blobs, image.parsed_manifest().config_digest) if not self.has_blob(one)]

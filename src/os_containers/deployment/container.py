@@ -171,8 +171,8 @@ class Container:
 
     def next_serial(self) -> int:
         """Return the serial of a new deployment, beyond all that are there or could be a predecessor's."""
-        reserved = predecessor.SERIALS if self.predecessors else (0,)
-        return max([*self.serials(), *reserved]) + 1
+        reserved = max(predecessor.SERIALS) if self.predecessors else 0
+        return max(reserved, max(self.serials(), default=0)) + 1
 
     def current(self) -> Deployment:
         """Return the active deployment. Raises NotFoundError without one, BrokenError when it is damaged."""

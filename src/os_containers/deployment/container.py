@@ -125,6 +125,13 @@ def save_record(path: Path, record: Record) -> None:
     write_atomic(path / "info", dump_record(record), mode=0o600)
 
 
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """A named container and where its parts are."""
@@ -270,13 +277,6 @@ class Container:
             return None
         path = Path(os.path.normpath(self.directory / self.spare_link.readlink()))
         return next((one for one in self.readable() if one.path == path), None)
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:
-        return False
 
 
 def no_container(container: Container) -> NotFoundError:

@@ -59,7 +59,8 @@ def update(
     repo = system.repo()
     with settled(system, repo, container):
         leaving = container.current()
-        image = _image(system, repo, rebase or _followed(leaving), _source(leaving, source), options)
+        source = _source(leaving, rebase, source)
+        image = _image(system, repo, rebase or leaving.record.image, source, options)
         found = system.runtime(runtime, recorded=leaving.record.runtime)
         wanted = set_by_user(leaving.record.values) | dict(settings)
         if _is_current(leaving, image, found, wanted):
@@ -82,16 +83,12 @@ def update(
     return Updated(entering, changed=True)
 
 
-def _followed(leaving: Deployment) -> str:
-    if not leaving.record.image:
+def _source(leaving: Deployment, rebase: str | None, source: Source) -> Source:
+    if not rebase and not leaving.record.image:
         raise BrokenError(
             f"the record of {leaving.container} does not tell its image",
             hint=f"os-containers update --rebase IMAGE {leaving.container}",
         )
-    return leaving.record.image
-
-
-def _source(leaving: Deployment, source: Source) -> Source:
     # what a predecessor has pulled is no image to us
     return Source.STORE_OR_REGISTRY if leaving.is_predecessors and source is Source.STORE else source
 

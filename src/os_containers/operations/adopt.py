@@ -60,10 +60,13 @@ def _adopt_fragment(system: System, container: Container) -> None:
 def _defaults(system: System, deployment: Deployment) -> Mapping[str, str] | None:
     """Return the default values of a deployment's image, None when its rootfs does not tell them any more."""
     try:
-        return load_exports(deployment.rootfs, limits=system.config.deployment).manifest.defaults()
+        if deployment.rootfs.is_dir():
+            return load_exports(deployment.rootfs, limits=system.config.deployment).manifest.defaults()
+        why = "it has no rootfs"
     except ImageError as error:
-        system.on_event(Warned(f"{deployment.path}: its default values count as set: {error.message}"))
-        return None
+        why = error.message
+    system.on_event(Warned(f"{deployment.path}: its default values count as set: {why}"))
+    return None
 
 
 def _completed(system: System, deployment: Deployment, defaults: list[Mapping[str, str]]) -> Deployment:

@@ -39,6 +39,8 @@ def adopt(system: System, container: Container) -> None:
             _complete_host_files(system, deployment)
         save_record(deployment.path, _completed(system, deployment, defaults).record)
         system.tell(f"took over {deployment.path}, which a predecessor made")
+        if package := deployment.record.unknown.get("rpm-installed"):
+            system.on_event(Warned(f"the package {package} stays: atomic made it, and rpm removes it"))
 
 
 def _adopt_fragment(system: System, container: Container) -> None:

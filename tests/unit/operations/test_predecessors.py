@@ -436,6 +436,13 @@ def test_an_image_that_a_predecessor_pulled_is_not_damaged(machine: "Machine") -
     assert prune(machine.system).refs == ()
 
 
+def test_a_package_that_atomic_made_is_told(machine: "Machine") -> None:
+    """We do not remove packages."""
+    activate(machine, deploy(machine, 0, atomic_info(machine, **{"rpm-installed": "atomic-container-app"})))
+    uninstall(machine.system, "app")
+    assert "the package atomic-container-app stays: atomic made it, and rpm removes it" in machine.told()
+
+
 def test_an_install_removes_what_was_left_of_a_container_without_a_link(machine: "Machine") -> None:
     """The predecessors removed the link first, and were sometimes killed; nobody else has an eye on it."""
     deploy(machine, 0, go_info(machine))

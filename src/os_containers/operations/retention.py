@@ -44,11 +44,8 @@ def keep_only(system: System, repo: Repo, container: Container, serials: Collect
 
 
 def retain(system: System, repo: Repo, container: Container, latest: Sequence[int]) -> None:
-    """Keep the latest active deployments, given in the order that they go, and older ones as is configured.
-
-    None is given when the container goes: then all are discarded.
-    """
-    others = [one.serial for one in container.readable() if one.record.was_active] if latest else []
+    """Keep the latest active deployments, the newest first, and older ones as is configured."""
+    others = [one.serial for one in container.readable() if one.record.was_active]
     wanted = [*latest, *(serial for serial in reversed(others) if serial not in latest)]
     keep_only(system, repo, container, wanted[: system.config.general.retention])
 

@@ -29,7 +29,7 @@ from os_containers.operations import host_changes, service
 from os_containers.operations.host_changes import told_only
 from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.leftovers import remove_temporaries
-from os_containers.operations.retention import discard, retain
+from os_containers.operations.retention import discard, keep_only, retain
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
@@ -247,8 +247,13 @@ def _forget(system: System, repo: Repo, transition: Transition) -> None:
 
 
 def _retain(system: System, repo: Repo, transition: Transition) -> None:
-    both = (transition.entering, transition.leaving) if transition.entering else ()
-    retain(system, repo, transition.container, [one.serial for one in both if one])
+    if transition.entering and transition.leaving:
+        latest = [transition.entering.serial, transition.leaving.serial]
+        retain(system, repo, transition.container, latest)
+    else:
+        # whatever else is there was of a container that is gone
+        kept = [transition.entering.serial] if transition.entering else []
+        keep_only(system, repo, transition.container, kept)
 
 
 def _reloaded(deployment: Deployment | None) -> Deployment | None:

@@ -45,7 +45,6 @@ SERVICE = """\
 #!/bin/sh
 . /run/overlay/environment
 echo "$BACKEND" > /run/overlay/backend
-busybox mknod /run/overlay/device c 1 3 || touch /run/overlay/refused
 busybox mkdir /run/overlay/made && busybox mount -t tmpfs tmpfs /run/overlay/made
 trap 'busybox umount /run/overlay/made; exit 0' TERM
 while :; do sleep 0.1; done
@@ -146,7 +145,6 @@ def test_an_image_with_all_that_real_ones_have(host: Host, push_hello: Push, run
 
     host.run("systemctl start overlay && until findmnt /run/overlay/made; do sleep 0.05; done", timeout=20)
     assert host.read("/run/overlay/backend") == "vxlan\n"
-    assert host.exists("/run/overlay/refused")
     assert host.read("/run/overlay.drop-in").startswith("/var/lib/containers/atomic/.deploy/overlay/")
     assert "doc" in host.run("os-containers run overlay ls /mnt").stdout
 

@@ -1,8 +1,10 @@
 """The names of the capabilities, and the few that a container has by default."""
 
+import re
 from pathlib import Path
 
 _CAP_LAST_CAP = Path("/proc/sys/kernel/cap_last_cap")
+_INIT = Path("/proc/1/status")
 
 # In the order of linux/capability.h: the index is the kernel's number.
 _NAMES = """
@@ -30,10 +32,15 @@ DEFAULT_CAPABILITIES = (
 )
 
 
-def known_capabilities() -> tuple[str, ...]:
-    """Return the names of the capabilities that the running kernel knows."""
+def possible_capabilities(init: Path = _INIT) -> tuple[str, ...]:
+    """Return the names of the capabilities that a service of this host can have.
+
+    In a container the host's first process has not all that the kernel knows, and no service has more.
+    """
     try:
-        last = int(_CAP_LAST_CAP.read_text())
+        last, status = int(_CAP_LAST_CAP.read_text()), init.read_text()
     except (FileNotFoundError, PermissionError, ValueError):
         return CAPABILITIES
-    return CAPABILITIES[: last + 1]
+    bounding = re.search(r"^CapBnd:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    mask = int(bounding[1], 16) if bounding else -1
+    return tuple(name for bit, name in enumerate(CAPABILITIES[: last + 1]) if mask >> bit & 1)

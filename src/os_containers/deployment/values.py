@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from os_containers.deployment.capabilities import known_capabilities
+from os_containers.deployment.capabilities import possible_capabilities
 from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
 from os_containers.errors import UsageError
 from os_containers.paths import Mode, Paths
@@ -118,7 +118,7 @@ def generate(paths: Paths, *, name: str, runtime: Path, previous: Values) -> dic
     """Return the values that an image may use without declaring them; the UUID stays over updates."""
     kept = previous.get("UUID")
     return {
-        "ALL_PROCESS_CAPABILITIES": ",\n".join(f'"{one}"' for one in known_capabilities()),
+        "ALL_PROCESS_CAPABILITIES": ",\n".join(f'"{one}"' for one in possible_capabilities()),
         "ATOMIC": str(find_program("os-containers") or "os-containers"),
         "CONF_DIRECTORY": str(paths.config_directory),
         "PIDFILE": str(paths.run_directory / f"container-{name}.pid"),

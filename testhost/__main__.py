@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from testhost import powercut
+from testhost.commands import CommandError
 from testhost.debian_package import judge, program_package
 from testhost.demo import play
 from testhost.disk_image import FILE_SYSTEMS
@@ -63,8 +64,13 @@ def _shell(suite: str) -> int:
 def _deb(suite: str) -> int:
     with opened_pool() as pool:
         package = program_package(pool, suite)
-        print(judge(pool, suite, package), end="")
-    return _put(package)
+        _put(package)
+        try:
+            print(judge(pool, suite, package), end="")
+        except CommandError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0
 
 
 def _rpm(_: str) -> int:

@@ -36,7 +36,8 @@ def program_package(pool: Path, suite: str) -> Path:
     key = key_of(RECIPE, suite, source_key())
     made = cached_tree(directory, f"{suite}-{key}", lambda target: _build(pool, suite, target))
     os.utime(made)
-    return next(made.glob("*.deb"))
+    (package,) = made.glob("*.deb")
+    return package
 
 
 def judge(pool: Path, suite: str, package: Path) -> str:

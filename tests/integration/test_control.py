@@ -29,7 +29,7 @@ def test_the_day_of_an_admin(host: Host, push_hello: Push) -> None:
     assert any("version 1" in line for line in status["log"])
     shown = os_containers(host, "status hello").stdout
     assert "State:" in shown
-    assert "running: active (running)" in shown
+    assert "active (running)" in shown
     assert "version 1" in os_containers(host, "logs --lines 20 hello").stdout
     assert os_containers(host, "exec hello -- sh -c 'exit 7'", check=False).returncode == 7
     before = host.run("systemctl show hello --property=InvocationID").stdout

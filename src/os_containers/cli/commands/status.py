@@ -47,10 +47,18 @@ def status(invocation: Invocation, name: str, *, lines: int, as_json: bool) -> i
     return BrokenError.exit_code if found.problem else 0
 
 
+def _state(found: ContainerStatus) -> str:
+    if found.state == "no service":
+        return found.state
+    # systemd's words say it already
+    is_said = found.state in {"running", found.detail.partition(" ")[0]}
+    return found.detail if is_said else f"{found.state}: {found.detail}"
+
+
 def _show(found: ContainerStatus) -> None:
     since = f" since {render.moment(found.since)}; {render.since(found.since)}" if found.since else ""
     facts = {
-        "State": f"{found.state}: {found.detail}{since}" if found.state != "no service" else found.state,
+        "State": f"{_state(found)}{since}",
         "Problem": found.problem,
         "Enabled": "yes" if found.enabled else "no",
         "Image": found.image,

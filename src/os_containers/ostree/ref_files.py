@@ -9,8 +9,9 @@ the refs when it is killed, and lists nothing when one ref is damaged.
 
 import contextlib
 import errno
+import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,10 +48,19 @@ class RefFiles:
         return [str(path.relative_to(self._heads)) for path in found]
 
     def commits_but(self, left_out: Collection[str]) -> set[str]:
-        """Return the commits that all refs name, others' too, but those left out."""
+        """Return the commits that all refs name, others' too, but those left out.
+
+        Raises OSError for a directory that cannot be read: what is in it may name anything.
+        """
         out = {self._heads / ref for ref in left_out}
-        paths = (path for path in self._heads.parent.rglob("*") if path not in out and path.is_file())
-        return {line.decode().strip() for line in map(Path.read_bytes, paths) if _CHECKSUM.fullmatch(line)}
+        lines = (path.read_bytes() for path in self._all_files() if path not in out)
+        return {line.decode().strip() for line in lines if _CHECKSUM.fullmatch(line)}
+
+    def _all_files(self) -> Iterator[Path]:
+        # Path.rglob passes over what it cannot read
+        for directory, _, names in os.walk(self._heads.parent, onerror=_raise):
+            paths = (Path(directory, name) for name in names)
+            yield from (path for path in paths if path.is_file())
 
     def read(self, ref: str) -> str | None:
         """Return the commit that a ref names, None without such a ref; BrokenError when it names none."""
@@ -136,3 +146,7 @@ class RefFiles:
         for directory in {(self._heads / ref).parent for ref in refs}:
             if directory.exists():
                 files.fsync_directory(directory)
+
+
+def _raise(error: OSError) -> None:
+    raise error

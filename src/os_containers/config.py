@@ -14,6 +14,7 @@ says that the state and the repo are, is for the host's own containers: no user 
 """
 
 import dataclasses
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -29,12 +30,15 @@ from os_containers.paths import Paths
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+Loader = Callable[[Iterable[Path]], "Config"]
 _Part = TypeVar("_Part", bound="DataclassInstance")
 
 _SIZE = re.compile(r"([0-9]+) *([KMGT]iB)")
 _PLACES = ("checkout_path", "repo")
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _MAX = 2**63 - 1
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,30 +72,51 @@ _TABLES = {"limits": ("limits", "deployment")}
 _GENERAL = {field.name.replace("_", "-"): field.name for field in dataclasses.fields(General)}
 
 
-def find_paths(*, uid: int, environment: Mapping[str, str]) -> tuple[Paths, Config]:
+def find_paths(
+    *, uid: int, environment: Mapping[str, str], load: Loader | None = None
+) -> tuple[Paths, Config]:
     """Return where things are for root or for a user, and what is set; both depend on each other."""
-    config = load_config(Paths.find(uid=uid, environment=environment).config_files)
+    config = (load or load_config)(Paths.find(uid=uid, environment=environment).config_files)
     general = config.general
     paths = Paths.find(uid=uid, environment=environment, state=general.checkout_path, repo=general.repo)
     return paths, config
+
+
+def load_usable(files: Iterable[Path]) -> Config:
+    """Return the same for who must go on: a file with a mistake says nothing, and that is logged.
+
+    Nothing is discarded then: how many deployments stay may stand in that file.
+    """
+    config = Config()
+    for file in files:
+        try:
+            config = _with_file(config, file)
+        except UsageError as error:
+            logger.warning("%s: that file is passed over", error.message)
+            config = dataclasses.replace(config, general=dataclasses.replace(config.general, retention=_MAX))
+    return config
 
 
 def load_config(files: Iterable[Path]) -> Config:
     """Return what the files say, each changing what those before it said; a missing one says nothing."""
     config = Config()
     for file in files:
-        # the file before is the host's
-        config = _without_places(config)
-        try:
-            text = file.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            if is_exhaustion(error):
-                raise
-            raise UsageError(f"{file} cannot be read: {error.strerror}", hint=f"look at {file}") from error
-        config = parse_config(text, config, str(file))
+        config = _with_file(config, file)
     return config
+
+
+def _with_file(base: Config, file: Path) -> Config:
+    # the file before is the host's
+    config = _without_places(base)
+    try:
+        text = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return config
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=f"look at {file}") from error
+    return parse_config(text, config, str(file))
 
 
 def parse_config(text: bytes, base: Config, file: str) -> Config:
@@ -101,18 +126,26 @@ def parse_config(text: bytes, base: Config, file: str) -> Config:
 
     try:
         document = tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        # also for a number with more digits than Python converts
         raise UsageError(f"{file} is no TOML: {error}", hint=f"correct {file}") from error
     config = base
     for name, value in document.items():
-        if name in _GENERAL:
-            config = _with_general(config, name, value, file)
-        elif name in _TABLES:
-            config = _with_table(config, name, value, file)
-        else:
-            hint = f"there are: {', '.join((*_GENERAL, *_TABLES))}"
-            raise UsageError(f"{file}: {name!a} is unknown", hint=hint)
+        try:
+            config = _with_key(config, name, value, file)
+        except ValueError as error:
+            # a number that is too long to be shown
+            raise UsageError(f"{file}: {name}: {error}", hint=f"correct {file}") from error
     return config
+
+
+def _with_key(config: Config, name: str, value: object, file: str) -> Config:
+    if name in _GENERAL:
+        return _with_general(config, name, value, file)
+    if name in _TABLES:
+        return _with_table(config, name, value, file)
+    hint = f"there are: {', '.join((*_GENERAL, *_TABLES))}"
+    raise UsageError(f"{file}: {name!a} is unknown", hint=hint)
 
 
 def _without_places(config: Config) -> Config:

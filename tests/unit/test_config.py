@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from os_containers.config import Config, General, find_paths, load_config, parse_config
+from os_containers.config import (
+    Config,
+    General,
+    find_paths,
+    load_config,
+    load_usable,
+    parse_config,
+)
 from os_containers.deployment.limits import DeploymentLimits
 from os_containers.deployment.record import SIZE_LIMIT
 from os_containers.errors import UsageError
@@ -170,3 +177,23 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     """It may hold limits that must not be passed over."""
     with pytest.raises(UsageError, match="cannot be read"):
         load_config([tmp_path])
+
+
+def test_who_must_go_on_passes_over_a_file_with_a_mistake(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Recovery at boot does; it discards nothing then, since that file may say how much stays."""
+    bad, good = tmp_path / "bad.toml", tmp_path / "good.toml"
+    bad.write_text("retention = 5\nretentoin = 3\n")
+    good.write_text('runtime = "runc"\n')
+    config = load_usable([bad, good])
+    assert (config.general.runtime, config.general.retention) == ("runc", 2**63 - 1)
+    assert "'retentoin' is unknown: that file is passed over" in caplog.text
+    with pytest.raises(UsageError):
+        load_config([bad, good])
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "0x" + "f" * 5000])
+def test_a_number_that_is_too_long_is_no_internal_error(number: str) -> None:
+    with pytest.raises(UsageError, match=FILE):
+        parse_config(f"retention = {number}\n".encode(), Config(), FILE)

@@ -27,6 +27,8 @@ from os_containers.paths import Mode
 
 def adopt(system: System, container: Container) -> None:
     """Complete the deployments of a container that a predecessor made; its lock is held."""
+    if not container.exists():
+        return
     there = [one for one in container.readable() if one.is_predecessors]
     foreign = [one for one in there if not one.record.is_adopted]
     if not foreign:
@@ -99,6 +101,7 @@ def _complete_host_files(system: System, deployment: Deployment) -> None:
     with staging_directory(system, deployment.container) as scratch:
         tree = scratch.path / "host"
         _render(system, deployment, tree)
+        _keep_only(tree, {file.path for file in deployment.record.installed})
         for file in deployment.record.installed:
             _take_from_host(file, tree)
         files.sync_file_system(scratch.path)
@@ -119,6 +122,16 @@ def _render(system: System, deployment: Deployment, tree: Path) -> None:
         if tree.exists():
             files.remove_tree(tree)
     tree.mkdir(exist_ok=True)
+
+
+def _keep_only(tree: Path, recorded: set[str]) -> None:
+    """Remove what the predecessor has not installed: a rootfs is not to be trusted with more."""
+    for path in sorted(tree.rglob("*"), reverse=True):
+        if path.is_symlink() or not path.is_dir():
+            if f"/{path.relative_to(tree)}" not in recorded:
+                path.unlink()
+        elif f"/{path.relative_to(tree)}" not in recorded:
+            files.remove_if_empty(path)
 
 
 def _take_from_host(file: InstalledFile, tree: Path) -> None:

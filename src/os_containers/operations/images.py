@@ -87,8 +87,9 @@ def _names_of(system: System, repo: Repo, image: str) -> Iterator[tuple[str, str
         return
     for one in found:
         if not one.name:
+            users = _users(find_uses(system, repo).get(one.commit, ()))
             raise ConflictError(
-                f"{image} has no name any more: {_users(find_uses(system, repo)[one.commit])} was made of it",
+                f"{image} has no name any more: {users} was made of it",
                 hint="os-containers images prune frees it when nothing can return to it",
             )
         yield one.name, one.commit

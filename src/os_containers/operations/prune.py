@@ -52,7 +52,7 @@ def remove_orphans(system: System, repo: Repo) -> None:
         scratch.remove_abandoned(directory)
     remove_abandoned_checkouts(system)
     for container in _orphaned(system):
-        keep_only(system, repo, container, ())
+        keep_only(system, repo, container, container.predecessors)
     for pin in _orphaned_pins(system, repo):
         repo.unpin(*pin)
 

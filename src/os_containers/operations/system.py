@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from os_containers import events, files
-from os_containers.config import Config, General, find_paths, load_config
+from os_containers.config import Config, General, Loader, find_paths, load_config
 from os_containers.deployment.container import Container, check_name
 from os_containers.deployment.rootless import UserIds, find_user_ids
 from os_containers.events import OnEvent, Step
@@ -33,17 +33,25 @@ class System:
     on_event: OnEvent = events.ignore
     lock_timeout: float = General().lock_timeout
 
+    given: Config | None = None
+
     @classmethod
-    def find(cls, *, on_event: OnEvent = events.ignore, lock_timeout: float | None = None) -> "System":
+    def find(
+        cls,
+        *,
+        on_event: OnEvent = events.ignore,
+        lock_timeout: float | None = None,
+        load: Loader = load_config,
+    ) -> "System":
         """Return the host's system for root, the user's own for everybody else."""
-        paths, config = find_paths(uid=os.geteuid(), environment=os.environ)
+        paths, config = find_paths(uid=os.geteuid(), environment=os.environ, load=load)
         timeout = config.general.lock_timeout if lock_timeout is None else lock_timeout
-        return cls(paths, Systemctl(paths.mode), os.environ, on_event, timeout)
+        return cls(paths, Systemctl(paths.mode), os.environ, on_event, timeout, config)
 
     @functools.cached_property
     def config(self) -> Config:
-        """What the administrator has set; read when it is first asked for."""
-        return load_config(self.paths.config_files)
+        """What the administrator has set; read once."""
+        return self.given or load_config(self.paths.config_files)
 
     @property
     def mode(self) -> Mode:

@@ -60,7 +60,7 @@ def _updated(
 def _failed(container: Container, error: OsContainersError) -> UpdatedContainer:
     try:
         record = container.current().record
-    except OsContainersError:
+    except (OsContainersError, OSError):
         image = digest = ""
     else:
         image, digest = record.image, record.digest

@@ -436,6 +436,18 @@ def test_an_image_that_a_predecessor_pulled_is_not_damaged(machine: "Machine") -
     assert prune(machine.system).refs == ()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_what_a_rootfs_has_come_to_export_since_is_not_taken_over(machine: "Machine") -> None:
+    """Nobody kept a predecessor's container from writing there; only what is recorded was ever installed."""
+    added = machine.exported("etc/cron.d/evil")
+    exports = {"manifest.json": MANIFEST % (1, 1), added: "* * * * * root /bin/evil\n"}
+    activate(machine, deploy(machine, 0, go_info(machine), exports=exports))
+    machine.store("1", exports={"manifest.json": MANIFEST % (1, 1)})
+    update(machine.system, "app", settings={})
+    rollback(machine.system, "app")
+    assert not machine.host_file("etc/cron.d/evil").exists()
+
+
 def test_a_package_that_atomic_made_is_told(machine: "Machine") -> None:
     """We do not remove packages."""
     activate(machine, deploy(machine, 0, atomic_info(machine, **{"rpm-installed": "atomic-container-app"})))

@@ -5,6 +5,7 @@ import click
 from os_containers.cli import complete
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.config import load_usable
 from os_containers.operations.recover import recover_all, recover_named
 from os_containers.operations.service import Start
 
@@ -25,7 +26,8 @@ def recover(invocation: Invocation, name: str | None, *, no_block: bool) -> None
     Every command that changes a container does this for it first, and so does the host when it boots.
     """
     how = Start.QUEUED if no_block else Start.WATCHED
-    with invocation.system() as system:
+    # a mistake in config.toml must not keep a host from coming up
+    with invocation.system(load_usable) as system:
         if name is None:
             recover_all(system, how)
         else:

@@ -20,7 +20,7 @@ from os_containers.operations.rollback import rollback as rollback_container
     "--to",
     "serial",
     metavar="SERIAL",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=0),
     help="Return to this one of the deployments that are there.",
     shell_complete=complete.deployments,
 )

@@ -12,6 +12,7 @@ from os_containers import events, files
 from os_containers.config import Config, General, Loader, find_paths, load_config
 from os_containers.deployment.container import Container, check_name
 from os_containers.deployment.rootless import UserIds, find_user_ids
+from os_containers.errors import ConflictError
 from os_containers.events import OnEvent, Step
 from os_containers.host.runtime import Runtime, find_runtime
 from os_containers.host.systemd import ServiceManager, Systemctl
@@ -21,6 +22,9 @@ from os_containers.paths import Mode, Paths
 
 if TYPE_CHECKING:
     from os_containers.ostree.repo import Repo
+
+# One of these is in every state, a predecessor's too.
+_OF_A_STATE = (".locks", ".deploy", ".storage")
 
 
 @dataclass(frozen=True)
@@ -135,9 +139,22 @@ class System:
         """Return what is no directory where one of ours belongs; nothing works before it is moved away."""
         return [one for one in self.paths.own_directories if os.path.lexists(one) and not one.is_dir()]
 
+    def _require_own_state(self) -> None:
+        """Raise ConflictError when config.toml names a directory that holds something else: it gets 0700."""
+        state = self.paths.state
+        if self.config.general.checkout_path != state or not state.is_dir():
+            return
+        is_own = any((state / one).exists() for one in _OF_A_STATE)
+        if not is_own and any(state.iterdir()):
+            raise ConflictError(
+                f"{state} is not empty, and no state of os-containers",
+                hint="give checkout-path a directory of its own",
+            )
+
     def _make_state(self) -> None:
         for path in self.misplaced():
             raise files.no_directory(path)
+        self._require_own_state()
         for directory in (self.paths.state, self.paths.locks):
             files.make_directory(directory, mode=0o700)
         # setuid files of an image must be out of the reach of other users

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from os_containers.errors import BusyError
+from os_containers.config import Config, General
+from os_containers.errors import BusyError, ConflictError
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
 from os_containers.operations.containers import list_containers
@@ -133,3 +134,17 @@ def test_b88_who_waits_for_a_stopped_command_is_told_and_gives_up(machine: "Mach
         assert [one.state for one in list_containers(machine.system)] == ["inactive"]
         assert machine.snapshot() == before
     assert update(machine.system, "app", settings={}).changed
+
+
+def test_a_directory_with_something_else_is_no_state(machine: "Machine") -> None:
+    """Nobody but its owner can enter a state: /srv would be closed to all by a line in config.toml."""
+    general = General(checkout_path=machine.paths.state)
+    system = replace(machine.system, given=Config(general=general))
+    machine.paths.state.mkdir(mode=0o755)
+    (machine.paths.state / "www").mkdir()
+    with pytest.raises(ConflictError, match="is not empty, and no state of os-containers"):
+        system.repo()
+    assert machine.paths.state.stat().st_mode & 0o777 == 0o755
+    (machine.paths.state / "www").rmdir()
+    system.repo()
+    assert machine.paths.state.stat().st_mode & 0o777 == 0o700

@@ -26,6 +26,9 @@ from os_containers.operations.rollback import rollback as rollback_container
 )
 @pass_invocation
 def rollback(invocation: Invocation, name: str, *, serial: int | None) -> None:
-    """Return to the previous deployment of a container; twice returns to the newer one."""
+    """Return to the previous deployment of a container; twice returns to the newer one.
+
+    Where more than two are kept, the newest of the others is the previous one: --to names another.
+    """
     with invocation.system() as system:
         rollback_container(system, name, serial=serial)

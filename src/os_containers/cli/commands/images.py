@@ -186,7 +186,8 @@ def prune(invocation: Invocation, *, dry_run: bool, as_json: bool) -> None:
     for line in pruned_lines(pruned, leftovers):
         click.echo(line)
     done = "would free" if dry_run else "freed"
-    click.echo(f"{done} {render.human_size(pruned.bytes)} in {pruned.objects} objects")
+    objects = "1 object" if pruned.objects == 1 else f"{pruned.objects} objects"
+    click.echo(f"{done} {render.human_size(pruned.bytes)} in {objects}")
 
 
 @images.command(

@@ -8,7 +8,7 @@ import json
 import posixpath
 import re
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -27,8 +27,17 @@ class _Root(msgspec.Struct):
     path: str = ""
 
 
+_Id = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 2)]
+
+
+class _User(msgspec.Struct):
+    uid: _Id = 0
+    gid: _Id = 0
+
+
 class _Process(msgspec.Struct):
     cwd: str = "/"
+    user: _User = msgspec.field(default_factory=_User)
     capabilities: list[str] | dict[str, list[str]] = []
     env: list[str] = []
 
@@ -114,8 +123,13 @@ def confine(config: RuntimeConfig, *, cgroups_path: str) -> None:
 
 def bind_sources(config: RuntimeConfig) -> list[str]:
     """Return the host paths that the container mounts."""
+    return [mount["source"] for mount in bind_mounts(config)]
+
+
+def bind_mounts(config: RuntimeConfig) -> list[dict[str, Any]]:
+    """Return the mounts that show a path of the host in the container."""
     return [
-        mount["source"]
+        mount
         for mount in config.get("mounts", [])
         if "source" in mount and {"bind", "rbind"} & set(mount.get("options", ()))
     ]

@@ -79,6 +79,13 @@ def render_tmpfiles(directories: Iterable[tuple[str, int, int, int]]) -> str:
     return "".join(f'd "{_escaped(path)}" {mode:04o} {uid} {gid} -\n' for path, mode, uid, gid in directories)
 
 
+def render_missing(directories: Iterable[tuple[str, int, int, int]]) -> str:
+    """Return the same for directories that others may have made, whose mode and owner stay then."""
+    return "".join(
+        f'd "{_escaped(path)}" :{mode:04o} :{uid} :{gid} -\n' for path, mode, uid, gid in directories
+    )
+
+
 def directories_of(tmpfiles: str) -> list[str]:
     """Return the directories that a tmpfiles.d fragment makes, but those named by specifiers."""
     lines = (line for line in tmpfiles.splitlines() if line[:1] in {"d", "D"})

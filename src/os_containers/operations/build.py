@@ -11,10 +11,11 @@ from pathlib import Path
 
 from os_containers.deployment import runtime_config, structure, template, values
 from os_containers.deployment.accounts import Account, find_account
-from os_containers.deployment.container import Deployment
+from os_containers.deployment.bind_sources import DirectoryLine, wanted_directories
+from os_containers.deployment.container import Deployment, all_containers
 from os_containers.deployment.default_config import default_config, volume_directory
 from os_containers.deployment.exports import Exports, FileKind, load_exports
-from os_containers.deployment.host_tree import write_host_tree
+from os_containers.deployment.host_tree import destinations, write_host_tree
 from os_containers.deployment.json_text import AUTHOR
 from os_containers.deployment.old_config import drop_labels, upgrade
 from os_containers.deployment.record import Approved, Record
@@ -91,7 +92,7 @@ def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> 
     _write(directory / "config.json", runtime_config.dump_config(config))
     if draft.has_service:
         _write(directory / f"{blueprint.name}.service", draft.unit.encode(errors="surrogateescape"))
-        _write(directory / f"tmpfiles-{blueprint.name}.conf", draft.tmpfiles())
+        _write(directory / f"tmpfiles-{blueprint.name}.conf", draft.tmpfiles(config))
     if system.mode is Mode.SYSTEM:
         write_host_tree(draft.exports, rootfs, draft.texts, directory / "host", limits=limits)
     else:
@@ -191,14 +192,14 @@ class _Draft:
             groups = ", ".join(map(str, missed))
             self.system.on_event(Warned(f"runc gives a user's container no supplementary groups: {groups}"))
 
-    def tmpfiles(self) -> bytes:
-        """Return the tmpfiles.d fragment: the image's own, or one for the volumes of the default config."""
+    def tmpfiles(self, config: RuntimeConfig) -> bytes:
+        """Return the tmpfiles.d fragment: the image's own, or one for what its config mounts."""
         if self.exports.tmpfiles_template is not None:
             return self._render(
                 self.exports.tmpfiles_template, "tmpfiles.template", structure.tmpfiles_places
             )
         if self.exports.config is not None or self.exports.config_template is not None:
-            return b""
+            return unit.render_missing(self._directories_to_mount(config)).encode()
         return unit.render_tmpfiles(self._volume_directories()).encode()
 
     def check_values(self) -> None:
@@ -263,7 +264,20 @@ class _Draft:
             wanted, name=self.blueprint.name, account=self._account(), state_directory=self._state()
         )
 
-    def _volume_directories(self) -> Iterator[tuple[str, int, int, int]]:
+    def _directories_to_mount(self, config: RuntimeConfig) -> Iterator[DirectoryLine]:
+        paths = self.system.paths
+        deployments = (one for container in all_containers(paths) for one in container.readable())
+        host_files = destinations(self.exports, self.texts, self.system.config.deployment)
+        return wanted_directories(
+            config,
+            self.rootfs,
+            self.texts,
+            made={path for one in deployments for path in one.record.directories},
+            host_files=host_files if self.system.mode is Mode.SYSTEM else (),
+            kept_out=(self.blueprint.path, paths.state, paths.repo),
+        )
+
+    def _volume_directories(self) -> Iterator[DirectoryLine]:
         name, account = self.blueprint.name, self._account()
         if self.wanted.volumes:
             # a user's volumes may be open to all: they are behind this

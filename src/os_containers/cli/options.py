@@ -1,5 +1,6 @@
 """Options that commands of every kind have, each written once."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -31,6 +32,12 @@ runtime = click.option(
 new_name = click.option(
     "--name", help="The container's name; by default the image's last part, with its tag."
 )
+rootfs = click.option(
+    "--rootfs",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Run the root file system in a directory, where it is.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 # What a shell completes is said once for every command.
@@ -40,6 +47,7 @@ containers = click.argument(
 )
 any_container = click.argument("name", metavar="[NAME]", required=False, shell_complete=_later("containers"))
 image = click.argument("image", metavar="IMAGE", shell_complete=_later("images"))
+any_image = click.argument("image", metavar="[IMAGE]", required=False, shell_complete=_later("images"))
 images = click.argument(
     "images", metavar="IMAGE...", nargs=-1, required=True, shell_complete=_later("stored_images")
 )

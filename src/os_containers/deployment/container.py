@@ -59,6 +59,14 @@ class Deployment:
         return self.path / "rootfs"
 
     @property
+    def root(self) -> Path:
+        """Return the root file system: the deployment's own, or the one on the host that it uses."""
+        if not self.record.remote:
+            return self.rootfs
+        # a predecessor's link says where it really is
+        return self.rootfs.resolve() if self.is_predecessors else Path(self.record.remote)
+
+    @property
     def config(self) -> Path:
         return self.path / "config.json"
 

@@ -132,17 +132,23 @@ def read_export(rootfs: Path, relative: str, *, limit: int) -> bytes | None:
     SystemFaultError when the host fails us.
     """
     try:
-        with os.fdopen(open_beneath(rootfs, relative), "rb") as file:
+        with os.fdopen(open_export(rootfs, relative), "rb") as file:
             content = file.read(limit + 1)
     except FileNotFoundError:
         return None
-    except NotPlainFileError as error:
-        raise ImageError(f"{relative} is not a plain file in the image", hint=AUTHOR) from error
     except OSError as error:
         raise system_fault(error, rootfs / relative) from error
     if len(content) > limit:
         raise ImageError(f"{relative} is larger than {limit} bytes", hint=AUTHOR)
     return content
+
+
+def open_export(rootfs: Path, relative: str) -> int:
+    """Return a descriptor of a file of the image. Raises OSError; ImageError for what is no plain file."""
+    try:
+        return open_beneath(rootfs, relative)
+    except NotPlainFileError as error:
+        raise ImageError(f"{relative} is not a plain file in the image", hint=AUTHOR) from error
 
 
 def _host_files(rootfs: Path, limit: int) -> Iterator[ExportedFile]:

@@ -8,9 +8,11 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from os_containers.deployment.exports import (
@@ -18,6 +20,7 @@ from os_containers.deployment.exports import (
     ExportManifest,
     Exports,
     FileKind,
+    open_export,
     read_export,
 )
 from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
@@ -31,6 +34,13 @@ _DIRECTORY_MODE = 0o755
 CAPABILITIES = "security.capability"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class Content(StrEnum):
+    """How a host file that is no template has its content: what may change behind us is copied."""
+
+    LINKED = "linked"
+    COPIED = "copied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,7 @@ def write_host_tree(
     values: Mapping[str, str],
     tree: Path,
     *,
+    content: Content = Content.LINKED,
     limits: DeploymentLimits = DEFAULT_LIMITS,
 ) -> None:
     """Render what an image exports for the host into a new directory.
@@ -73,7 +84,7 @@ def write_host_tree(
             rendered.write_bytes(_rendered(rootfs, file, values, limits))
             rendered.chmod(file.mode)
         else:
-            _write(file, rootfs, rendered)
+            _write(file, rootfs, rendered, content)
 
 
 def load_host_tree(tree: Path) -> list[HostFile]:
@@ -152,15 +163,28 @@ def _rendered(rootfs: Path, file: ExportedFile, values: Mapping[str, str], limit
     return render(text or b"", values, source=source, limit=limits.rendered)
 
 
-def _write(file: ExportedFile, rootfs: Path, rendered: Path) -> None:
+def _write(file: ExportedFile, rootfs: Path, rendered: Path, content: Content) -> None:
     match file.kind:
         case FileKind.DIRECTORY:
             rendered.mkdir(exist_ok=True)
             rendered.chmod(file.mode)
         case FileKind.SYMLINK:
             rendered.symlink_to(file.target)
+        case FileKind.FILE if content is Content.COPIED:
+            _copy(file, rootfs, rendered)
         case FileKind.FILE:
             os.link(rootfs / "exports/hostfs" / file.path.lstrip("/"), rendered)
+
+
+def _copy(file: ExportedFile, rootfs: Path, rendered: Path) -> None:
+    source = open_export(rootfs, f"exports/hostfs{file.path}")
+    with os.fdopen(source, "rb") as original, rendered.open("xb") as copy:
+        shutil.copyfileobj(original, copy)
+        copy.flush()
+        os.fchmod(copy.fileno(), file.mode)
+        capabilities = _capabilities(FileKind.FILE, source)
+        if capabilities:
+            os.setxattr(copy.fileno(), CAPABILITIES, capabilities)
 
 
 def _walk(tree: Path) -> Iterator[HostFile]:
@@ -192,11 +216,11 @@ def _mode(kind: FileKind, path: Path) -> int:
             return mode
 
 
-def _capabilities(kind: FileKind, path: Path) -> bytes:
+def _capabilities(kind: FileKind, path: Path | int) -> bytes:
     if kind is not FileKind.FILE:
         return b""
     try:
-        return os.getxattr(path, CAPABILITIES, follow_symlinks=False)
+        return os.getxattr(path, CAPABILITIES, follow_symlinks=isinstance(path, int))
     except OSError as error:
         if error.errno in {errno.ENODATA, errno.ENOTSUP}:
             return b""

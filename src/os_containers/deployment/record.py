@@ -47,7 +47,8 @@ class Record:
     """What a deployment is made of, and what it put on the host; created in seconds since 1970.
 
     directories are those that its tmpfiles.d fragment made. Only one that was active is ever rolled back to.
-    One that is not adopted is as a predecessor wrote it.
+    One that is not adopted is as a predecessor wrote it. remote is the root file system of one that has none
+    of its own; without an image, image, digest and commit are empty then.
     """
 
     serial: int
@@ -62,6 +63,7 @@ class Record:
     approved: Approved = Approved()
     was_active: bool = False
     has_service: bool = True
+    remote: str = ""
     is_adopted: bool = field(default=True, compare=False)
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
@@ -132,6 +134,7 @@ def parse_record(raw: bytes) -> Record:
         approved=Approved(tuple(info.approved_host_paths or ()), tuple(info.approved_setuid or ())),
         was_active=info.was_active,
         has_service=info.has_container_service,
+        remote=info.remote or "",
         is_adopted=info.schema > 0,
         unknown={key: value for key, value in tree.items() if key not in _OURS},
     )
@@ -146,6 +149,7 @@ def dump_record(record: Record) -> bytes:
         runtime=record.runtime,
         ostree_commit=record.commit,
         has_container_service=record.has_service,
+        remote=record.remote or None,
         values={name: value.text for name, value in record.values.items()},
         installed_files=[file.path for file in record.installed if file.kind is not FileKind.DIRECTORY],
         installed_files_checksum={file.path: file.checksum for file in record.installed if file.checksum},

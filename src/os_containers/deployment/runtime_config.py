@@ -7,7 +7,8 @@ we need not know, and they must pass unchanged.
 import json
 import posixpath
 import re
-from pathlib import PurePosixPath
+from collections.abc import Collection
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import msgspec
@@ -18,6 +19,7 @@ from os_containers.errors import ImageError
 
 RuntimeConfig = dict[str, Any]
 
+_ROOTFS = PurePosixPath("rootfs")
 OCI_VERSION = "1.0.2"
 # semantic versions of runtime-spec; those before 1.0 are upgraded
 _OCI_VERSIONS = re.compile(r"[01]\.[0-9]{1,4}(\.[0-9]{1,4})?([-+][0-9A-Za-z.+-]{1,64})?")
@@ -74,8 +76,10 @@ class _Config(msgspec.Struct, rename="camel"):
     mounts: list[_Mount] = []
 
 
-def parse_config(raw: bytes, *, source: str, depth: int = DEFAULT_LIMITS.json_depth) -> RuntimeConfig:
-    """Return the configuration, without its nulls.
+def parse_config(
+    raw: bytes, *, source: str, root: Path | None = None, depth: int = DEFAULT_LIMITS.json_depth
+) -> RuntimeConfig:
+    """Return the configuration, without its nulls; its root may be called root instead of rootfs.
 
     Raises ImageError, with line and column, for bad JSON, doubled keys, missing parts, wrong types where we
     look, another root than ours, and a version that is none.
@@ -88,13 +92,13 @@ def parse_config(raw: bytes, *, source: str, depth: int = DEFAULT_LIMITS.json_de
         msgspec.convert(text.tree, _Config)
     except msgspec.ValidationError as error:
         raise text.error(str(error), path_of(str(error))) from error
-    _check_values(text)
+    _check_values(text, {_ROOTFS, PurePosixPath(root or _ROOTFS)})
     return text.tree
 
 
-def _check_values(text: JsonText) -> None:
+def _check_values(text: JsonText, roots: Collection[PurePosixPath]) -> None:
     root = text.tree["root"].get("path", "")
-    if PurePosixPath(root) != PurePosixPath("rootfs"):
+    if PurePosixPath(root) not in roots:
         raise text.error(f"root.path is {root!a}, not 'rootfs'", ("root", "path"))
     version = text.tree.get("ociVersion", OCI_VERSION)
     if not _OCI_VERSIONS.fullmatch(version):

@@ -12,7 +12,7 @@ from os_containers.faults import is_exhaustion
 def unusable_parts(deployment: Deployment) -> Iterator[tuple[Path, str]]:
     """Yield each part that is missing or unusable, and what is wrong with it."""
     # atomic removed it where there is no service
-    if not deployment.rootfs.is_dir() and (deployment.record.has_service or not deployment.is_predecessors):
+    if not _has_rootfs(deployment) and (deployment.record.has_service or not deployment.is_predecessors):
         yield deployment.rootfs, "the deployment has no rootfs"
     if deployment.record.installed and deployment.record.is_adopted and not deployment.host_files.is_dir():
         yield deployment.host_files, "the deployment has not the files that it put on the host"
@@ -22,6 +22,11 @@ def unusable_parts(deployment: Deployment) -> Iterator[tuple[Path, str]]:
         yield deployment.config, f"the runtime configuration cannot be used: {problem}"
 
 
+def _has_rootfs(deployment: Deployment) -> bool:
+    # what it leads to is somebody else's
+    return deployment.rootfs.is_symlink() if deployment.record.remote else deployment.rootfs.is_dir()
+
+
 def lacks_unit(deployment: Deployment) -> bool:
     """Tell whether a deployment should have a unit and has none."""
     return deployment.record.has_service and not deployment.unit.is_file()
@@ -29,7 +34,8 @@ def lacks_unit(deployment: Deployment) -> bool:
 
 def _config_problem(deployment: Deployment) -> str | None:
     try:
-        runtime_config.parse_config(deployment.config.read_bytes(), source="config.json")
+        raw = deployment.config.read_bytes()
+        runtime_config.parse_config(raw, source="config.json", root=deployment.root)
     except (OSError, OsContainersError) as error:
         if is_exhaustion(error):
             raise

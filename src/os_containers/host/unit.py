@@ -71,6 +71,13 @@ def render_drop_in(*, systemd_version: int) -> str:
     return "\n".join([*lines, ""])
 
 
+def render_needs(root: str) -> str:
+    """Return what a unit says beyond its own text when it runs from a root file system of the host."""
+    escaped = root.replace("%", "%%")
+    mounts = escaped.replace("\\", "\\\\").replace('"', '\\"')
+    return f'\n[Unit]\nRequiresMountsFor="{mounts}"\nAssertPathIsDirectory={escaped}\n'
+
+
 def render_tmpfiles(directories: Iterable[tuple[str, int, int, int]]) -> str:
     """Return a tmpfiles.d fragment that makes directories: path, mode, uid, gid.
 

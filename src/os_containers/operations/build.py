@@ -15,7 +15,7 @@ from os_containers.deployment.bind_sources import DirectoryLine, wanted_director
 from os_containers.deployment.container import Deployment, all_containers
 from os_containers.deployment.default_config import default_config, volume_directory
 from os_containers.deployment.exports import Exports, FileKind, load_exports
-from os_containers.deployment.host_tree import destinations, write_host_tree
+from os_containers.deployment.host_tree import Content, destinations, write_host_tree
 from os_containers.deployment.json_text import AUTHOR
 from os_containers.deployment.old_config import drop_labels, upgrade
 from os_containers.deployment.record import Approved, Record
@@ -29,6 +29,7 @@ from os_containers.host.host_policy import Permission
 from os_containers.host.runtime import Runtime
 from os_containers.host.security_modules import security_modules
 from os_containers.image.manifest import ContainerConfig
+from os_containers.operations.root import Root, require_root
 from os_containers.operations.system import System
 from os_containers.ostree.checkout import checkout
 from os_containers.ostree.repo import Repo
@@ -48,12 +49,22 @@ class Blueprint:
     name: str
     path: Path
     serial: int
-    image: StoredImage
+    source: StoredImage | Root
     runtime: Runtime
     settings: Mapping[str, str]
     previous: Values = field(default_factory=dict)
     permission: Permission = field(default_factory=Permission)
     approved: Approved = field(default_factory=Approved)
+
+    @property
+    def image(self) -> StoredImage | None:
+        """Return the image, None for a root file system without one."""
+        return self.source.image if isinstance(self.source, Root) else self.source
+
+    @property
+    def root(self) -> Path | None:
+        """Return the root file system that is there already, None for one that is checked out."""
+        return self.source.path if isinstance(self.source, Root) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +82,24 @@ def blueprint_of(system: System, repo: Repo, deployment: Deployment) -> Blueprin
         name=deployment.container,
         path=deployment.path,
         serial=deployment.serial,
-        image=repo.stored_commit(record.image, record.commit),
+        source=source_of(repo, record),
         runtime=system.runtime(None, recorded=record.runtime),
         settings=values.set_by_user(record.values),
         previous=record.values,
     )
 
 
+def source_of(repo: Repo, record: Record) -> StoredImage | Root:
+    """Return what a deployment was made of, as it was then."""
+    if not record.remote:
+        return repo.stored_commit(record.image, record.commit)
+    image = repo.stored_commit(record.image, record.commit) if record.commit else None
+    return Root(Path(record.remote), image)
+
+
 def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> Built:
     """Return what was made in the directory. Raises ImageError when the image does not make a deployment."""
-    if not blueprint.image.parsed_manifest().layers:
-        raise ImageError("the image has no layers", hint="there is nothing in it that could run")
-    rootfs = directory / "rootfs"
-    checkout(repo, blueprint.image.commit, rootfs)
+    rootfs = _make_rootfs(repo, blueprint.source, directory / "rootfs")
     limits = system.config.deployment
     draft = _Draft(system, blueprint, rootfs, load_exports(rootfs, limits=limits))
     draft.tell_unknown_keys()
@@ -94,10 +110,25 @@ def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> 
         _write(directory / f"{blueprint.name}.service", draft.unit.encode(errors="surrogateescape"))
         _write(directory / f"tmpfiles-{blueprint.name}.conf", draft.tmpfiles(config))
     if system.mode is Mode.SYSTEM:
-        write_host_tree(draft.exports, rootfs, draft.texts, directory / "host", limits=limits)
+        content = Content.COPIED if blueprint.root else Content.LINKED
+        write_host_tree(
+            draft.exports, rootfs, draft.texts, directory / "host", content=content, limits=limits
+        )
     else:
         draft.tell_skipped_files()
     return Built(draft.record(), config)
+
+
+def _make_rootfs(repo: Repo, source: StoredImage | Root, rootfs: Path) -> Path:
+    """Make the rootfs of a deployment, and return where its files are."""
+    if isinstance(source, Root):
+        require_root(source.path, hint="mount it again or put it back")
+        rootfs.symlink_to(source.path)
+        return source.path
+    if not source.parsed_manifest().layers:
+        raise ImageError("the image has no layers", hint="there is nothing in it that could run")
+    checkout(repo, source.commit, rootfs)
+    return rootfs
 
 
 @dataclass(frozen=True)
@@ -111,7 +142,8 @@ class _Draft:
 
     @cached_property
     def wanted(self) -> ContainerConfig:
-        return self.blueprint.image.image_config().container
+        image = self.blueprint.image
+        return image.image_config().container if image else ContainerConfig()
 
     @property
     def has_service(self) -> bool:
@@ -127,7 +159,7 @@ class _Draft:
     @cached_property
     def values(self) -> dict[str, Value]:
         """Return the value of every variable; the command lines need some of the others first."""
-        blueprint = self.blueprint
+        blueprint, image = self.blueprint, self.blueprint.image
         decided = values.decide(
             mode=self.system.mode,
             settings=blueprint.settings,
@@ -142,8 +174,8 @@ class _Draft:
                 "DESTDIR": str(blueprint.path),
                 "HOST_GID": str(os.getegid()),
                 "HOST_UID": str(os.geteuid()),
-                "IMAGE_ID": blueprint.image.digest.removeprefix("sha256:"),
-                "IMAGE_NAME": blueprint.image.name,
+                "IMAGE_ID": image.digest.hex if image else "",
+                "IMAGE_NAME": image.name if image else str(blueprint.root),
                 "NAME": blueprint.name,
             },
         )
@@ -171,7 +203,9 @@ class _Draft:
             errors="surrogateescape"
         )
         unit.check_unit(text)
-        return unit.for_user(text) if self.system.mode is Mode.USER else text
+        text = unit.for_user(text) if self.system.mode is Mode.USER else text
+        root = self.blueprint.root
+        return f"{text}{unit.render_needs(str(root))}" if root else text
 
     def runtime_config(self) -> RuntimeConfig:
         """Return the runtime configuration: the image's own or the default one, confined to what is ours."""
@@ -179,6 +213,8 @@ class _Draft:
         for warning in (*upgrade(config), *drop_labels(config, security_modules())):
             self.system.on_event(Warned(warning))
         runtime_config.confine(config, cgroups_path=self._cgroup())
+        if self.blueprint.root:
+            config["root"]["path"] = str(self.blueprint.root)
         ids = self.system.user_ids()
         if ids:
             make_rootless(config, ids)
@@ -224,16 +260,17 @@ class _Draft:
             self.system.on_event(Warned(f"host files are for root only, not copied: {', '.join(files)}"))
 
     def record(self) -> Record:
-        blueprint = self.blueprint
+        blueprint, image = self.blueprint, self.blueprint.image
         return Record(
             serial=blueprint.serial,
-            image=blueprint.image.name,
-            digest=str(blueprint.image.digest),
-            commit=blueprint.image.commit,
+            image=image.name if image else "",
+            digest=str(image.digest) if image else "",
+            commit=image.commit if image else "",
             created=time.time(),
             runtime=str(blueprint.runtime.path),
             values=self.values,
             has_service=self.has_service,
+            remote=str(blueprint.root or ""),
         )
 
     def _render(self, text: bytes, name: str, places: structure.Places) -> bytes:
@@ -247,16 +284,25 @@ class _Draft:
 
     def _own_config(self) -> RuntimeConfig | None:
         if self.exports.config is not None:
-            return runtime_config.parse_config(self.exports.config, source="exports/config.json")
+            return runtime_config.parse_config(
+                self.exports.config, source="exports/config.json", root=self.blueprint.root
+            )
         if self.exports.config_template is not None:
             rendered = self._render(
                 self.exports.config_template, "config.json.template", structure.json_places
             )
-            return runtime_config.parse_config(rendered, source="exports/config.json.template")
+            return runtime_config.parse_config(
+                rendered, source="exports/config.json.template", root=self.blueprint.root
+            )
         return None
 
     def _default_config(self) -> RuntimeConfig:
         wanted = self.wanted
+        if self.blueprint.root and not self.blueprint.image and self._service_runs_container():
+            raise UsageError(
+                f"nothing says what to run in {self.blueprint.root}",
+                hint="write exports/config.json.template there, or name an image whose command it is to run",
+            )
         if not self._service_runs_container() and not (*wanted.entrypoint, *wanted.cmd):
             # only `run` will, which brings its own command
             wanted = replace(wanted, cmd=("/bin/sh",))

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from os_containers.deployment.container import Container, Deployment, reinstall
 from os_containers.deployment.soundness import lacks_unit, unusable_parts
-from os_containers.errors import BrokenError
+from os_containers.errors import BrokenError, NotFoundError
 from os_containers.host import unit
 from os_containers.host.drift import Drift, drifted_files
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations.check_store import Store
 from os_containers.operations.leftovers import find_temporaries
 from os_containers.operations.problem import MOVE_AWAY, REPAIR, Problem
+from os_containers.operations.root import missing_hint, require_root_of
 from os_containers.operations.system import System
 from os_containers.ostree import refs
 
@@ -63,6 +64,10 @@ def _check_no_container(container: Container, recover: str) -> Iterator[Problem]
 
 def _check_bundle(deployment: Deployment) -> Iterator[Problem]:
     update = f"os-containers update {deployment.container}"
+    try:
+        require_root_of(deployment)
+    except NotFoundError as error:
+        yield Problem("I1", error.message, str(deployment.root), missing_hint(deployment))
     for path, what in unusable_parts(deployment):
         yield Problem("I1", what, str(path), update if deployment.is_predecessors else REPAIR)
 
@@ -125,7 +130,7 @@ def _check_pins(store: Store, container: Container) -> Iterator[Problem]:
         return  # told already
     repo = store.repo
     for deployment in container.readable():
-        if deployment.is_predecessors:
+        if deployment.is_predecessors or not deployment.record.commit:
             continue
         ref = refs.pin_ref(container.name, deployment.serial)
         if not repo or repo.read_ref(ref) != deployment.record.commit:

@@ -8,12 +8,14 @@ from os_containers.deployment.container import Container
 from os_containers.errors import BrokenError, ConflictError
 from os_containers.operations import service
 from os_containers.operations.recover import settled
+from os_containers.operations.root import require_root_of
 from os_containers.operations.service import Start, unit_state
 from os_containers.operations.system import System
 
 
 def start_service(system: System, name: str) -> None:
     """Start the service of a container, unless it runs. Raises ServiceError when it does not stay up."""
+    require_root_of(system.container(name).current())
     _control(system, name, lambda container: _start(system, container))
 
 
@@ -31,6 +33,7 @@ def stop_service(system: System, name: str) -> None:
 
 def restart_service(system: System, name: str) -> None:
     """Restart the service of a container. Raises ServiceError when it does not stay up."""
+    require_root_of(system.container(name).current())
     _control(system, name, lambda container: service.restart(system, container))
 
 

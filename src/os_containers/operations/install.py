@@ -1,6 +1,7 @@
 """Install: an image becomes a container that systemd can start."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from os_containers.deployment.container import Container, Deployment
 from os_containers.errors import ConflictError
@@ -13,6 +14,7 @@ from os_containers.operations.build import Blueprint
 from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.recover import settled
+from os_containers.operations.root import find_root, made_of, no_image
 from os_containers.operations.service import unit_state
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
@@ -21,8 +23,9 @@ from os_containers.operations.transition import Transition, carry_out
 
 def install(
     system: System,
-    image: str,
+    image: str | None,
     *,
+    rootfs: Path | None = None,
     name: str | None = None,
     settings: Mapping[str, str],
     runtime: str | None = None,
@@ -31,17 +34,17 @@ def install(
 ) -> Deployment:
     """Return the first deployment of a new container, enabled and not started.
 
+    With a rootfs it runs that root file system, and an image says only what runs in it by default.
     Raises ConflictError when the name is taken, PolicyError when a host file needs a permission; whatever
     fails, nothing is left of it.
     """
     found_runtime = system.runtime(runtime, recorded="")
-    container = system.container(
-        container_name(store_name(ImageReference.parse(image))) if name is None else name
-    )
+    root = find_root(system, rootfs) if rootfs else None
+    container = system.container(_default_name(image, root) if name is None else name)
     if container.name not in system.journals.names():
         _check_free(system, container)  # rather before the image is pulled
     repo = system.repo()
-    stored = stored_or_pulled_image(system, repo, image, options=options)
+    stored = stored_or_pulled_image(system, repo, image, options=options) if image else None
     with settled(system, repo, container):
         _check_free(system, container)
         serial = container.next_serial()
@@ -50,7 +53,7 @@ def install(
             container.name,
             path,
             serial,
-            stored,
+            made_of(root, stored),
             found_runtime,
             settings,
             permission=permission or Permission(),
@@ -67,6 +70,14 @@ def install(
         )
         carry_out(system, repo, transition)
     return deployment
+
+
+def _default_name(image: str | None, root: Path | None) -> str:
+    if image:
+        return container_name(store_name(ImageReference.parse(image)))
+    if root is None:
+        raise no_image()
+    return root.name
 
 
 def _check_free(system: System, container: Container) -> None:

@@ -20,7 +20,7 @@ from os_containers.operations.build import Blueprint, build
 from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.stage import approved_files, staging_directory
 from os_containers.operations.system import System
-from os_containers.ostree.stored_image import STORED
+from os_containers.ostree.stored_image import STORED, StoredImage
 from os_containers.packages import debian, rpm
 from os_containers.packages.contents import Contents, below, lay_out
 from os_containers.packages.facts import BUNDLES, UNITS, Facts, facts_of
@@ -89,7 +89,7 @@ def make_package(
         save_record(bundle, replace(built, approved=approved_files(system, blueprint, bundle / "host")))
         contents = lay_out(top, container, drop_in=render_drop_in(systemd_version=system.services.version()))
         _verify(system, contents)
-        package = packager.build(_facts(blueprint), contents, scratch.path)
+        package = packager.build(_facts(blueprint, stored), contents, scratch.path)
         system.tell(f"{packager.tool} built {package.name}")
         return _move(package, output)
 
@@ -111,15 +111,15 @@ def _verify(system: System, contents: Contents) -> None:
         system.on_event(Warned(f"packages do not carry the capabilities of {', '.join(lost)}"))
 
 
-def _facts(blueprint: Blueprint) -> Facts:
-    config = blueprint.image.image_config()
+def _facts(blueprint: Blueprint, image: StoredImage) -> Facts:
+    config = image.image_config()
     return facts_of(
         blueprint.name,
-        image=f"{blueprint.image.name}@{blueprint.image.digest}",
-        tag=split_tag(blueprint.image.name)[1],
+        image=f"{image.name}@{image.digest}",
+        tag=split_tag(image.name)[1],
         architecture=config.architecture,
         created=config.created,
-        labels=parse_about(blueprint.image.config, STORED).labels,
+        labels=parse_about(image.config, STORED).labels,
         runtime=blueprint.runtime.path,
     )
 

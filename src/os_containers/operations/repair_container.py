@@ -52,9 +52,11 @@ def mend_container(system: System, repo: Repo, container: Container, options: Pr
         salvage(system, repo, container)
     for deployment in [one for one in container.readable() if not one.is_predecessors]:
         with told(system):
-            _mend_commit(system, repo, deployment, options)
+            if deployment.record.commit:
+                _mend_commit(system, repo, deployment, options)
             _mend_bundle(system, repo, deployment)
-            _mend_rootfs(system, repo, deployment)
+            if not deployment.record.remote:
+                _mend_rootfs(system, repo, deployment)
     current = container.current()
     _remove_unreadable(system, repo, container, current)
     with told(system):

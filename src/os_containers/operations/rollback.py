@@ -2,6 +2,7 @@
 
 from os_containers.deployment.container import Deployment
 from os_containers.operations.recover import settled
+from os_containers.operations.root import require_root_of
 from os_containers.operations.system import System
 from os_containers.operations.transition import switch_deployment
 
@@ -18,5 +19,6 @@ def rollback(system: System, name: str, *, serial: int | None = None) -> Deploym
     with settled(system, repo, container):
         leaving = container.current()
         entering = container.previous() if serial is None else container.other(serial)
+        require_root_of(entering)
         switch_deployment(system, repo, "rollback", leaving, entering, is_fresh=False)
     return entering

@@ -21,6 +21,7 @@ from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import container_name
 from os_containers.operations.build import Blueprint, build
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
+from os_containers.operations.root import require_root_of
 from os_containers.operations.service import unit_state
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
@@ -109,10 +110,11 @@ def _run_beside(system: System, deployment: Deployment, runtime: Runtime, comman
     tmpfiles = UnitFiles.find(system.paths, deployment.container).tmpfiles
     if tmpfiles.exists():
         system.services.create_tmpfiles(tmpfiles)
+    require_root_of(deployment)
     config = _load_config(deployment)
     name = _temporary_name(deployment.container)
     with system.store_in_use(), staging_directory(system, name) as bundle:
-        config["root"]["path"] = str(deployment.rootfs)
+        config["root"]["path"] = str(deployment.root)
         return _run_temporary(system, _Temporary(name, bundle, config, runtime), command)
 
 
@@ -180,7 +182,8 @@ def _join(system: System, runtime: Runtime, deployment: Deployment, command: Seq
 
 
 def _load_config(deployment: Deployment) -> RuntimeConfig:
-    return runtime_config.parse_config(deployment.config.read_bytes(), source=str(deployment.config))
+    raw = deployment.config.read_bytes()
+    return runtime_config.parse_config(raw, source=str(deployment.config), root=deployment.root)
 
 
 def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]) -> int:

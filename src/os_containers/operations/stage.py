@@ -51,7 +51,8 @@ def _build_and_publish(system: System, repo: Repo, blueprint: Blueprint) -> Depl
         built = build(system, repo, blueprint, directory).record
         record = replace(built, approved=approved_files(system, blueprint, directory / "host"))
         save_record(directory, record)
-        repo.pin(blueprint.name, blueprint.serial, blueprint.image.commit)
+        if blueprint.image:
+            repo.pin(blueprint.name, blueprint.serial, blueprint.image.commit)
         _publish(directory, blueprint.path)
     return Deployment(blueprint.name, blueprint.path, record)
 

@@ -14,13 +14,14 @@ from os_containers.operations.system import System
 
 @dataclass(frozen=True, slots=True)
 class DeploymentStatus:
-    """A deployment that is kept; created in seconds since 1970."""
+    """A deployment that is kept; created in seconds since 1970, remote a root file system that it uses."""
 
     serial: int
     active: bool
     image: str
     digest: str
     created: float
+    remote: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class ContainerStatus:
     """A container: since is when its service came to this state, in seconds since 1970, None if never.
 
     Memory is in bytes, processor in seconds; None where systemd does not count. The problem is that of a
-    broken one, whose image, digest and runtime are empty.
+    broken one, whose image, digest, remote and runtime are empty.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ContainerStatus:
     enabled: bool
     image: str
     digest: str
+    remote: str
     runtime: str
     memory: int | None
     processor: float | None
@@ -72,6 +74,7 @@ def container_status(system: System, name: str, *, lines: int) -> ContainerStatu
         enabled=unit.is_enabled,
         image=record.image if record else "",
         digest=record.digest if record else "",
+        remote=record.remote if record else "",
         runtime=record.runtime if record else "",
         memory=usage.memory,
         processor=usage.processor,
@@ -106,6 +109,7 @@ def _deployments(container: Container, current: Deployment | None) -> tuple[Depl
             image=one.record.image,
             digest=one.record.digest,
             created=one.record.created,
+            remote=one.record.remote,
         )
         for one in reversed(kept)
     )

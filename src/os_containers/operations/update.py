@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 from os_containers.deployment.container import Deployment
 from os_containers.deployment.values import set_by_user
@@ -15,6 +16,8 @@ from os_containers.operations.build import Blueprint
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import settled
+from os_containers.operations.retention import discard
+from os_containers.operations.root import find_root, is_same, made_of, require_root_of
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.transition import switch_deployment
@@ -44,6 +47,7 @@ def update(
     *,
     settings: Mapping[str, str],
     rebase: str | None = None,
+    rootfs: Path | None = None,
     source: Source = Source.STORE,
     runtime: str | None = None,
     options: ProxyOptions | None = None,
@@ -51,6 +55,7 @@ def update(
 ) -> Updated:
     """Return the container's deployment of the image now in the store (or of `rebase`).
 
+    One of a root file system is made anew from that (or from `rootfs`); `rebase` alone leads to an image.
     Enabled and running stay as they were; a service that had failed is started. Raises ServiceError when the
     new one does not start; the old one runs again then.
     """
@@ -59,11 +64,14 @@ def update(
     repo = system.repo()
     with settled(system, repo, container):
         leaving = container.current()
-        source = _source(leaving, rebase, source)
-        image = _image(system, repo, rebase or leaving.record.image, source, options)
+        root = _root(system, leaving, rebase, rootfs)
+        named = rebase or leaving.record.image
+        source = _source(leaving, named, source, root)
+        image = _image(system, repo, named, source, options) if named else None
+        made = made_of(root, image)
         found = system.runtime(runtime, recorded=leaving.record.runtime)
         wanted = set_by_user(leaving.record.values) | dict(settings)
-        if _is_current(leaving, image, found, wanted):
+        if isinstance(made, StoredImage) and _is_current(leaving, made, found, wanted):
             return Updated(leaving, changed=False)
         serial = container.next_serial()
         path = container.deployment_path(serial)
@@ -71,7 +79,7 @@ def update(
             container.name,
             path,
             serial,
-            image,
+            made,
             found,
             wanted,
             previous=leaving.record.values,
@@ -79,12 +87,25 @@ def update(
             approved=leaving.record.approved,
         )
         entering = stage(system, repo, blueprint)
+        if root and is_same(leaving, entering):
+            discard(system, repo, container, serial)
+            return Updated(leaving, changed=False)
         switch_deployment(system, repo, "update", leaving, entering, is_fresh=True)
     return Updated(entering, changed=True)
 
 
-def _source(leaving: Deployment, rebase: str | None, source: Source) -> Source:
-    if not rebase and not leaving.record.image:
+def _root(system: System, leaving: Deployment, rebase: str | None, rootfs: Path | None) -> Path | None:
+    """Return the root file system to go over to, None for that of the image."""
+    if rootfs:
+        return find_root(system, rootfs)
+    if rebase or not leaving.record.remote:
+        return None
+    require_root_of(leaving)
+    return leaving.root
+
+
+def _source(leaving: Deployment, named: str, source: Source, root: Path | None) -> Source:
+    if not named and not root:
         raise BrokenError(
             f"the record of {leaving.container} does not tell its image",
             hint=f"os-containers update --rebase IMAGE {leaving.container}",
@@ -111,6 +132,7 @@ def _is_current(leaving: Deployment, image: StoredImage, runtime: Runtime, wante
         not leaving.is_predecessors
         and record.digest == image.digest
         and record.image == image.name
+        and not record.remote
         and record.runtime == str(runtime.path)
         and set_by_user(record.values) == wanted
     )

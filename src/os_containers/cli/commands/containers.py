@@ -33,6 +33,7 @@ class ContainerJson(msgspec.Struct, frozen=True):
     state: str
     problem: str | UnsetType = UNSET
     image: str | UnsetType = UNSET
+    remote: str | UnsetType = UNSET
     digest: str | UnsetType = UNSET
     created: float | UnsetType = UNSET
     runtime: str | UnsetType = UNSET
@@ -128,7 +129,8 @@ def _row(container: ListedContainer, shown: Callable[[str], str]) -> tuple[str, 
     if record is None:
         return container.name, "", "", container.state, "", ""
     created = render.since(record.created)
-    return container.name, record.image, created, container.state, record.runtime, shown(record.digest)
+    made_of = record.image or record.remote
+    return container.name, made_of, created, container.state, record.runtime, shown(record.digest)
 
 
 def _json(container: ListedContainer) -> ContainerJson:
@@ -139,6 +141,7 @@ def _json(container: ListedContainer) -> ContainerJson:
         container.name,
         container.state,
         image=record.image,
+        remote=record.remote or UNSET,
         digest=record.digest,
         created=record.created,
         runtime=record.runtime,

@@ -9,6 +9,7 @@ import click
 from os_containers.cli import image_options, options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.errors import UsageError
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.install import install as install_container
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
             "install --name etcd --set CLUSTER=blue quay.io/org/etcd:3.5",
             "Choose its name, and the value of a variable",
         ),
+        ("install --name web --rootfs /srv/web", "Run a root file system that is there already"),
     ),
 )
-@options.image
+@options.any_image
+@options.rootfs
 @options.new_name
 @click.option(
     "--system-package",
@@ -46,8 +49,9 @@ if TYPE_CHECKING:
 @pass_invocation
 def install(
     invocation: Invocation,
-    image: str,
+    image: str | None,
     *,
+    rootfs: Path | None,
     name: str | None,
     system_package: str,
     settings: dict[str, str],
@@ -57,9 +61,13 @@ def install(
 ) -> None:
     """Make a container of an image: enabled, not yet started.
 
-    The image is pulled when it is not in the store.
+    The image is pulled when it is not in the store. With --rootfs the container runs the root file system in
+    DIR, such as a read-only mount, and nothing is copied. How, DIR/exports says; where that is silent, the
+    image does, if one is named.
     """
-    make: Callable[..., Deployment | Path] = install_container
+    make: Callable[..., Deployment | Path] = functools.partial(install_container, rootfs=rootfs)
+    if system_package == "build" and (rootfs or not image):
+        raise UsageError("a package is made of an image", hint="name one, and leave out --rootfs")
     if system_package == "build":
         make = functools.partial(make_package, kind=native_format(), output=Path())
     with invocation.system() as system:

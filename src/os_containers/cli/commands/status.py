@@ -62,6 +62,7 @@ def _show(found: ContainerStatus) -> None:
         "Problem": found.problem,
         "Enabled": "yes" if found.enabled else "no",
         "Image": found.image,
+        "Root": found.remote,
         "Digest": found.digest,
         "Runtime": found.runtime,
         "Memory": render.human_size(found.memory) if found.memory is not None else "",
@@ -74,7 +75,10 @@ def _show(found: ContainerStatus) -> None:
             click.echo(f"  {fact + ':':9} {plain(value)}")
     _show_list(
         "Deployments",
-        [_deployment(one.serial, one.image, one.created, active=one.active) for one in found.deployments],
+        [
+            _deployment(one.serial, one.image or one.remote, one.created, active=one.active)
+            for one in found.deployments
+        ],
     )
     _show_list(
         "Host files", [f"{one.path}{f' ({one.drift})' if one.drift else ''}" for one in found.host_files]

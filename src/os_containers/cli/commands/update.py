@@ -1,6 +1,7 @@
 """os-containers update."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -29,6 +30,7 @@ from os_containers.operations.update_all import UpdatedContainer, update_all
 @options.any_container
 @click.option("-a", "--all", "every", is_flag=True, help="All containers; a failure stops no other.")
 @click.option("--rebase", metavar="IMAGE", help="Go over to another image.", shell_complete=complete.images)
+@options.rootfs
 @click.option("--pull", is_flag=True, help="Ask the registry for a newer image first.")
 @image_options.settings
 @options.runtime
@@ -42,6 +44,7 @@ def update(
     *,
     every: bool,
     rebase: str | None,
+    rootfs: Path | None,
     pull: bool,
     settings: dict[str, str],
     runtime: str | None,
@@ -51,13 +54,14 @@ def update(
 ) -> int:
     """Go over to the image that the store has now, or to other values.
 
+    A container of a root file system is made anew from that, as it is now, or goes over to another --rootfs.
     The service is restarted if it was running. If it does not start, the deployment from before is active
     again, and the exit code is 9. With --all each container is updated so, one after the other; a summary
     tells what came of each, and the exit code is that of the first failure.
     """
     runtime = runtime or invocation.runtime
     source = Source.REGISTRY if pull else Source.STORE_OR_REGISTRY if rebase else Source.STORE
-    only_one = bool(rebase or settings or permission != Permission())
+    only_one = bool(rebase or rootfs or settings or permission != Permission())
     _check(name, every=every, only_one=only_one, as_json=as_json)
     if name is None:
         with invocation.system() as system:
@@ -69,6 +73,7 @@ def update(
             name,
             settings=settings,
             rebase=rebase,
+            rootfs=rootfs,
             source=source,
             runtime=runtime,
             options=options,

@@ -135,5 +135,5 @@ def bind_mounts(config: RuntimeConfig) -> list[dict[str, Any]]:
     return [
         mount
         for mount in config.get("mounts", [])
-        if "source" in mount and {"bind", "rbind"} & set(mount.get("options", ()))
+        if "source" in mount and {"bind", "rbind"} & {mount.get("type"), *mount.get("options", ())}
     ]

@@ -7,6 +7,7 @@ from os_containers.deployment.container import Container, Deployment
 from os_containers.errors import ConflictError
 from os_containers.host.host_policy import Permission
 from os_containers.host.names import files_with_name
+from os_containers.image.about import parse_about
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, container_name
@@ -15,10 +16,15 @@ from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.recover import settled
 from os_containers.operations.root import find_root, made_of, no_image
+from os_containers.operations.run import run_image
 from os_containers.operations.service import unit_state
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, carry_out
+from os_containers.ostree.stored_image import STORED
+
+# atomic's
+_RUN = "atomic.run"
 
 
 def install(
@@ -40,7 +46,7 @@ def install(
     """
     found_runtime = system.runtime(runtime, recorded="")
     root = find_root(system, rootfs) if rootfs else None
-    container = system.container(_default_name(image, root) if name is None else name)
+    container = system.container(_default_name(image, rootfs) if name is None else name)
     if container.name not in system.journals.names():
         _check_free(system, container)  # rather before the image is pulled
     repo = system.repo()
@@ -72,12 +78,46 @@ def install(
     return deployment
 
 
-def _default_name(image: str | None, root: Path | None) -> str:
+def install_or_run_once(
+    system: System,
+    image: str,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, str],
+    runtime: str | None = None,
+    options: ProxyOptions | None = None,
+    permission: Permission | None = None,
+) -> Deployment | int:
+    """Return what install does, or the exit code of an image that says that it is to be run once.
+
+    That one leaves nothing behind.
+    """
+    found = system.runtime(runtime, recorded="")
+    container = system.container(_default_name(image, None) if name is None else name)
+    if container.name not in system.journals.names():
+        _check_free(system, container)
+    repo = system.repo()
+    stored = stored_or_pulled_image(system, repo, image, options=options)
+    if parse_about(stored.config, STORED).labels.get(_RUN) == "once":
+        system.tell(f"{stored.name} is run once, and not installed: it has the label {_RUN}=once")
+        return run_image(system, repo, stored, (), settings=settings, runtime=found, name=container.name)
+    return install(
+        system,
+        image,
+        name=name,
+        settings=settings,
+        runtime=runtime,
+        options=options,
+        permission=permission,
+    )
+
+
+def _default_name(image: str | None, rootfs: Path | None) -> str:
     if image:
         return container_name(store_name(ImageReference.parse(image)))
-    if root is None:
+    if rootfs is None:
         raise no_image()
-    return root.name
+    return rootfs.absolute().name
 
 
 def _check_free(system: System, container: Container) -> None:

@@ -40,6 +40,9 @@ def find_root(system: System, directory: Path) -> Path:
     Raises NotFoundError when there is none, UsageError for one that cannot be a container's.
     """
     path = Path(os.path.realpath(directory))
+    if (path / "rootfs").is_dir() and not (path / "usr").exists():
+        # a bundle, as atomic took it, too
+        path = Path(os.path.realpath(path / "rootfs"))
     for own in (system.paths.state, system.paths.repo):
         real = Path(os.path.realpath(own))
         if real.is_relative_to(path):

@@ -134,13 +134,27 @@ def _run_in_image(
         stored = stored_or_pulled_image(system, repo, image, options=options)
     else:
         stored = _stored_image(system, repo, image)
-    name = _temporary_name(container_name(stored.name))
+    return run_image(system, repo, stored, command, settings=settings, runtime=found)
+
+
+def run_image(
+    system: System,
+    repo: Repo,
+    stored: StoredImage,
+    command: Sequence[str],
+    *,
+    settings: Mapping[str, str],
+    runtime: Runtime,
+    name: str | None = None,
+) -> int:
+    """Return the exit code of a command, by default the image's own, that was run in an image."""
+    name = _temporary_name(name or container_name(stored.name))
     with system.store_in_use(), staging_directory(system, name) as bundle:
-        blueprint = Blueprint(name, bundle.path, 0, stored, found, settings)
+        blueprint = Blueprint(name, bundle.path, 0, stored, runtime, settings)
         config = build(system, repo, blueprint, bundle.path).config
         config["root"]["path"] = str(bundle.path / "rootfs")
         with _directories_for(system, bundle.path / f"tmpfiles-{name}.conf", config):
-            return _run_temporary(system, _Temporary(name, bundle, config, found), command)
+            return _run_temporary(system, _Temporary(name, bundle, config, runtime), command)
 
 
 def _stored_image(system: System, repo: Repo, name: str) -> StoredImage:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class Machine:
         cmd: Sequence[str] = ("/bin/app",),
         user: str = "",
         stop_signal: str = "",
+        labels: Mapping[str, str] | None = None,
     ) -> StoredImage:
         """Put an image into the store, as pull would."""
         layout = build_image(
@@ -54,6 +55,7 @@ class Machine:
             cmd=cmd,
             user=user,
             stop_signal=stop_signal,
+            labels=labels,
         )
         (described,) = json.loads((layout / "index.json").read_text())["manifests"]
         blobs = {Digest(f"sha256:{blob.name}"): blob.read_bytes() for blob in layout.rglob("sha256/*")}

@@ -221,3 +221,10 @@ def test_a_predecessors_rootfs_elsewhere_stays_so(machine: "Machine") -> None:
     machine.store("1", name="example.org/web:latest")
     assert update(machine.system, "web", settings={}).changed
     assert config_of(machine)["root"]["path"] == str(root)
+
+
+def test_a_bundle_may_be_named_as_well(machine: "Machine") -> None:
+    """Atomic took the directory that a rootfs is in, too."""
+    root = make_root(machine, name="bundle/rootfs")
+    deployment = install(machine.system, None, rootfs=root.parent, settings={})
+    assert (deployment.container, deployment.record.remote) == ("bundle", str(root))

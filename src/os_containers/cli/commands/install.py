@@ -13,6 +13,7 @@ from os_containers.errors import UsageError
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.install import install as install_container
+from os_containers.operations.install import install_or_run_once
 from os_containers.operations.package import make_package, native_format
 
 if TYPE_CHECKING:
@@ -58,14 +59,17 @@ def install(
     runtime: str | None,
     options: ProxyOptions,
     permission: Permission,
-) -> None:
+) -> int:
     """Make a container of an image: enabled, not yet started.
 
     The image is pulled when it is not in the store. With --rootfs the container runs the root file system in
     DIR, such as a read-only mount, and nothing is copied. How, DIR/exports says; where that is silent, the
-    image does, if one is named.
+    image does, if one is named. An image with the label atomic.run=once is only run, once, and its exit code
+    becomes ours.
     """
-    make: Callable[..., Deployment | Path] = functools.partial(install_container, rootfs=rootfs)
+    make: Callable[..., Deployment | Path | int] = install_or_run_once
+    if rootfs or not image:
+        make = functools.partial(install_container, rootfs=rootfs)
     if system_package == "build" and (rootfs or not image):
         raise UsageError("a package is made of an image", hint="name one, and leave out --rootfs")
     if system_package == "build":
@@ -82,3 +86,4 @@ def install(
         )
     if isinstance(made, Path):
         click.echo(made)
+    return made if isinstance(made, int) else 0

@@ -1,0 +1,72 @@
+"""Images that install runs, and does not install."""
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from os_containers.errors import ConflictError
+from os_containers.operations.install import install, install_or_run_once
+
+if TYPE_CHECKING:
+    from conftest import Machine
+
+CONFIG = {
+    "ociVersion": "1.0.2",
+    "process": {"args": ["/bin/prepare", "$WHAT", "$NAME"], "cwd": "/"},
+    "root": {"path": "rootfs"},
+    "linux": {},
+    "mounts": [{"destination": "/to", "type": "bind", "source": "$RUN_DIRECTORY/to", "options": ["rw"]}],
+}
+EXPORTS = {
+    "config.json.template": json.dumps(CONFIG),
+    "manifest.json": '{"defaultValues": {"WHAT": "all"}}',
+    "hostfs/etc/once.conf": "x",
+}
+ONCE = {"atomic.run": "once"}
+
+
+def record_run(machine: "Machine", *, code: int) -> None:
+    """Let the runtime keep the configuration with which it runs a bundle, and end with a code."""
+    kept = machine.root / "ran.json"
+    script = f'#!/bin/sh\n[ "$1" = run ] || exit 0\ncp "$3/config.json" {kept}\nexit {code}\n'
+    (machine.root / "crun").write_text(script)
+
+
+def test_it_is_run_with_its_own_command_and_leaves_nothing(machine: "Machine") -> None:
+    """Its exit code is what install returns; what it mounts is there while it runs."""
+    record_run(machine, code=7)
+    machine.store("1", exports=EXPORTS, labels=ONCE)
+    before = machine.snapshot()
+    code = install_or_run_once(machine.system, "example.org/app", settings={"WHAT": "disks"})
+    assert code == 7
+    command, what, name = json.loads((machine.root / "ran.json").read_text())["process"]["args"]
+    assert (command, what, name.rpartition("-")[0]) == ("/bin/prepare", "disks", "app")
+    assert machine.snapshot() == before
+    assert not list(machine.paths.staging.iterdir())
+    assert not (machine.paths.deployments / "app").exists()
+    assert not (machine.root / "run").exists()
+    assert machine.told()[0] == (
+        "example.org/app:latest is run once, and not installed: it has the label atomic.run=once"
+    )
+
+
+def test_its_name_may_be_chosen_and_must_be_free(machine: "Machine") -> None:
+    """As that of a container."""
+    record_run(machine, code=0)
+    machine.store("1", exports=EXPORTS, labels=ONCE)
+    assert install_or_run_once(machine.system, "example.org/app", name="disks", settings={}) == 0
+    assert json.loads((machine.root / "ran.json").read_text())["process"]["args"][2].startswith("disks-")
+    machine.store("1", name="example.org/service:latest")
+    install(machine.system, "example.org/service", name="disks", settings={})
+    with pytest.raises(ConflictError, match="there is a container named 'disks'"):
+        install_or_run_once(machine.system, "example.org/app", name="disks", settings={})
+
+
+@pytest.mark.parametrize("labels", [None, {}, {"atomic.run": "always"}])
+def test_any_other_image_is_installed(machine: "Machine", labels: dict[str, str] | None) -> None:
+    """Enabled, and not run."""
+    machine.store("1", labels=labels)
+    made = install_or_run_once(machine.system, "example.org/app", settings={})
+    assert not isinstance(made, int)
+    assert machine.version() == "1"

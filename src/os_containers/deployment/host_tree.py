@@ -80,7 +80,7 @@ def write_host_tree(
     for destination, file in places.items():
         rendered = tree / destination.lstrip("/")
         make_directory(rendered.parent)
-        if file.path in exports.manifest.installed_files_template and file.kind is FileKind.FILE:
+        if is_template(exports.manifest, file, destination):
             rendered.write_bytes(_rendered(rootfs, file, values, limits))
             rendered.chmod(file.mode)
         else:
@@ -125,6 +125,12 @@ def destinations(
     return places
 
 
+def is_template(manifest: ExportManifest, file: ExportedFile, destination: str) -> bool:
+    """Tell whether a host file is one; the Go tool knew it by its path in the image, atomic by the host's."""
+    listed = manifest.installed_files_template
+    return file.kind is FileKind.FILE and (file.path in listed or destination in listed)
+
+
 def _check_names(destination: str, file: ExportedFile) -> None:
     if destination == "/" and file.kind is not FileKind.DIRECTORY:
         raise ImageError(f"exports/manifest.json renames the {file.kind} {file.path} to /")
@@ -135,10 +141,10 @@ def _check_names(destination: str, file: ExportedFile) -> None:
 def _destination(
     path: str, manifest: ExportManifest, values: Mapping[str, str], limits: DeploymentLimits
 ) -> str:
-    renamed = _rename(path, manifest.rename_files)
-    if renamed == path:
+    new = renamed(path, manifest.rename_files)
+    if new == path:
         return path
-    text = render(renamed.encode(), values, source="exports/manifest.json", limit=limits.template).decode()
+    text = render(new.encode(), values, source="exports/manifest.json", limit=limits.template).decode()
     destination = PurePosixPath(text)
     if not destination.is_absolute() or ".." in destination.parts or _CONTROL.search(text):
         raise ImageError(
@@ -148,7 +154,7 @@ def _destination(
     return "/" + str(destination).lstrip("/")
 
 
-def _rename(path: str, renames: Mapping[str, str]) -> str:
+def renamed(path: str, renames: Mapping[str, str]) -> str:
     """Return the new path, by the longest rename of the file itself or of a directory above it."""
     for prefix in (PurePosixPath(path), *PurePosixPath(path).parents):
         new = renames.get(str(prefix))

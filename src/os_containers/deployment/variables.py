@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from os_containers.deployment import template
-from os_containers.deployment.exports import Exports, FileKind
+from os_containers.deployment.exports import Exports
+from os_containers.deployment.host_tree import is_template, renamed
 from os_containers.deployment.values import Origin, Value
 
 
@@ -33,11 +34,11 @@ def unit_templates(exports: Exports) -> dict[str, bytes]:
 
 def file_templates(exports: Exports) -> list[str]:
     """Return which host files are templates, as their paths in the image."""
-    wanted = exports.manifest.installed_files_template
+    renames = exports.manifest.rename_files
     return [
         f"exports/hostfs{one.path}"
         for one in exports.host_files
-        if one.path in wanted and one.kind is FileKind.FILE
+        if is_template(exports.manifest, one, renamed(one.path, renames))
     ]
 
 

@@ -11,7 +11,13 @@ from os_containers.deployment.accounts import Account
 from os_containers.deployment.container import check_name
 from os_containers.deployment.default_config import default_config
 from os_containers.deployment.exports import Exports, FileKind, load_exports, read_export
-from os_containers.deployment.host_tree import HostFile, destinations, load_host_tree, write_host_tree
+from os_containers.deployment.host_tree import (
+    HostFile,
+    destinations,
+    is_template,
+    load_host_tree,
+    write_host_tree,
+)
 from os_containers.deployment.privileges import Privileges, privileges_of
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.deployment.unit_text import settings
@@ -158,9 +164,9 @@ class _Inspection:
             self.problems.append(error.message)
             return []
         places = destinations(self.exports, texts, limits)
-        templates = self.exports.manifest.installed_files_template
+        manifest = self.exports.manifest
         return [
-            self._demand(one, is_template=places[one.path].path in templates)
+            self._demand(one, is_template=is_template(manifest, places[one.path], one.path))
             for one in load_host_tree(tree)
             if one.kind is not FileKind.DIRECTORY
         ]

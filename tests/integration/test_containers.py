@@ -271,25 +271,6 @@ def test_b75_a_host_file_belongs_to_one_container(host: Host, push_hello: Push) 
     assert not host.exists(f"{STORE}/other")
 
 
-def test_several_containers_of_one_image(host: Host, push_hello: Push) -> None:
-    """Renames make room for each."""
-    files = TEMPLATED | {
-        "/exports/manifest.json": '{"renameFiles": {"/etc/hello": "/etc/$NAME",'
-        ' "/usr/local/bin/hello-version": "/usr/local/bin/${NAME}-version"}}',
-        "/exports/hostfs/etc/hello/hello.conf": "x\n",
-    }
-    image = push_hello(HelloImage("1", files=files), "hello:latest")
-    install(host, image)
-    os_containers(host, f"install --name other {image}")
-    host.run("systemctl start hello other")
-    listed = json.loads(os_containers(host, "containers list --json").stdout)
-    assert [one["name"] for one in listed] == ["hello", "other"]
-    assert host.read("/etc/other/hello.conf") == "x\n"
-    os_containers(host, "uninstall other")
-    assert not host.exists("/etc/other")
-    assert host.exists("/etc/hello/hello.conf")
-
-
 def test_a_container_without_a_service_is_only_there(host: Host, push_hello: Push) -> None:
     """noContainerService: host files and a rootfs, no unit."""
     files = TEMPLATED | {"/exports/manifest.json": '{"noContainerService": true}'}

@@ -5,6 +5,7 @@ we need not know, and they must pass unchanged.
 """
 
 import json
+import os
 import posixpath
 import re
 from collections.abc import Collection
@@ -123,6 +124,17 @@ def confine(config: RuntimeConfig, *, cgroups_path: str) -> None:
     config["root"]["readonly"] = True
     config["process"]["terminal"] = False
     config["linux"]["cgroupsPath"] = cgroups_path
+
+
+def missing_mount_points(config: RuntimeConfig, root: Path) -> list[str]:
+    """Return where something is mounted and a root file system has nothing; not what is below a mount."""
+    destinations = (mount["destination"].lstrip("/") for mount in config.get("mounts", []))
+    places = [PurePosixPath(posixpath.normpath(f"/{one}")) for one in destinations]
+    return [
+        str(one)
+        for one in dict.fromkeys(places)
+        if not set(one.parents) & set(places) and not os.path.lexists(root / one.relative_to("/"))
+    ]
 
 
 def bind_sources(config: RuntimeConfig) -> list[str]:

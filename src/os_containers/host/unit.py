@@ -75,7 +75,7 @@ def render_needs(root: str) -> str:
     """Return what a unit says beyond its own text when it runs from a root file system of the host."""
     escaped = root.replace("%", "%%")
     mounts = escaped.replace("\\", "\\\\").replace('"', '\\"')
-    return f'\n[Unit]\nRequiresMountsFor="{mounts}"\nAssertPathIsDirectory={escaped}\n'
+    return f'\n[Unit]\nRequiresMountsFor="{mounts}"\nAssertDirectoryNotEmpty={escaped}\n'
 
 
 def render_tmpfiles(directories: Iterable[tuple[str, int, int, int]]) -> str:

@@ -214,13 +214,19 @@ class _Draft:
             self.system.on_event(Warned(warning))
         runtime_config.confine(config, cgroups_path=self._cgroup())
         if self.blueprint.root:
-            config["root"]["path"] = str(self.blueprint.root)
+            self._use_root(config, self.blueprint.root)
         ids = self.system.user_ids()
         if ids:
             make_rootless(config, ids)
             if not self.blueprint.runtime.gives_users_groups:
                 self._drop_groups(config)
         return config
+
+    def _use_root(self, config: RuntimeConfig, root: Path) -> None:
+        config["root"]["path"] = str(root)
+        for place in runtime_config.missing_mount_points(config, root):
+            fact = f"{root} has nothing at {place}, where something is mounted"
+            self.system.on_event(Warned(f"{fact}: the runtime makes it there, if it can"))
 
     def _drop_groups(self, config: RuntimeConfig) -> None:
         missed = drop_groups(config)

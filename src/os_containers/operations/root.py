@@ -1,15 +1,17 @@
 """A root file system that is on the host already: a container uses it where it is, and never changes it."""
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from os_containers.deployment.container import Deployment
 from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.values import set_by_user
-from os_containers.errors import NotFoundError, UsageError
+from os_containers.errors import NotFoundError, PolicyError, UsageError
 from os_containers.operations.system import System
 from os_containers.ostree.stored_image import StoredImage
+from os_containers.paths import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,28 @@ def find_root(system: System, directory: Path) -> Path:
     if not str(path).isprintable():
         raise UsageError(f"{str(path)!a} is not plain text", hint="give the directory another name")
     require_root(path, hint="name the directory with usr, etc and so on in it")
+    require_trusted(system, path)
     return path
+
+
+def require_trusted(system: System, path: Path) -> None:
+    """Raise PolicyError when others than root may change what says how root's container runs."""
+    if system.mode is Mode.USER:
+        return
+    exports = path / "exports"
+    for one in (*([exports] if exports.exists() else []), path, *path.parents):
+        if _is_open(one.stat(), is_above=one not in {path, exports}):
+            raise PolicyError(
+                f"others than root may change {one}, and with it what root runs",
+                hint=f"let root own {one}, with mode 0755, or copy {path} to another place",
+            )
+
+
+def _is_open(status: os.stat_result, *, is_above: bool) -> bool:
+    # in /tmp nobody can replace what is another's
+    is_sticky = is_above and status.st_mode & stat.S_ISVTX
+    is_writable = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid != 0)
+    return status.st_uid not in {0, os.geteuid()} or bool(is_writable and not is_sticky)
 
 
 def require_root(path: Path, *, hint: str) -> None:

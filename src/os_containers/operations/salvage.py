@@ -61,18 +61,20 @@ def _previous(container: Container) -> Deployment | None:
 def _make_anew(system: System, repo: Repo, path: Path, previous: Deployment) -> None:
     name, serial = previous.container, int(path.name)
     commit = repo.read_ref(refs.pin_ref(name, serial))
-    if commit is None:
+    remote = _remote(path)
+    if commit is None and not remote:
         raise BrokenError(
             f"{path}: neither its record nor its pin says what it is made of",
             hint=repair_or_reinstall(name),
         )
-    image = _image_of(repo, commit, previous.record.image)
+    image = _image_of(repo, commit, previous.record.image) if commit else ""
     record = replace(
         previous.record,
         serial=serial,
         image=image,
-        digest=str(repo.stored_commit(image, commit).digest),
-        commit=commit,
+        digest=str(repo.stored_commit(image, commit).digest) if commit else "",
+        commit=commit or "",
+        remote=remote,
         created=path.stat().st_mtime,
     )
     again = _built_again(system, repo, Deployment(name, path, record))
@@ -82,6 +84,12 @@ def _make_anew(system: System, repo: Repo, path: Path, previous: Deployment) -> 
     deployment = _with_host_files(system, Deployment(name, path, record), previous)
     _save(deployment)
     _tell(system, deployment, previous, is_proven=again is not None and again.is_same)
+
+
+def _remote(deployment: Path) -> str:
+    """Return the root file system that a deployment uses in place of its own, empty for none."""
+    rootfs = deployment / "rootfs"
+    return str(rootfs.readlink()) if rootfs.is_symlink() else ""
 
 
 def _image_of(repo: Repo, commit: str, expected: str) -> str:

@@ -17,7 +17,7 @@ from os_containers.operations.find_image import stored_image, stored_or_pulled_i
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import settled
 from os_containers.operations.retention import discard
-from os_containers.operations.root import find_root, is_same, made_of, require_root_of
+from os_containers.operations.root import find_root, is_same, made_of, require_root_of, require_trusted
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.transition import switch_deployment
@@ -101,6 +101,7 @@ def _root(system: System, leaving: Deployment, rebase: str | None, rootfs: Path 
     if rebase or not leaving.record.remote:
         return None
     require_root_of(leaving)
+    require_trusted(system, leaving.root)
     return leaving.root
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from os_containers.errors import NotFoundError, OsContainersError, UsageError
+from os_containers.errors import NotFoundError, OsContainersError, PolicyError, UsageError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
@@ -74,7 +74,7 @@ def test_it_runs_the_directory_itself_and_leaves_it_alone(machine: "Machine") ->
     assert (info["image"], info["revision"], info["remote"]) == ("", "", str(root))
     assert deployment.rootfs.readlink() == root
     unit = (machine.paths.units / "web.service").read_text()
-    assert f'[Unit]\nRequiresMountsFor="{root}"\nAssertPathIsDirectory={root}\n' in unit
+    assert f'[Unit]\nRequiresMountsFor="{root}"\nAssertDirectoryNotEmpty={root}\n' in unit
     assert update(machine.system, "web", settings={"PORT": "81"}).changed
     assert config_of(machine)["process"]["args"] == ["/bin/app", "81"]
     prune(machine.system)
@@ -228,3 +228,68 @@ def test_a_bundle_may_be_named_as_well(machine: "Machine") -> None:
     root = make_root(machine, name="bundle/rootfs")
     deployment = install(machine.system, None, rootfs=root.parent, settings={})
     assert (deployment.container, deployment.record.remote) == ("bundle", str(root))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a user's own is the user's affair")
+@pytest.mark.parametrize("what", ["owner", "mode", "owner of exports", "owner of what is above"])
+def test_a_directory_that_others_may_change_is_refused(machine: "Machine", what: str) -> None:
+    """Its exports say what root runs; an update looks again."""
+    root = make_root(machine)
+    install(machine.system, None, rootfs=root, settings={})
+    changed = {"owner of exports": root / "exports", "owner of what is above": root.parent}.get(what, root)
+    if what == "mode":
+        changed.chmod(0o777)
+    else:
+        os.chown(changed, 1000, 1000)
+    for act in (
+        lambda: install(machine.system, None, rootfs=root, name="other", settings={}),
+        lambda: update(machine.system, "web", settings={}),
+    ):
+        with pytest.raises(PolicyError, match="others than root may change") as raised:
+            act()
+        assert str(changed) in raised.value.message
+    uninstall(machine.system, "web")
+
+
+@pytest.mark.parametrize("with_image", [True, False])
+def test_a_damaged_record_is_made_anew(machine: "Machine", with_image: object) -> None:
+    """The link tells the root file system, the pin its image."""
+    first, second = make_root(machine), make_root(machine, name="web-2", port=82)
+    machine.store("1", name="example.org/web:latest")
+    image = "example.org/web" if with_image else None
+    install(machine.system, image, name="web", rootfs=first, settings={})
+    before = update(machine.system, "web", rootfs=second, settings={}).deployment
+    (before.path / "info").write_text("{")
+    assert repair(machine.system, ProxyOptions()) == []
+    after = machine.system.container("web").current().record
+    assert (after.remote, after.image, after.commit) == (
+        str(second),
+        before.record.image,
+        before.record.commit,
+    )
+    rollback(machine.system, "web")
+    assert config_of(machine)["root"]["path"] == str(first)
+
+
+def test_a_damaged_record_of_an_image_after_a_root_file_system(machine: "Machine") -> None:
+    """It has a rootfs of its own again."""
+    root = make_root(machine)
+    install(machine.system, None, name="app", rootfs=root, settings={})
+    machine.store("1")
+    path = update(machine.system, "app", rebase="example.org/app", settings={}).deployment.path
+    (path / "info").write_text("{")
+    assert repair(machine.system, ProxyOptions()) == []
+    assert machine.system.container("app").current().record.remote == ""
+
+
+def test_mount_points_that_are_missing_are_told(machine: "Machine") -> None:
+    """The runtime would make them, and cannot where it is read-only; below another mount there are none."""
+    root = make_root(machine)
+    mounts = [
+        {"destination": one, "type": "tmpfs", "source": "x"} for one in ("//exports", "run", "/run/lock")
+    ]
+    (root / "exports/config.json.template").write_text(json.dumps({**CONFIG, "mounts": mounts}))
+    install(machine.system, None, rootfs=root, settings={})
+    assert [one for one in machine.told() if "is mounted" in one] == [
+        f"{root} has nothing at /run, where something is mounted: the runtime makes it there, if it can"
+    ]

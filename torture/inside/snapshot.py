@@ -142,21 +142,30 @@ def _link(name: str, ranks: dict[str, str]) -> Snapshot:
 
 def _deployments(name: str, ranks: dict[str, str]) -> Snapshot:
     found = {}
+    activations = sorted({_activation(STATE / ".deploy" / name / serial / "info") for serial in ranks})
     for serial, rank in ranks.items():
         directory = STATE / ".deploy" / name / serial
         for path in _walk(directory):
             relative = path.relative_to(directory)
-            text = _record(path) if relative == Path("info") else _described(path)
+            text = _record(path, activations) if relative == Path("info") else _described(path)
             found[f"deployment {rank} {relative}"] = _normalized(text, name, ranks)
     return found
 
 
-def _record(path: Path) -> str:
+def _activation(info: Path) -> int:
+    try:
+        return int(json.loads(info.read_text()).get("activation", 0))
+    except (OSError, ValueError):
+        return 0
+
+
+def _record(path: Path, activations: Sequence[int]) -> str:
     try:
         info = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         return f"unreadable: {error}"
-    return json.dumps({**info, "created": 0, "serial": 0}, sort_keys=True)
+    order = activations.index(info.get("activation", 0))
+    return json.dumps({**info, "created": 0, "serial": 0, "activation": f"#{order}"}, sort_keys=True)
 
 
 def _pins(name: str, ranks: dict[str, str]) -> Snapshot:

@@ -133,6 +133,11 @@ def save_record(path: Path, record: Record) -> None:
     write_atomic(path / "info", dump_record(record), mode=0o600)
 
 
+def _note(deployment: Deployment, *, after: Deployment) -> None:
+    record = load_deployment(deployment.container, deployment.path).record
+    save_record(deployment.path, replace(record, activation=after.record.activation + 1))
+
+
 def _is_same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
@@ -250,7 +255,7 @@ class Container:
 
     def other(self, serial: int) -> Deployment:
         """Return a deployment that was active before. Raises NotFoundError for a serial that none has."""
-        others = {one.serial: one for one in self.others()}
+        others = {one.serial: one for one in sorted(self.others(), key=lambda one: one.serial)}
         if serial not in others:
             there = ", ".join(map(str, others)) or "none"
             raise NotFoundError(
@@ -259,9 +264,24 @@ class Container:
         return others[serial]
 
     def others(self) -> list[Deployment]:
-        """Return the deployments that were active and are not now, oldest first."""
+        """Return the deployments that were active and are not now, the one that was so last at the end."""
         current = self.current()
-        return [one for one in self.readable() if one.path != current.path and one.record.was_active]
+        return [one for one in self.once_active() if one.path != current.path]
+
+    def once_active(self) -> list[Deployment]:
+        """Return the deployments that were ever active, the one that became so last at the end."""
+        known = [one for one in self.readable() if one.record.was_active]
+        return sorted(known, key=lambda one: (one.record.activation, one.serial))
+
+    def note_activation(self, entering: Deployment, *, leaving: Deployment | None) -> None:
+        """Let the records tell that one deployment became active last, and another one before it."""
+        before = [one for one in self.once_active() if one.serial != entering.serial]
+        # a rollback from before there were such notes has left none
+        if leaving and before and before[-1].serial != leaving.serial:
+            _note(leaving, after=before[-1])
+        latest = self.once_active()[-1]
+        if latest.serial != entering.serial:
+            _note(entering, after=latest)
 
     def switch(self, deployment: Deployment) -> None:
         """Make a deployment the active one; a reader sees the old or the new one, never none."""

@@ -46,9 +46,10 @@ class Approved:
 class Record:
     """What a deployment is made of, and what it put on the host; created in seconds since 1970.
 
-    directories are those that its tmpfiles.d fragment made. Only one that was active is ever rolled back to.
-    One that is not adopted is as a predecessor wrote it. remote is the root file system of one that has none
-    of its own; without an image, image, digest and commit are empty then.
+    directories are those that its tmpfiles.d fragment made. Only one that was active is ever rolled back to;
+    activation grows from one to the next that became active, and is 0 where the serials say as much. One that
+    is not adopted is as a predecessor wrote it. remote is the root file system of one that has none of its
+    own; without an image, image, digest and commit are empty then.
     """
 
     serial: int
@@ -62,6 +63,7 @@ class Record:
     directories: tuple[str, ...] = ()
     approved: Approved = Approved()
     was_active: bool = False
+    activation: int = 0
     has_service: bool = True
     remote: str = ""
     is_adopted: bool = field(default=True, compare=False)
@@ -97,6 +99,7 @@ class _Info(msgspec.Struct, rename="kebab", omit_defaults=False):
     approved_host_paths: list[str] | None = None
     approved_setuid: list[str] | None = None
     was_active: bool = True
+    activation: int = 0
 
 
 class NewerRecordError(BrokenError):
@@ -133,6 +136,7 @@ def parse_record(raw: bytes) -> Record:
         directories=tuple(info.directories or ()),
         approved=Approved(tuple(info.approved_host_paths or ()), tuple(info.approved_setuid or ())),
         was_active=info.was_active,
+        activation=info.activation,
         has_service=info.has_container_service,
         remote=info.remote or "",
         is_adopted=info.schema > 0,
@@ -164,6 +168,7 @@ def dump_record(record: Record) -> bytes:
         approved_host_paths=list(record.approved.paths),
         approved_setuid=list(record.approved.setuid),
         was_active=record.was_active,
+        activation=record.activation,
     )
     tree = {**record.unknown, **msgspec.to_builtins(info)}
     raw = msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"

@@ -45,7 +45,7 @@ def keep_only(system: System, repo: Repo, container: Container, serials: Collect
 
 def retain(system: System, repo: Repo, container: Container, latest: Sequence[int]) -> None:
     """Keep the latest active deployments, the newest first, and older ones as is configured."""
-    others = [one.serial for one in container.readable() if one.record.was_active]
+    others = [one.serial for one in container.once_active()]
     wanted = [*latest, *(serial for serial in reversed(others) if serial not in latest)]
     keep_only(system, repo, container, wanted[: system.config.general.retention])
 

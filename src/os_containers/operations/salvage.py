@@ -54,7 +54,7 @@ def _has_lost_record(deployment: Path) -> bool:
 
 
 def _previous(container: Container) -> Deployment | None:
-    others = [one for one in container.readable() if one.record.was_active]
+    others = container.once_active()
     return others[-1] if others else None
 
 
@@ -76,6 +76,7 @@ def _make_anew(system: System, repo: Repo, path: Path, previous: Deployment) -> 
         commit=commit or "",
         remote=remote,
         created=path.stat().st_mtime,
+        activation=previous.record.activation + 1,
     )
     again = _built_again(system, repo, Deployment(name, path, record))
     if again:

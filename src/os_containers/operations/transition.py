@@ -143,6 +143,8 @@ class _Attempt:
             raise
         with _undisturbed(), told_only(self.system):
             self.prepared.discard()
+            if entering := self.transition.entering:
+                self.transition.container.note_activation(entering, leaving=self.transition.leaving)
             _retain(self.system, self.repo, self.transition)
             self.system.journals.remove(self.transition.container.name)
 

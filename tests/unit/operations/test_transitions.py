@@ -1,6 +1,7 @@
 """Install, update, rollback, uninstall: the whole change, or none."""
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -50,6 +51,14 @@ def unit(text: str) -> str:
     return f"[Service]\nExecStart=$EXEC_START\nEnvironment={text}\n[Install]\nWantedBy=multi-user.target\n"
 
 
+def keep(machine: "Machine", count: int) -> Path:
+    """Let so many deployments of a container stay; return the file that says so."""
+    config = machine.paths.config_files[-1]
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(f"retention = {count}\n")
+    return config
+
+
 def test_install_makes_a_container_that_is_enabled_and_not_started(machine: "Machine") -> None:
     """Its unit runs the bundle of the first deployment."""
     machine.store("1")
@@ -95,9 +104,7 @@ def test_update_and_rollback_keep_a_running_service_running(machine: "Machine") 
 
 def test_config_toml_says_how_many_deployments_stay(machine: "Machine") -> None:
     """With more than two, a rollback names the one that it means; with one, there is none."""
-    config = machine.paths.config_files[-1]
-    config.parent.mkdir(parents=True)
-    config.write_text("retention = 3\n")
+    config = keep(machine, 3)
     machine.store("1")
     install(machine.system, "example.org/app", settings={})
     for version in ("2", "3", "4"):
@@ -113,6 +120,46 @@ def test_config_toml_says_how_many_deployments_stay(machine: "Machine") -> None:
     config.write_text("retention = 1\n")
     rollback(machine.system, "app")
     assert (machine.version(), machine.deployed()) == ("4", ["4"])
+
+
+def test_a_rollback_returns_to_the_one_that_was_active_before(machine: "Machine") -> None:
+    """It need not be the newest: the order is that of activation, and a change that failed has none."""
+    keep(machine, 3)
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    for version in ("2", "3"):
+        machine.store(version, exports={"service.template": unit(f"A={version}")})
+        update(machine.system, "app", settings={})
+    rollback(machine.system, "app")
+    machine.store("4")
+    update(machine.system, "app", settings={})
+    assert machine.deployed() == ["2", "3", "4"]
+    machine.services.start("app.service")
+    machine.services.broken = {"A=3"}
+    with pytest.raises(ServiceError):
+        rollback(machine.system, "app", serial=3)
+    for version in ("2", "4", "2"):
+        rollback(machine.system, "app")
+        assert machine.version() == version
+
+
+def test_a_rollback_from_before_the_order_was_noted_counts(machine: "Machine") -> None:
+    """The first change after it notes what was active until then, too."""
+    keep(machine, 3)
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    for version in ("2", "3"):
+        machine.store(version)
+        update(machine.system, "app", settings={})
+    rollback(machine.system, "app")
+    info = machine.paths.deployments / "app/2/info"
+    tree = json.loads(info.read_text())
+    assert tree.pop("activation") == 1
+    info.write_text(json.dumps(tree))
+    machine.store("4")
+    update(machine.system, "app", settings={})
+    rollback(machine.system, "app")
+    assert machine.version() == "2"
 
 
 def test_update_keeps_two_deployments(machine: "Machine") -> None:

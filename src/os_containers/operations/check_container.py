@@ -132,7 +132,8 @@ def _check_pins(store: Store, container: Container) -> Iterator[Problem]:
     for deployment in container.readable():
         if deployment.is_predecessors or not deployment.record.commit:
             continue
-        ref = refs.pin_ref(container.name, deployment.serial)
+        pin = (container.name, deployment.serial)
+        ref = repo.pin_ref(*pin) if repo else refs.pin_ref(*pin)
         if not repo or repo.read_ref(ref) != deployment.record.commit:
             yield Problem("I11", "a deployment's commit is not pinned", ref, REPAIR)
         elif not repo.is_whole(deployment.record.commit):

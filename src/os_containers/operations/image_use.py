@@ -3,10 +3,12 @@
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from os_containers.deployment.container import Container
 from os_containers.errors import BrokenError
 from os_containers.operations.system import System
+from os_containers.ostree import refs
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 
@@ -15,7 +17,10 @@ Uses = Mapping[str, "tuple[Use, ...]"]
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A deployment that was made of an image; one that is not active is there to return to."""
+    """A deployment that was made of an image; one that is not active is there to return to.
+
+    With the name of a container of another state comes where that is.
+    """
 
     container: str
     serial: int
@@ -31,14 +36,26 @@ def find_uses(system: System, repo: Repo) -> Uses:
             active[name] = Container(name, system.paths.state).own_active_path()
         is_active = active[name] == Container(name, system.paths.state).deployment_path(serial)
         found.setdefault(commit, []).append(Use(name, serial, is_active))
+    for ref, commit in repo.others_pins().items():
+        found.setdefault(commit, []).append(_others_use(ref))
     return {commit: tuple(uses) for commit, uses in found.items()}
+
+
+def _others_use(ref: str) -> Use:
+    name, serial = refs.parse_pin(ref)
+    state = refs.pin_state(ref)
+    if state is None:
+        return Use(f"{name} (another state)", serial, active=False)
+    container = Container(name, Path(state))
+    return Use(f"{name} ({state})", serial, container.own_active_path() == container.deployment_path(serial))
 
 
 def nameless_images(repo: Repo) -> list[StoredImage]:
     """Return the images that have lost their name and that only deployments keep."""
     named = {repo.read_ref(ref) for ref in repo.image_refs()}
     found = []
-    for commit in sorted({*repo.readable_pins().values()} - named):
+    pinned = {*repo.readable_pins().values(), *repo.others_pins().values()}
+    for commit in sorted(pinned - named):
         # check tells of one that is damaged
         with contextlib.suppress(BrokenError):
             found.append(repo.stored_commit("", commit))

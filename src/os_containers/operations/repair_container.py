@@ -120,7 +120,7 @@ def _mend_commit(system: System, repo: Repo, deployment: Deployment, options: Pr
                 f"the image of deployment {deployment.serial} of {container} cannot be had again",
                 hint=f"os-containers update --pull {container}",
             )
-    if repo.read_ref(refs.pin_ref(container, deployment.serial)) != record.commit:
+    if repo.read_ref(repo.pin_ref(container, deployment.serial)) != record.commit:
         repo.pin(container, deployment.serial, record.commit)
         system.tell(f"pinned the commit of deployment {deployment.serial} of {container} again")
 

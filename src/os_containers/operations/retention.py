@@ -52,8 +52,8 @@ def retain(system: System, repo: Repo, container: Container, latest: Sequence[in
 
 def discard_unfinished(system: System, repo: Repo, container: Container) -> None:
     """Discard the deployments of a container that never came to be active, and pins without a deployment."""
-    readable = {one.serial: one.record.was_active for one in container.readable()}
-    unfinished = {serial for serial, was_active in readable.items() if not was_active}
+    readable = container.readable()
+    unfinished = {one.serial for one in readable if not one.record.was_active}
     is_container = container.exists() or container.lost() is not None
     # what a predecessor left without a link, the next install of that name removes
     kept = set(container.serials()) - unfinished if is_container else container.predecessors
@@ -61,6 +61,9 @@ def discard_unfinished(system: System, repo: Repo, container: Container) -> None
     for serial in repo.pinned(container.name):
         if not container.deployment_path(serial).is_dir():
             repo.unpin(container.name, serial)
+    for one in readable:
+        if one.serial in kept:
+            repo.take_over_pin(container.name, one.serial, one.record.commit)
     _remove_empty(container)
 
 

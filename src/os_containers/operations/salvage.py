@@ -25,7 +25,6 @@ from os_containers.operations import host_changes
 from os_containers.operations.build import blueprint_of, build
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
-from os_containers.ostree import refs
 from os_containers.ostree.repo import Repo
 
 
@@ -60,7 +59,7 @@ def _previous(container: Container) -> Deployment | None:
 
 def _make_anew(system: System, repo: Repo, path: Path, previous: Deployment) -> None:
     name, serial = previous.container, int(path.name)
-    commit = repo.read_ref(refs.pin_ref(name, serial))
+    commit = repo.read_ref(repo.pin_ref(name, serial))
     remote = _remote(path)
     if commit is None and not remote:
         raise BrokenError(

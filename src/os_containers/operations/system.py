@@ -79,10 +79,14 @@ class System:
     def repo(self) -> "Repo":
         """Open the OSTree repo; it is made when it is missing."""
         # listing containers must not pay for importing gi
+        from os_containers.ostree import refs  # noqa: PLC0415
         from os_containers.ostree.repo import Repo  # noqa: PLC0415
 
         self._make_state()
-        return Repo.open(self.paths.repo, self.mode)
+        state = self.paths.state.resolve()
+        is_own = self.paths.repo.resolve().is_relative_to(state)
+        pins = refs.PINS if is_own else refs.state_pins(str(state))
+        return Repo.open(self.paths.repo, self.mode, pins=pins)
 
     def runtime(self, wanted: str | None, *, recorded: str) -> Runtime:
         """Return the OCI runtime: as asked for, as a container has it, else as it is set for all."""
@@ -114,20 +118,28 @@ class System:
     @contextlib.contextmanager
     def store_in_use(self) -> Iterator[None]:
         """Keep others from pruning the store meanwhile."""
-        with self._lock("store", shared=True):
+        with self._lock("store", self._store_lock, shared=True):
             yield
 
     @contextlib.contextmanager
     def store_locked(self) -> Iterator[None]:
         """Be the only command that uses the store."""
-        with self._lock("store"):
+        with self._lock("store", self._store_lock):
             yield
 
+    @property
+    def _store_lock(self) -> Path:
+        """Return the lock of the repo, one for all states that use it: in that where it is, or beside it."""
+        repo = self.paths.repo.resolve()
+        home = replace(self.paths, state=repo.parent.parent)
+        is_home = repo == home.state / ".storage/repo"
+        return home.locks / "store" if is_home else repo.with_name(f".{repo.name}.os-containers-lock")
+
     @contextlib.contextmanager
-    def _lock(self, what: str, *, shared: bool = False) -> Iterator[None]:
+    def _lock(self, what: str, file: Path | None = None, *, shared: bool = False) -> Iterator[None]:
         self._make_state()
         lock = locked(
-            self.paths.locks / what,
+            file or self.paths.locks / what,
             shared=shared,
             timeout=self.lock_timeout,
             on_wait=lambda holder: self.tell(f"waiting for {holder}, which holds the {what} lock"),

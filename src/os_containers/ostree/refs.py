@@ -3,6 +3,7 @@
     ociimage/docker.io_2Flibrary_2Fetcd_3A3.5    an image by its name: the merged commit
     ociimage/<64 hex digits>                     a blob by its digest: the commit of a layer or image config
     os-containers/deploy/etcd/17                 a pin: the merged commit of deployment 17 of etcd
+    os-containers/state/_2Fsrv_2Fa/etcd/17       the same of a state that the repo is not in: /srv/a
 
 The first two are the names that the Go tool and containers/image used. A name's bytes other than
 [A-Za-z0-9.-] are written as `_` and two hexadecimal digits. So is the first byte when it is `.` or `-` (a ref
@@ -15,6 +16,9 @@ from os_containers.errors import BrokenError, UsageError
 
 IMAGES = "ociimage"
 PINS = "os-containers/deploy"
+_STATES = "os-containers/state"
+# Beneath which names there are pins, and so many levels further down.
+ALL_PINS = {PINS: 2, _STATES: 3}
 
 # A ref is a file in refs/heads.
 _MAX_NAME = 255
@@ -22,7 +26,7 @@ _MAX_NAME = 255
 _PLAIN = re.compile(rb"[A-Za-z0-9.-]")
 _ENCODED = re.compile(r"(?:[A-Za-z0-9.-]|_[0-9A-Fa-f]{2})+")
 _BLOB = re.compile(r"[0-9a-f]{64}")
-_PIN = re.compile(rf"{PINS}/([^/]+)/([0-9]+)")
+_PIN = re.compile(rf"(?:{PINS}|{_STATES}/(?P<state>[^/]+))/(?P<name>[^/]+)/(?P<serial>[0-9]+)")
 
 
 def encode_name(name: str) -> str:
@@ -56,8 +60,16 @@ def blob_ref(digest_hex: str) -> str:
     return f"{IMAGES}/{digest_hex}"
 
 
-def pin_ref(container: str, serial: int) -> str:
-    return f"{PINS}/{container}/{serial}"
+def state_pins(state: str) -> str:
+    """Return beneath which name a state has its pins in a repo that others use, too."""
+    encoded = encode_name(state)
+    if len(encoded) > _MAX_NAME:
+        raise UsageError(f"{state} is too long for a state with a shared repo", hint="give it a shorter path")
+    return f"{_STATES}/{encoded}"
+
+
+def pin_ref(container: str, serial: int, *, pins: str = PINS) -> str:
+    return f"{pins}/{container}/{serial}"
 
 
 def is_blob_ref(ref: str) -> bool:
@@ -81,4 +93,10 @@ def parse_pin(ref: str) -> tuple[str, int]:
 def find_pin(ref: str) -> tuple[str, int] | None:
     """Return container and serial of a pin, None for another ref."""
     match = _PIN.fullmatch(ref)
-    return (match[1], int(match[2])) if match else None
+    return (match["name"], int(match["serial"])) if match else None
+
+
+def pin_state(ref: str) -> str | None:
+    """Return the state whose pin it is, None for the one that the repo is in."""
+    match = _PIN.fullmatch(ref)
+    return decode_name(match["state"]) if match and match["state"] else None

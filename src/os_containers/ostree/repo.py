@@ -69,16 +69,17 @@ class Pruned:
 class Repo:
     """What we keep, of all images and for all containers."""
 
-    def __init__(self, path: Path, mode: Mode) -> None:
+    def __init__(self, path: Path, mode: Mode, *, pins: str = refs.PINS) -> None:
         self.path = path
         self.mode = mode
+        self._pins = pins
         self._refs = RefFiles(path)
 
     @classmethod
-    def open(cls, path: Path, mode: Mode) -> "Repo":
-        """Return the repo at path, created when there is none."""
+    def open(cls, path: Path, mode: Mode, *, pins: str = refs.PINS) -> "Repo":
+        """Return the repo at path, created when there is none; pins is beneath which name ours are."""
         require_repo(path, mode)
-        return cls(path, mode)
+        return cls(path, mode, pins=pins)
 
     @functools.cached_property
     def libostree(self) -> "Libostree":
@@ -126,12 +127,25 @@ class Repo:
 
     def pin(self, container: str, serial: int, commit: str) -> None:
         """Keep the commit of a deployment from prune, durably."""
-        self._write_refs({refs.pin_ref(container, serial): commit})
+        self._write_refs({self.pin_ref(container, serial): commit})
 
     def unpin(self, container: str, serial: int) -> None:
         """Let prune have the commit of a deployment; a pin that is not there is fine."""
-        self._refs.remove([refs.pin_ref(container, serial)])
-        self._refs.remove_directory(f"{refs.PINS}/{container}")
+        self._refs.remove([self.pin_ref(container, serial)])
+        self._refs.remove_directory(f"{self._pins}/{container}")
+
+    def pin_ref(self, container: str, serial: int) -> str:
+        """Return the ref of a pin of ours."""
+        return refs.pin_ref(container, serial, pins=self._pins)
+
+    def take_over_pin(self, container: str, serial: int, commit: str) -> None:
+        """Have a pin of our own for what is pinned as if the repo were in our state.
+
+        That was so once; the old one may be another state's, and stays.
+        """
+        ref = self.pin_ref(container, serial)
+        if self.read_ref(ref) is None and self.read_ref(refs.pin_ref(container, serial)) == commit:
+            self.pin(container, serial, commit)
 
     def read_ref(self, ref: str) -> str | None:
         """Return the commit that a ref names, None without the ref or when it is damaged."""
@@ -141,26 +155,37 @@ class Repo:
             return None
 
     def pin_names(self) -> list[tuple[str, int]]:
-        """Return container and serial of all pins; their commits are not looked at."""
-        found = map(refs.find_pin, self._refs.names(refs.PINS, levels=2))
+        """Return container and serial of all pins of ours; their commits are not looked at."""
+        found = map(refs.find_pin, self._refs.names(self._pins, levels=2))
         return [pin for pin in found if pin]
 
     def stray_pins(self) -> list[str]:
         """Return what is among the pins, and none."""
-        return [ref for ref in self._refs.names(refs.PINS, levels=2) if not refs.find_pin(ref)]
+        return [ref for ref in self._all_pins() if not refs.find_pin(ref)]
 
     def pinned(self, container: str) -> list[int]:
         """Return which deployments of a container are pinned; their commits are not looked at."""
         return [serial for name, serial in self.pin_names() if name == container]
 
     def pins(self) -> dict[tuple[str, int], str]:
-        """Return the pinned commits by container and serial."""
-        return {refs.parse_pin(ref): self._commit_of(ref) for ref in self._refs.names(refs.PINS, levels=2)}
+        """Return the commits that we have pinned by container and serial."""
+        found = self._refs.names(self._pins, levels=2)
+        return {refs.parse_pin(ref): self._commit_of(ref) for ref in found}
 
     def readable_pins(self) -> dict[tuple[str, int], str]:
         """Return the same without those that are damaged."""
-        found = {pin: self.read_ref(refs.pin_ref(*pin)) for pin in self.pin_names()}
+        found = {pin: self.read_ref(self.pin_ref(*pin)) for pin in self.pin_names()}
         return {pin: commit for pin, commit in found.items() if commit}
+
+    def others_pins(self) -> dict[str, str]:
+        """Return the commits that other states have pinned in this repo, by ref."""
+        others = (ref for ref in self._all_pins() if not ref.startswith(f"{self._pins}/"))
+        found = {ref: self.read_ref(ref) for ref in others}
+        return {ref: commit for ref, commit in found.items() if commit}
+
+    def _all_pins(self) -> list[str]:
+        """Return the refs among which are the pins, those of other states too."""
+        return [ref for top, levels in refs.ALL_PINS.items() for ref in self._refs.names(top, levels=levels)]
 
     def has_blob(self, digest: Digest) -> bool:
         """Tell whether a layer or image config is here: its ref, its commit and its topmost directory."""
@@ -288,7 +313,7 @@ class Repo:
 
     def would_prune(self, *, without: Collection[tuple[str, int]] = ()) -> Pruned:
         """Return what prune would remove were there not these pins; reads the trees of all images."""
-        pins = {refs.pin_ref(*pin) for pin in without}
+        pins = {self.pin_ref(*pin) for pin in without}
         unneeded = self._unneeded_refs(pins)
         kept = self._refs.commits_but({*unneeded, *pins})
         lost = object_sizes(self.path, all_objects(self.path) - reachable(self.path, kept))
@@ -314,8 +339,8 @@ class Repo:
 
     def _needed_refs(self, without: Collection[str]) -> set[str]:
         # Every image and pin must be readable: what a damaged one needs is not known, so nothing may go.
-        pins = {commit for pin, commit in self.pins().items() if refs.pin_ref(*pin) not in without}
-        commits = {self._commit_of(ref) for ref in self.image_refs()} | pins
+        pins = [ref for ref in self._all_pins() if ref not in without and refs.parse_pin(ref)]
+        commits = {self._commit_of(ref) for ref in (*self.image_refs(), *pins)}
         manifests = [
             parse_stored_manifest(_required(self._commit(commit).metadata, MANIFEST, commit).encode())
             for commit in commits

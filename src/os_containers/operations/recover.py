@@ -6,11 +6,12 @@ for no moment yet gives way to the one that is known to run.
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from os_containers import scratch
-from os_containers.deployment.container import Container, Deployment, load_deployment
+from os_containers.deployment.container import Container, Deployment, load_deployment, no_container
 from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words
@@ -36,12 +37,27 @@ def settled(system: System, repo: Repo, container: Container) -> Iterator[None]:
 
 
 def recover_named(system: System, name: str, how: Start) -> None:
-    """Recover one container. Raises BusyError when another command is at work on it."""
+    """Recover one container. Raises BusyError when another command is at work on it.
+
+    Raises NotFoundError for a name of which nothing is here, not even what a killed command left.
+    """
     container = system.container(name)
+    if not os.path.lexists(system.paths.state):
+        raise no_container(container)  # and no state is made for it
     repo = system.repo()
+    if not _is_known(system, repo, container):
+        raise no_container(container)
     with system.locked(container):
         recover(system, repo, container, how)
     remove_recovery_unit(system)
+
+
+def _is_known(system: System, repo: Repo, container: Container) -> bool:
+    if container.name in known_names(system) or container.predecessors or repo.pinned(container.name):
+        return True
+    # what mkdtemp adds has no dash
+    left = (one for top in (system.paths.staging, system.paths.trash) for one in scratch.find_abandoned(top))
+    return any(one.name.startswith(f"{container.name}-") for one in left)
 
 
 def recover_all(system: System, how: Start) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from os_containers.deployment.container import Container, Deployment, load_deployment
-from os_containers.errors import BrokenError
+from os_containers.errors import BrokenError, NotFoundError
 from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
@@ -266,6 +266,50 @@ def test_a_deployment_that_never_was_active_goes(machine: "Machine") -> None:
     recover_named(machine.system, "app", Start.WATCHED)
     assert container(machine).serials() == [1]
     assert set(machine.system.repo().pins()) == {("app", 1)}
+
+
+def test_recover_refuses_a_name_of_which_nothing_is_here(machine: "Machine") -> None:
+    """A mistyped name must not look as if it were in order; no state is made for it."""
+    with pytest.raises(NotFoundError, match="there is no container named 'app'"):
+        recover_named(machine.system, "app", Start.WATCHED)
+    assert not machine.paths.state.exists()
+    run_version_1(machine)
+    with pytest.raises(NotFoundError) as caught:
+        recover_named(machine.system, "apps", Start.WATCHED)
+    assert caught.value.hint == "did you mean app?"
+
+
+@pytest.mark.parametrize(
+    "left", [".journal/gone.json", ".deploy/gone/1", ".staging/gone-x1", ".trash/gone-1-x"]
+)
+def test_recover_takes_a_name_that_a_killed_command_left(machine: "Machine", left: str) -> None:
+    """Whatever it is, there is nothing of it afterwards."""
+    run_version_1(machine)
+    path = machine.paths.state / left
+    if path.suffix:
+        machine.system.journals.write(
+            Journal(
+                operation="install",
+                container="gone",
+                leaving=None,
+                entering=1,
+                before=RUNS,
+                after=RUNS,
+                is_fresh=True,
+            )
+        )
+    else:
+        path.mkdir(parents=True)
+    recover_named(machine.system, "gone", Start.WATCHED)
+    assert not path.exists()
+
+
+def test_recover_takes_a_name_that_only_has_a_pin(machine: "Machine") -> None:
+    """An install was killed before its deployment had its place."""
+    run_version_1(machine)
+    machine.system.repo().pin("gone", 1, deployment(machine, 1).record.commit)
+    recover_named(machine.system, "gone", Start.WATCHED)
+    assert machine.system.repo().pinned("gone") == []
 
 
 @as_root

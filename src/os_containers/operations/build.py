@@ -319,13 +319,16 @@ class _Draft:
     def _directories_to_mount(self, config: RuntimeConfig) -> Iterator[DirectoryLine]:
         paths = self.system.paths
         deployments = (one for container in all_containers(paths) for one in container.readable())
-        host_files = destinations(self.exports, self.texts, self.system.config.deployment)
+        places = destinations(self.exports, self.texts, self.system.config.deployment)
+        # a user's container brings none, so its directories are to be made
+        is_root = self.system.mode is Mode.SYSTEM
+        host_files = [path for path, one in places.items() if is_root or one.kind is not FileKind.DIRECTORY]
         return wanted_directories(
             config,
             self.rootfs,
             self.texts,
             made={path for one in deployments for path in one.record.directories},
-            host_files=host_files if self.system.mode is Mode.SYSTEM else (),
+            host_files=host_files,
             kept_out=(self.blueprint.path, paths.state, paths.repo),
         )
 

@@ -156,6 +156,14 @@ def _size(info: ImageInfo) -> str:
     return f"{whole}: {render.human_size(stored.own)} its own, {render.human_size(stored.shared)} shared"
 
 
+def fetch_lines(info: ImageInfo) -> Iterator[str]:
+    """Yield what a pull would fetch, layer by layer."""
+    for layer in info.layers:
+        there = "is here already" if layer.is_here else "would be fetched"
+        yield f"layer {layer.digest}  {render.human_size(layer.size)}, {there}"
+    yield f"{plain(info.name)} {info.digest}: {_fetch_line(info)} to fetch"
+
+
 def _to_fetch(info: ImageInfo) -> int:
     return sum(
         one.size for one in {layer.digest: layer for layer in info.layers if not layer.is_here}.values()

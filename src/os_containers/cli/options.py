@@ -39,6 +39,10 @@ rootfs = click.option(
     help="Run the root file system in a directory, where it is.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
+dry_run = click.option(
+    "--dry-run", "--display", "dry_run", is_flag=True, help="Show what would be done, and change nothing."
+)
+plan_as_json = click.option("--json", "as_json", is_flag=True, help="With --dry-run: for machines.")
 
 # What a shell completes is said once for every command.
 container = click.argument("name", metavar="NAME", shell_complete=_later("containers"))

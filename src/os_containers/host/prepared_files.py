@@ -59,6 +59,22 @@ def apply_host_files(plan: HostPlan, prepared: "PreparedFiles", on_event: OnEven
         prepared.apply(change, on_event)
 
 
+def step_of(change: Change) -> Step | Warned | None:
+    """Return what is told of a change that is made as it was planned."""
+    file, present = change.file, change.present
+    match change.action:
+        case Action.CREATE | Action.REPLACE if file and file.kind is not FileKind.DIRECTORY:
+            return Step(f"copied {_shown(file)}")
+        case Action.REMOVE if present and present.kind is not FileKind.DIRECTORY:
+            return Step(f"file {change.path} deleted")
+        case Action.KEEP_FOREIGN:
+            return Warned(f"{change.path} was there before: kept, and not managed")
+        case Action.KEEP_CHANGED | Action.LET_GO:
+            return _kept(change.path)
+        case _:
+            return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """A version of a file, and the directory and name where it waits."""
@@ -88,22 +104,25 @@ class PreparedFiles:
 
     def apply(self, change: Change, on_event: OnEvent) -> None:
         """Make one change of a plan."""
-        path, file, present = change.path, change.file, change.present
+        step = step_of(change) if self._is_made(change) else _kept(change.path)
+        if step:
+            on_event(step)
+
+    def _is_made(self, change: Change) -> bool:
+        """Make a change, and say so; False when somebody has changed the file since it was planned."""
+        file, present = change.file, change.present
         match change.action:
             case Action.CREATE | Action.REPLACE if file and file.kind is FileKind.DIRECTORY:
                 self._put_directory(file, present)
             case Action.CREATE | Action.REPLACE if file:
-                on_event(Step(f"copied {_shown(file)}") if self._put(change, file) else _kept(path))
+                return self._put(change, file)
             case Action.REMOVE if present and present.kind is FileKind.DIRECTORY:
-                self._remove_directory(path)
+                self._remove_directory(change.path)
             case Action.REMOVE if present:
-                on_event(Step(f"file {path} deleted") if self._remove(present) else _kept(path))
-            case Action.KEEP_FOREIGN:
-                on_event(Warned(f"{path} was there before: kept, and not managed"))
-            case Action.KEEP_CHANGED | Action.LET_GO:
-                on_event(_kept(path))
+                return self._remove(present)
             case _:
                 pass
+        return True
 
     def names(self) -> set[str]:
         """Return the names of what waits and of what has retired."""

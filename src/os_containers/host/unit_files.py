@@ -35,11 +35,13 @@ class UnitFiles:
             tmpfiles=paths.tmpfiles / f"{name}.conf",
         )
 
+    def all(self) -> tuple[Path, ...]:
+        """Return each of them."""
+        return (self.unit, self.drop_in, self.tmpfiles)
+
     def present(self) -> list[Path]:
         """Return those that are on the host, dangling symlinks too."""
-        return [
-            path for path in (self.unit, self.drop_in, self.tmpfiles) if path.exists() or path.is_symlink()
-        ]
+        return [path for path in self.all() if path.exists() or path.is_symlink()]
 
     def are_gone(self) -> bool:
         """Tell whether nothing is left of them, nor a directory for drop-ins."""
@@ -47,7 +49,7 @@ class UnitFiles:
 
     def in_the_way(self) -> list[Path]:
         """Return what has the place of one of them, or of the directory above, and cannot be replaced."""
-        found = [path for path in (self.unit, self.drop_in, self.tmpfiles) if path.is_dir()]
+        found = [path for path in self.all() if path.is_dir()]
         directory = self.drop_in.parent
         is_blocked = os.path.lexists(directory) and not directory.is_dir()
         return [*found, directory] if is_blocked else found

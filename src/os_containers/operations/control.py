@@ -16,7 +16,7 @@ from os_containers.operations.system import System
 def start_service(system: System, name: str) -> None:
     """Start the service of a container, unless it runs. Raises ServiceError when it does not stay up."""
     require_root_of(system.container(name).current())
-    _control(system, name, lambda container: _start(system, container))
+    _control(system, name, lambda container: start_unless_running(system, container))
 
 
 def stop_service(system: System, name: str) -> None:
@@ -41,14 +41,15 @@ def become_journal(system: System, name: str, options: Sequence[str]) -> NoRetur
     """Be the journal of a container's service from now on; that of a broken one may tell why it is."""
     container = system.container(name)
     try:
-        _require_service(container)
+        require_service(container)
     except BrokenError:
         if not container.exists():
             raise
     process.become([*system.services.journal_command(container.service), *options])
 
 
-def _start(system: System, container: Container) -> None:
+def start_unless_running(system: System, container: Container) -> None:
+    """Start a service; one that waits to be tried again, or has failed, anew."""
     unit = unit_state(system, container)
     if unit.active in {"active", "reloading"}:
         # that it fell over since, and came back by itself, is no failure of this start
@@ -62,14 +63,15 @@ def _start(system: System, container: Container) -> None:
 
 def _control(system: System, name: str, act: Callable[[Container], None]) -> None:
     container = system.container(name)
-    _require_service(container)
+    require_service(container)
     # no update may be at work on it meanwhile, and none be left half done
     with settled(system, system.repo(), container):
-        _require_service(container)
+        require_service(container)
         act(container)
 
 
-def _require_service(container: Container) -> None:
+def require_service(container: Container) -> None:
+    """Raise ConflictError for a container that has only files on the host."""
     if not container.current().record.has_service:
         raise ConflictError(
             f"{container.name} has no service",

@@ -160,7 +160,26 @@ def remove_directories(system: System, owner: Deployment, directories: Iterable[
     for path in sorted(directories, reverse=True):
         is_data = state is not None and Path(path).is_relative_to(state.text)
         if not files.remove_unless_needed(path) and is_data:
-            system.tell(f"kept {path}: the data of {owner.container}")
+            system.tell(_kept_data(path, owner))
+
+
+def tell_kept_data(
+    system: System, owner: Deployment, directories: Iterable[str], gone: Iterable[str]
+) -> None:
+    """Tell which of these directories would stay, when all that is gone were gone."""
+    state = owner.record.values.get("STATE_DIRECTORY")
+    going = {os.path.realpath(path) for path in (*directories, *gone)}
+    for path in sorted(directories, reverse=True):
+        inside = Path(path).iterdir() if Path(path).is_dir() else ()
+        stays = any(os.path.realpath(one) not in going for one in inside)
+        if stays:
+            going -= {os.path.realpath(path)}
+        if stays and state is not None and Path(path).is_relative_to(state.text):
+            system.tell(_kept_data(path, owner))
+
+
+def _kept_data(path: str, owner: Deployment) -> str:
+    return f"kept {path}: the data of {owner.container}"
 
 
 def _of_others(system: System, container: Container) -> list[tuple[str, InstalledFile]]:

@@ -1,7 +1,7 @@
 """The images in the store: listed, named anew, forgotten."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from os_containers.errors import BrokenError, ConflictError
@@ -49,30 +49,32 @@ def list_layers(system: System) -> list[StoredLayer]:
     return system.repo().layers()
 
 
-def tag_image(system: System, source: str, target: str) -> StoredImage:
-    """Give an image a second name and return it under that one."""
+def tag_image(system: System, source: str, target: str, *, dry_run: bool = False) -> StoredImage:
+    """Give an image a second name, but not in a dry run, and return it under that one."""
     repo = system.repo()
     with system.store_in_use():
         image = stored_images(repo, source, nameless=nameless_images(repo))[0]
         name = normalize_name(target)
+        if dry_run:
+            return replace(image, name=name)
         repo.set_image(name, image.commit)
         return repo.image(name)
 
 
 def delete_images(
-    system: System, images: Sequence[str], when_in_use: WhenInUse = WhenInUse.KEEP
+    system: System, images: Sequence[str], when_in_use: WhenInUse = WhenInUse.KEEP, *, dry_run: bool = False
 ) -> list[str]:
     """Take the names of images out of the store and return them: all, or none when one cannot go.
 
-    An id means all names of its image. Deployments made of an image keep working without its name. Raises
-    NotFoundError, and ConflictError for the last name of an image in use.
+    In a dry run they stay. An id means all names of its image. Deployments made of an image keep working
+    without its name. Raises NotFoundError, and ConflictError for the last name of an image in use.
     """
     repo = system.repo()
     with system.store_in_use():
         commits = {name: commit for image in images for name, commit in _names_of(system, repo, image)}
         if when_in_use is WhenInUse.KEEP:
             _refuse_used(system, repo, commits)
-        for name in commits:
+        for name in () if dry_run else commits:
             repo.delete_image(name)
         return list(commits)
 

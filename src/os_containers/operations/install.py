@@ -7,6 +7,7 @@ from os_containers.deployment.container import Container, Deployment
 from os_containers.errors import ConflictError
 from os_containers.host.host_policy import Permission
 from os_containers.host.names import files_with_name
+from os_containers.host.runtime import Runtime
 from os_containers.image.about import parse_about
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
@@ -15,13 +16,13 @@ from os_containers.operations.build import Blueprint
 from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.recover import settled
-from os_containers.operations.root import find_root, made_of, no_image
+from os_containers.operations.root import Root, find_root, made_of, no_image
 from os_containers.operations.run import run_image
 from os_containers.operations.service import unit_state
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, carry_out
-from os_containers.ostree.stored_image import STORED
+from os_containers.ostree.stored_image import STORED, StoredImage
 
 # atomic's
 _RUN = "atomic.run"
@@ -46,36 +47,50 @@ def install(
     """
     found_runtime = system.runtime(runtime, recorded="")
     root = find_root(system, rootfs) if rootfs else None
-    container = system.container(_default_name(image, rootfs) if name is None else name)
+    container = system.container(default_name(image, rootfs) if name is None else name)
     if container.name not in system.journals.names():
-        _check_free(system, container)  # rather before the image is pulled
+        check_free(system, container)  # rather before the image is pulled
     repo = system.repo()
     stored = stored_or_pulled_image(system, repo, image, options=options) if image else None
     with settled(system, repo, container):
-        _check_free(system, container)
-        serial = container.next_serial()
-        path = container.deployment_path(serial)
-        blueprint = Blueprint(
-            container.name,
-            path,
-            serial,
-            made_of(root, stored),
-            found_runtime,
-            settings,
-            permission=permission or Permission(),
-        )
+        check_free(system, container)
+        blueprint = first_blueprint(container, made_of(root, stored), found_runtime, settings, permission)
         deployment = stage(system, repo, blueprint)
-        transition = Transition(
-            operation="install",
-            container=container,
-            leaving=None,
-            entering=deployment,
-            before=ServiceState(running=False, enabled=False),
-            after=ServiceState(running=False, enabled=True),
-            is_fresh=True,
-        )
-        carry_out(system, repo, transition)
+        carry_out(system, repo, entry(container, deployment))
     return deployment
+
+
+def entry(container: Container, deployment: Deployment) -> Transition:
+    """Return the change by which the first deployment of a container enters."""
+    return Transition(
+        operation="install",
+        container=container,
+        leaving=None,
+        entering=deployment,
+        before=ServiceState(running=False, enabled=False),
+        after=ServiceState(running=False, enabled=True),
+        is_fresh=True,
+    )
+
+
+def first_blueprint(
+    container: Container,
+    source: StoredImage | Root,
+    runtime: Runtime,
+    settings: Mapping[str, str],
+    permission: Permission | None,
+) -> Blueprint:
+    """Return what the first deployment of a container is made of."""
+    serial = container.next_serial()
+    return Blueprint(
+        container.name,
+        container.deployment_path(serial),
+        serial,
+        source,
+        runtime,
+        settings,
+        permission=permission or Permission(),
+    )
 
 
 def install_or_run_once(
@@ -93,9 +108,9 @@ def install_or_run_once(
     That one leaves nothing behind.
     """
     found = system.runtime(runtime, recorded="")
-    container = system.container(_default_name(image, None) if name is None else name)
+    container = system.container(default_name(image, None) if name is None else name)
     if container.name not in system.journals.names():
-        _check_free(system, container)
+        check_free(system, container)
     repo = system.repo()
     stored = stored_or_pulled_image(system, repo, image, options=options)
     if parse_about(stored.config, STORED).labels.get(_RUN) == "once":
@@ -112,7 +127,8 @@ def install_or_run_once(
     )
 
 
-def _default_name(image: str | None, rootfs: Path | None) -> str:
+def default_name(image: str | None, rootfs: Path | None) -> str:
+    """Return the name of a container for which nobody has chosen one."""
     if image:
         return container_name(store_name(ImageReference.parse(image)))
     if rootfs is None:
@@ -120,7 +136,8 @@ def _default_name(image: str | None, rootfs: Path | None) -> str:
     return rootfs.absolute().name
 
 
-def _check_free(system: System, container: Container) -> None:
+def check_free(system: System, container: Container) -> None:
+    """Raise ConflictError when a container's name is taken."""
     if container.exists():
         raise ConflictError(
             f"there is a container named {container.name!r} already",

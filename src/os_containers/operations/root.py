@@ -97,17 +97,20 @@ def missing_hint(deployment: Deployment) -> str:
     return f"mount it again or put it back, or: os-containers update --rootfs DIR {deployment.container}"
 
 
-def is_same(one: Deployment, other: Deployment) -> bool:
-    """Tell whether two deployments say the same in all that was rendered, each of its own place."""
-    return _rendered(one) == _rendered(other)
+def is_same(one: Deployment, other: Deployment, *, place: Path | None = None) -> bool:
+    """Tell whether two deployments say the same in all that was rendered, each of its own place.
+
+    place is where the other one will be, when it is not there yet.
+    """
+    return _rendered(one, one.path) == _rendered(other, place or other.path)
 
 
-def _rendered(deployment: Deployment) -> object:
-    record, place = deployment.record, str(deployment.path)
+def _rendered(deployment: Deployment, place: Path) -> object:
+    record = deployment.record
     texts = (deployment.config.read_text(), deployment.unit_text(), deployment.tmpfiles_text())
     host_files = [
         (one.path, one.kind, one.mode, one.checksum, one.capabilities)
         for one in load_host_tree(deployment.host_files)
     ]
     made_of = (record.remote, record.image, record.digest, record.runtime, record.has_service)
-    return made_of, set_by_user(record.values), [text.replace(place, "") for text in texts], host_files
+    return made_of, set_by_user(record.values), [text.replace(str(place), "") for text in texts], host_files

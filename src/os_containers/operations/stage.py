@@ -44,17 +44,32 @@ def stage(system: System, repo: Repo, blueprint: Blueprint) -> Deployment:
     return deployment
 
 
+@contextlib.contextmanager
+def drafted(system: System, repo: Repo, blueprint: Blueprint) -> Iterator[Deployment]:
+    """Give the same for a look at it, in a directory that goes in the end. Raises as stage does."""
+    with _built(system, repo, blueprint) as deployment:
+        if deployment.record.has_service:
+            system.services.verify_unit(deployment.unit)
+        yield deployment
+
+
 def _build_and_publish(system: System, repo: Repo, blueprint: Blueprint) -> Deployment:
+    with _built(system, repo, blueprint) as built:
+        save_record(built.path, built.record)
+        if blueprint.image:
+            repo.pin(blueprint.name, blueprint.serial, blueprint.image.commit)
+        _publish(built.path, blueprint.path)
+    return replace(built, path=blueprint.path)
+
+
+@contextlib.contextmanager
+def _built(system: System, repo: Repo, blueprint: Blueprint) -> Iterator[Deployment]:
     with staging_directory(system, blueprint.name) as scratch:
         directory = scratch.path / "deployment"
         directory.mkdir(mode=0o700)
         built = build(system, repo, blueprint, directory).record
         record = replace(built, approved=approved_files(system, blueprint, directory / "host"))
-        save_record(directory, record)
-        if blueprint.image:
-            repo.pin(blueprint.name, blueprint.serial, blueprint.image.commit)
-        _publish(directory, blueprint.path)
-    return Deployment(blueprint.name, blueprint.path, record)
+        yield Deployment(blueprint.name, directory, record)
 
 
 @contextlib.contextmanager

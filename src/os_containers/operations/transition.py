@@ -77,11 +77,7 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
     transition = replace(transition, missing=host_changes.missing_files(transition.leaving))
     with contextlib.ExitStack() as waiting:
         try:
-            # a conflict, a read-only and a full disk show before the service is stopped
-            plan = _plan(system, transition)
-            check_writable(plan)
-            host_changes.check_record(transition.leaving, transition.entering, plan)
-            host_changes.check_units(system, transition.container, transition.leaving, transition.entering)
+            plan = checked_plan(system, transition)
             system.journals.write(transition.journal())
             prepared = waiting.enter_context(prepare_host_files(plan, transition.container.name))
         except BaseException:
@@ -94,23 +90,40 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
 def switch_deployment(
     system: System, repo: Repo, operation: str, leaving: Deployment, entering: Deployment, *, is_fresh: bool
 ) -> None:
-    """Go over from one deployment to another; enabled and running stay as the admin left them.
+    """Go over from one deployment to another, as switch says."""
+    try:
+        transition = switch(system, operation, leaving, entering, is_fresh=is_fresh)
+    except BaseException:
+        if is_fresh:
+            with told_only(system):
+                discard(system, repo, system.container(leaving.container), entering.serial)
+        raise
+    carry_out(system, repo, transition)
+
+
+def switch(
+    system: System, operation: str, leaving: Deployment, entering: Deployment, *, is_fresh: bool
+) -> Transition:
+    """Return the change from one deployment to another; enabled and running stay as the admin left them.
 
     A service that had failed is started: that is what many an update is for.
     """
     container = system.container(leaving.container)
-    try:
-        unit = service.unit_state(system, container)
-    except BaseException:
-        if is_fresh:
-            with told_only(system):
-                discard(system, repo, container, entering.serial)
-        raise
+    unit = service.unit_state(system, container)
     service.warn_of_stopped(system, container, unit)
     before = service.state_to_keep(unit)
     # a container that had no service is as good as newly installed
     after = ServiceState(running=before.running, enabled=before.enabled or not leaving.record.has_service)
-    carry_out(system, repo, Transition(operation, container, leaving, entering, before, after, is_fresh))
+    return Transition(operation, container, leaving, entering, before, after, is_fresh)
+
+
+def checked_plan(system: System, transition: Transition) -> HostPlan:
+    """Return what becomes of the host files; a conflict and a read-only disk show before anything is done."""
+    plan = _plan(system, transition)
+    check_writable(plan)
+    host_changes.check_record(transition.leaving, transition.entering, plan)
+    host_changes.check_units(system, transition.container, transition.leaving, transition.entering)
+    return plan
 
 
 def complete(system: System, repo: Repo, transition: Transition, how: Start) -> None:

@@ -34,22 +34,27 @@ def uninstall(system: System, name: str) -> None:
             adopt(system, container)
         if was_interrupted and not container.exists():
             return  # that was the end of an uninstall
-        leaving = _leaving(system, container)
-        for path in (container.directory, *container.predecessors.values()):
-            if path.exists():
-                files.refuse_mounts(path)
-        transition = Transition(
-            operation="uninstall",
-            container=container,
-            leaving=leaving,
-            entering=None,
-            before=state_to_keep(unit_state(system, container)),
-            after=ServiceState(running=False, enabled=False),
-        )
+        transition = leave(system, container)
         brought = (one for one in unrecorded_files(container) if one.kind is not FileKind.DIRECTORY)
         unrecorded = [one.path for one in brought]
         carry_out(system, repo, transition)
-        _tell_left(system, leaving, unrecorded)
+        _tell_left(system, transition.leaving, unrecorded)
+
+
+def leave(system: System, container: Container) -> Transition:
+    """Return the change by which a container goes. Raises BusyError when something is mounted in it."""
+    leaving = _leaving(system, container)
+    for path in (container.directory, *container.predecessors.values()):
+        if path.exists():
+            files.refuse_mounts(path)
+    return Transition(
+        operation="uninstall",
+        container=container,
+        leaving=leaving,
+        entering=None,
+        before=state_to_keep(unit_state(system, container)),
+        after=ServiceState(running=False, enabled=False),
+    )
 
 
 def _tell_left(system: System, leaving: Deployment | None, unrecorded: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from os_containers.deployment.container import Deployment
+from os_containers.deployment.container import Container, Deployment
 from os_containers.deployment.values import set_by_user
 from os_containers.errors import BrokenError
 from os_containers.host.host_policy import Permission
@@ -17,7 +17,14 @@ from os_containers.operations.find_image import stored_image, stored_or_pulled_i
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import settled
 from os_containers.operations.retention import discard
-from os_containers.operations.root import find_root, is_same, made_of, require_root_of, require_trusted
+from os_containers.operations.root import (
+    Root,
+    find_root,
+    is_same,
+    made_of,
+    require_root_of,
+    require_trusted,
+)
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.transition import switch_deployment
@@ -64,37 +71,49 @@ def update(
     repo = system.repo()
     with settled(system, repo, container):
         leaving = container.current()
-        root = _root(system, leaving, rebase, rootfs)
+        root = root_of_next(system, leaving, rebase, rootfs)
         named = rebase or leaving.record.image
         source = _source(leaving, named, source, root)
         image = _image(system, repo, named, source, options) if named else None
-        made = made_of(root, image)
         found = system.runtime(runtime, recorded=leaving.record.runtime)
-        wanted = set_by_user(leaving.record.values) | dict(settings)
-        if isinstance(made, StoredImage) and _is_current(leaving, made, found, wanted):
-            return Updated(leaving, changed=False)
-        serial = container.next_serial()
-        path = container.deployment_path(serial)
-        blueprint = Blueprint(
-            container.name,
-            path,
-            serial,
-            made,
-            found,
-            wanted,
-            previous=leaving.record.values,
-            permission=permission or Permission(),
-            approved=leaving.record.approved,
+        blueprint = next_blueprint(
+            container, leaving, made_of(root, image), found, settings=settings, permission=permission
         )
+        if is_current(leaving, blueprint):
+            return Updated(leaving, changed=False)
         entering = stage(system, repo, blueprint)
         if root and is_same(leaving, entering):
-            discard(system, repo, container, serial)
+            discard(system, repo, container, entering.serial)
             return Updated(leaving, changed=False)
         switch_deployment(system, repo, "update", leaving, entering, is_fresh=True)
     return Updated(entering, changed=True)
 
 
-def _root(system: System, leaving: Deployment, rebase: str | None, rootfs: Path | None) -> Path | None:
+def next_blueprint(
+    container: Container,
+    leaving: Deployment,
+    source: StoredImage | Root,
+    runtime: Runtime,
+    *,
+    settings: Mapping[str, str],
+    permission: Permission | None,
+) -> Blueprint:
+    """Return what the next deployment of a container is made of; what was set stays so."""
+    serial = container.next_serial()
+    return Blueprint(
+        container.name,
+        container.deployment_path(serial),
+        serial,
+        source,
+        runtime,
+        set_by_user(leaving.record.values) | dict(settings),
+        previous=leaving.record.values,
+        permission=permission or Permission(),
+        approved=leaving.record.approved,
+    )
+
+
+def root_of_next(system: System, leaving: Deployment, rebase: str | None, rootfs: Path | None) -> Path | None:
     """Return the root file system to go over to, None for that of the image."""
     if rootfs:
         return find_root(system, rootfs)
@@ -127,13 +146,15 @@ def _image(
             return pull(system, ImageReference.parse(image), options=options)
 
 
-def _is_current(leaving: Deployment, image: StoredImage, runtime: Runtime, wanted: Mapping[str, str]) -> bool:
-    record = leaving.record
+def is_current(leaving: Deployment, blueprint: Blueprint) -> bool:
+    """Tell whether a blueprint makes what is there; a root file system may always say something new."""
+    record, image = leaving.record, blueprint.source
     return (
-        not leaving.is_predecessors
+        isinstance(image, StoredImage)
+        and not leaving.is_predecessors
         and record.digest == image.digest
         and record.image == image.name
         and not record.remote
-        and record.runtime == str(runtime.path)
-        and set_by_user(record.values) == wanted
+        and record.runtime == str(blueprint.runtime.path)
+        and set_by_user(record.values) == blueprint.settings
     )

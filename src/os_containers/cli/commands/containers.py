@@ -100,15 +100,21 @@ def list_(
 )
 @options.containers
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@options.dry_run
 @pass_invocation
-def delete(invocation: Invocation, names: tuple[str, ...], *, yes: bool) -> int:
+def delete(invocation: Invocation, names: tuple[str, ...], *, yes: bool, dry_run: bool) -> int:
     """Remove containers as `uninstall` does, after a question.
 
     What a person changed stays, and so do the data. The exit code is 2 when the answer is no.
     """
     # listing has no time for it
+    from os_containers.cli.planned import show_plans  # noqa: PLC0415
+    from os_containers.operations.preview import plan_uninstall  # noqa: PLC0415
     from os_containers.operations.uninstall import uninstall  # noqa: PLC0415
 
+    if dry_run:
+        with invocation.system() as system:
+            return each(names, lambda name: show_plans([plan_uninstall(system, name)]))
     if not yes and not _agreed(names):
         return _ABORTED
     with invocation.system() as system:

@@ -137,26 +137,29 @@ def info(invocation: Invocation, image: str, *, remote: bool, options: ProxyOpti
 )
 @options.images
 @click.option("-f", "--force", is_flag=True, help="Also images that containers were made of; these go on.")
+@options.dry_run
 @pass_invocation
-def delete(invocation: Invocation, images: tuple[str, ...], *, force: bool) -> None:
+def delete(invocation: Invocation, images: tuple[str, ...], *, force: bool, dry_run: bool) -> None:
     """Take images out of the store, by their names or the beginning of their ids: all, or none of them.
 
     `images prune` then frees the space. Containers keep working without the image that they were made of.
     """
     with invocation.system() as system:
-        for name in delete_images(system, images, WhenInUse.DELETE if force else WhenInUse.KEEP):
-            click.echo(f"deleted {name}")
+        when_in_use = WhenInUse.DELETE if force else WhenInUse.KEEP
+        for name in delete_images(system, images, when_in_use, dry_run=dry_run):
+            click.echo(f"{'would delete' if dry_run else 'deleted'} {name}")
 
 
 @images.command(examples=(("images tag quay.io/org/etcd:3.5 localhost/etcd:tried", "Give an image a name"),))
 @click.argument("source", metavar="IMAGE", shell_complete=complete.stored_images)
 @click.argument("target")
+@options.dry_run
 @pass_invocation
-def tag(invocation: Invocation, source: str, target: str) -> None:
+def tag(invocation: Invocation, source: str, target: str, *, dry_run: bool) -> None:
     """Give an image a second name TARGET."""
     with invocation.system() as system:
-        tagged = tag_image(system, source, target)
-    click.echo(f"{tagged.name} {tagged.digest}")
+        tagged = tag_image(system, source, target, dry_run=dry_run)
+    click.echo(f"{'would name ' if dry_run else ''}{tagged.name} {tagged.digest}")
 
 
 @images.command(
@@ -166,7 +169,7 @@ def tag(invocation: Invocation, source: str, target: str) -> None:
         ("images prune", "Free it"),
     ),
 )
-@click.option("--dry-run", is_flag=True, help="Only tell what would be freed.")
+@options.dry_run
 @options.as_json
 @pass_invocation
 def prune(invocation: Invocation, *, dry_run: bool, as_json: bool) -> None:

@@ -9,12 +9,14 @@ import click
 from os_containers.cli import image_options, options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.cli.planned import require_dry_run, show_plans
 from os_containers.errors import UsageError
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.install import install as install_container
 from os_containers.operations.install import install_or_run_once
 from os_containers.operations.package import make_package, native_format
+from os_containers.operations.preview import Plan, plan_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
             "install --name etcd --set CLUSTER=blue quay.io/org/etcd:3.5",
             "Choose its name, and the value of a variable",
         ),
+        ("install --dry-run quay.io/org/etcd:3.5", "See every file, unit and step before it is done"),
         ("install --name web --rootfs /srv/web", "Run a root file system that is there already"),
     ),
+    output=list[Plan],
 )
 @options.any_image
 @options.rootfs
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
 @options.runtime
 @image_options.registry
 @image_options.host_files
+@options.dry_run
+@options.plan_as_json
 @pass_invocation
 def install(
     invocation: Invocation,
@@ -59,6 +65,8 @@ def install(
     runtime: str | None,
     options: ProxyOptions,
     permission: Permission,
+    dry_run: bool,
+    as_json: bool,
 ) -> int:
     """Make a container of an image: enabled, not yet started.
 
@@ -67,6 +75,7 @@ def install(
     image does, if one is named. An image with the label atomic.run=once is only run, once, and its exit code
     becomes ours.
     """
+    require_dry_run(dry_run=dry_run, as_json=as_json)
     make: Callable[..., Deployment | Path | int] = install_or_run_once
     if rootfs or not image:
         make = functools.partial(install_container, rootfs=rootfs)
@@ -75,6 +84,18 @@ def install(
     if system_package == "build":
         make = functools.partial(make_package, kind=native_format(), output=Path())
     with invocation.system() as system:
+        if dry_run:
+            plan = plan_install(
+                system,
+                image,
+                rootfs=rootfs,
+                name=name,
+                settings=settings,
+                runtime=runtime or invocation.runtime,
+                permission=permission,
+            )
+            show_plans([plan], as_json=as_json)
+            return 0
         made = make(
             system,
             image,

@@ -5,16 +5,28 @@ import click
 from os_containers.cli import options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.cli.planned import require_dry_run, show_plans
+from os_containers.operations.preview import Plan, plan_uninstall
 from os_containers.operations.uninstall import uninstall as uninstall_container
 
 
 @click.command(
     cls=Command,
-    examples=(("uninstall etcd", "Remove the container; its data stay"),),
+    examples=(
+        ("uninstall etcd", "Remove the container; its data stay"),
+        ("uninstall --dry-run etcd", "See what would go, and what would stay"),
+    ),
+    output=list[Plan],
 )
 @options.container
+@options.dry_run
+@options.plan_as_json
 @pass_invocation
-def uninstall(invocation: Invocation, name: str) -> None:
+def uninstall(invocation: Invocation, name: str, *, dry_run: bool, as_json: bool) -> None:
     """Remove a container, its files and its unit; what a person changed stays, and so do the data."""
+    require_dry_run(dry_run=dry_run, as_json=as_json)
     with invocation.system() as system:
+        if dry_run:
+            show_plans([plan_uninstall(system, name)], as_json=as_json)
+            return
         uninstall_container(system, name)

@@ -1,17 +1,23 @@
 """os-containers update."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from os_containers.cli import complete, image_options, options, render
-from os_containers.cli.command import Command
+from os_containers.cli.command import Command, ListOf
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.cli.failure import each
+from os_containers.cli.planned import show_plans
 from os_containers.cli.updated_containers import show_updated, told
+from os_containers.deployment.container import all_containers
 from os_containers.errors import UsageError
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
+from os_containers.operations.preview import Plan, plan_update
+from os_containers.operations.system import System
 from os_containers.operations.update import Source
 from os_containers.operations.update import update as update_container
 from os_containers.operations.update_all import UpdatedContainer, update_all
@@ -23,9 +29,10 @@ from os_containers.operations.update_all import UpdatedContainer, update_all
         ("update --pull etcd", "Ask the registry for a newer image, and go over to it"),
         ("update --set CLUSTER=green etcd", "Go over to another value"),
         ("update --rebase quay.io/org/etcd:3.6 etcd", "Go over to another image"),
+        ("update --dry-run etcd", "See what would change, as far as it is in the store"),
         ("update --all --pull", "Update all containers, each with its own way back"),
     ),
-    output=list[UpdatedContainer],
+    output=ListOf(UpdatedContainer, Plan),
 )
 @options.any_container
 @click.option("-a", "--all", "every", is_flag=True, help="All containers; a failure stops no other.")
@@ -36,6 +43,7 @@ from os_containers.operations.update_all import UpdatedContainer, update_all
 @options.runtime
 @image_options.registry
 @image_options.host_files
+@options.dry_run
 @options.as_json
 @pass_invocation
 def update(
@@ -50,6 +58,7 @@ def update(
     runtime: str | None,
     options: ProxyOptions,
     permission: Permission,
+    dry_run: bool,
     as_json: bool,
 ) -> int:
     """Go over to the image that the store has now, or to other values.
@@ -62,7 +71,22 @@ def update(
     runtime = runtime or invocation.runtime
     source = Source.REGISTRY if pull else Source.STORE_OR_REGISTRY if rebase else Source.STORE
     only_one = bool(rebase or rootfs or settings or permission != Permission())
-    _check(name, every=every, only_one=only_one, as_json=as_json)
+    _check(name, every=every, only_one=only_one, as_json=as_json and not dry_run)
+    if dry_run:
+        if pull:
+            raise UsageError(
+                "--pull would change the store", hint="pull the image first: os-containers pull IMAGE"
+            )
+        plan = functools.partial(
+            plan_update,
+            settings=settings,
+            rebase=rebase,
+            rootfs=rootfs,
+            runtime=runtime,
+            permission=permission,
+        )
+        with invocation.system() as system:
+            return _show_plans(system, name, plan, as_json=as_json)
     if name is None:
         with invocation.system() as system:
             found = list(told(update_all(system, source=source, runtime=runtime, options=options)))
@@ -82,6 +106,16 @@ def update(
     if not updated.changed:
         click.echo("Latest version already deployed")
     return 0
+
+
+def _show_plans(
+    system: System, name: str | None, plan: Callable[[System, str], Plan], *, as_json: bool
+) -> int:
+    plans: list[Plan] = []
+    names = [name] if name else [one.name for one in all_containers(system.paths)]
+    code = each(names, lambda one: plans.append(plan(system, one)))
+    show_plans(plans, as_json=as_json)
+    return code
 
 
 def _tell(found: Sequence[UpdatedContainer], *, as_json: bool) -> int:

@@ -1,0 +1,81 @@
+"""The plan of a change, shown: what would be done, and the texts that would be written."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+
+import click
+
+from os_containers.cli import render
+from os_containers.cli.plain import plain
+from os_containers.deployment.values import Origin
+from os_containers.errors import UsageError
+from os_containers.host.hostfiles import Action
+from os_containers.operations.preview import Plan, PlannedText, PlannedValue
+
+
+def require_dry_run(*, dry_run: bool, as_json: bool) -> None:
+    """Raise UsageError for --json where there is no plan to show."""
+    if as_json and not dry_run:
+        raise UsageError("--json shows a plan", hint="leave it out, or give --dry-run, too")
+
+
+def show_plans(plans: Sequence[Plan], *, as_json: bool = False) -> None:
+    """Print what would be done to each container."""
+    if as_json:
+        render.as_json(plans)
+        return
+    for plan in plans:
+        for line in _lines(plan):
+            click.echo(plain(line))
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    yield _heading(plan)
+    if not plan.changes:
+        yield "  nothing: it is so already"
+        return
+    for name, fact in (("image", plan.image), ("digest", plan.digest), ("rootfs", plan.remote)):
+        if fact:
+            yield f"  {name + ':':8}{fact}"
+    # those that nobody decides are in the texts
+    yield from _part("values", [_value(one) for one in plan.values if one.origin != Origin.FORCED])
+    files = [(one.action, one.path) for one in plan.host_files if one.action is not Action.LEAVE]
+    yield from _part("host files", [f"{path}: {action.value}" for action, path in files])
+    for text in plan.texts:
+        yield from _part(_title(text), _difference(text))
+    yield from _part("steps", plan.steps)
+
+
+def _heading(plan: Plan) -> str:
+    serials = [str(one) for one in (plan.leaving, plan.entering) if one is not None]
+    deployments = f": deployment {' -> '.join(serials)}" if serials else ""
+    return f"{plan.operation} {plan.container}{deployments}"
+
+
+def _part(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield f"  {title}"
+        yield from (f"    {line}" for line in lines)
+
+
+def _value(value: PlannedValue) -> str:
+    if value.after is None:
+        return f"{value.name} goes (was {value.before!r})"
+    was = f", was {value.before!r}" if value.before is not None else ""
+    return f"{value.name}={value.after} ({value.origin}{was})"
+
+
+def _title(text: PlannedText) -> str:
+    if text.before is None:
+        return f"new {text.path}"
+    return f"{'removed' if text.after is None else 'changed'} {text.path}"
+
+
+def _difference(text: PlannedText) -> list[str]:
+    """Return a new file whole, of a changed one what differs, of one that goes nothing."""
+    if text.after is None:
+        return []
+    after = text.after.splitlines()
+    if text.before is None:
+        return after
+    return list(difflib.unified_diff(text.before.splitlines(), after, lineterm=""))[2:]

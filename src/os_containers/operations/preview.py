@@ -1,0 +1,266 @@
+"""What a change would do, exactly, without doing it: the deployment is built, looked at, and let go."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from os_containers.deployment.container import Container, Deployment
+from os_containers.deployment.exports import FileKind
+from os_containers.deployment.values import Values
+from os_containers.errors import ConflictError
+from os_containers.events import Warned
+from os_containers.host.host_policy import Permission
+from os_containers.host.hostfiles import Action, Change, HostPlan
+from os_containers.host.unit_files import UnitFiles
+from os_containers.operations import service
+from os_containers.operations.control import require_service, start_unless_running
+from os_containers.operations.find_image import stored_image
+from os_containers.operations.install import check_free, default_name, entry, first_blueprint
+from os_containers.operations.rehearsal import Rehearsal, rehearse, rehearsed_service
+from os_containers.operations.root import find_root, is_same, made_of, require_root_of
+from os_containers.operations.stage import drafted, staging_directory
+from os_containers.operations.system import System
+from os_containers.operations.transition import Transition, checked_plan, switch
+from os_containers.operations.uninstall import leave
+from os_containers.operations.update import is_current, next_blueprint, root_of_next
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedValue:
+    """A variable whose value changes; before and after are None where it has none."""
+
+    name: str
+    before: str | None
+    after: str | None
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedHostFile:
+    """A host file, and what becomes of it."""
+
+    path: str
+    kind: FileKind
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedText:
+    """A file that we write, as it is and as it will be; None where there is none."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a command would do to a container; leaving and entering are serials of deployments.
+
+    steps are what the command tells while it does it. Nothing of it is done when changes is False.
+    """
+
+    operation: str
+    container: str
+    changes: bool = True
+    image: str = ""
+    digest: str = ""
+    remote: str = ""
+    leaving: int | None = None
+    entering: int | None = None
+    values: tuple[PlannedValue, ...] = ()
+    host_files: tuple[PlannedHostFile, ...] = ()
+    texts: tuple[PlannedText, ...] = ()
+    steps: tuple[str, ...] = ()
+
+
+def plan_install(
+    system: System,
+    image: str | None,
+    *,
+    rootfs: Path | None = None,
+    name: str | None = None,
+    settings: Mapping[str, str],
+    runtime: str | None = None,
+    permission: Permission | None = None,
+) -> Plan:
+    """Return what install would do with an image of the store. Raises as install does."""
+    found = system.runtime(runtime, recorded="")
+    root = find_root(system, rootfs) if rootfs else None
+    container = system.container(default_name(image, rootfs) if name is None else name)
+    check_free(system, container)
+    repo = system.repo()
+    source = made_of(root, stored_image(repo, image) if image else None)
+    with _looked_at(system, container):
+        blueprint = first_blueprint(container, source, found, settings, permission)
+        with drafted(system, repo, blueprint) as draft:
+            return _plan(system, entry(container, draft), blueprint.path)
+
+
+def plan_update(
+    system: System,
+    name: str,
+    *,
+    settings: Mapping[str, str],
+    rebase: str | None = None,
+    rootfs: Path | None = None,
+    runtime: str | None = None,
+    permission: Permission | None = None,
+) -> Plan:
+    """Return what update would do with an image of the store. Raises as update does."""
+    container = system.container(name)
+    container.current()
+    repo = system.repo()
+    with _looked_at(system, container):
+        leaving = container.current()
+        root = root_of_next(system, leaving, rebase, rootfs)
+        named = rebase or leaving.record.image
+        source = made_of(root, stored_image(repo, named) if named else None)
+        found = system.runtime(runtime, recorded=leaving.record.runtime)
+        blueprint = next_blueprint(
+            container, leaving, source, found, settings=settings, permission=permission
+        )
+        if is_current(leaving, blueprint):
+            return _nothing("update", leaving)
+        with drafted(system, repo, blueprint) as draft:
+            if root and is_same(leaving, draft, place=blueprint.path):
+                return _nothing("update", leaving)
+            return _plan(system, switch(system, "update", leaving, draft, is_fresh=True), blueprint.path)
+
+
+def plan_rollback(system: System, name: str, *, serial: int | None = None) -> Plan:
+    """Return what rollback would do. Raises as rollback does."""
+    container = system.container(name)
+    container.current()
+    with _looked_at(system, container):
+        leaving = container.current()
+        entering = container.previous() if serial is None else container.other(serial)
+        require_root_of(entering)
+        transition = switch(system, "rollback", leaving, entering, is_fresh=False)
+        return _plan(system, transition, entering.path)
+
+
+def plan_uninstall(system: System, name: str) -> Plan:
+    """Return what uninstall would do. Raises as uninstall does."""
+    container = system.container(name)
+    with _looked_at(system, container):
+        return _plan(system, leave(system, container), None)
+
+
+class ServiceVerb(Enum):
+    """What can be done to a service by itself."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+
+
+_ACTS: Mapping[ServiceVerb, Callable[[System, Container], None]] = {
+    ServiceVerb.START: start_unless_running,
+    ServiceVerb.STOP: service.stop,
+    ServiceVerb.RESTART: service.restart,
+}
+
+
+def plan_service(system: System, name: str, verb: ServiceVerb) -> Plan:
+    """Return what start, stop or restart would do. Raises as they do before they have begun."""
+    container = system.container(name)
+    with _looked_at(system, container):
+        require_service(container)
+        if verb is not ServiceVerb.STOP:
+            require_root_of(container.current())
+        rehearsed, told = rehearsed_service(system)
+        _ACTS[verb](rehearsed, container)
+    return Plan(verb.value, name, changes=bool(told), steps=tuple(told))
+
+
+@contextlib.contextmanager
+def _looked_at(system: System, container: Container) -> Iterator[None]:
+    """Let nobody change a container meanwhile. Raises ConflictError when a change was interrupted."""
+    with system.locked(container):
+        if container.name in system.journals.names():
+            raise ConflictError(
+                f"a change of {container.name} was interrupted, and is to be ended or undone first",
+                hint=f"os-containers recover {container.name}, then ask again",
+            )
+        if any(one.is_predecessors and not one.record.is_adopted for one in container.readable()):
+            system.on_event(Warned("a predecessor made this container: what is its own is found first"))
+        yield
+
+
+def _nothing(operation: str, leaving: Deployment) -> Plan:
+    record = leaving.record
+    return Plan(
+        operation,
+        leaving.container,
+        changes=False,
+        image=record.image,
+        digest=record.digest,
+        remote=record.remote,
+        leaving=leaving.serial,
+        entering=leaving.serial,
+    )
+
+
+def _plan(system: System, transition: Transition, place: Path | None) -> Plan:
+    """Return the plan of a transition; place is where the entering deployment will be."""
+    host_plan = checked_plan(system, transition)
+    with staging_directory(system, transition.container.name) as scratch:
+        rehearsal = rehearse(system, transition, host_plan, scratch.path)
+        texts = tuple(_texts(system, transition, place, rehearsal))
+    leaving, entering = transition.leaving, transition.entering
+    record = entering.record if entering else None
+    return Plan(
+        transition.operation,
+        transition.container.name,
+        image=record.image if record else "",
+        digest=record.digest if record else "",
+        remote=record.remote if record else "",
+        leaving=leaving.serial if leaving else None,
+        entering=record.serial if record else None,
+        values=tuple(_values(leaving.record.values if leaving else {}, record.values)) if record else (),
+        host_files=tuple(_host_files(host_plan)),
+        texts=texts,
+        steps=rehearsal.steps,
+    )
+
+
+def _values(before: Values, after: Values) -> Iterator[PlannedValue]:
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        if (old.text if old else None) != (new.text if new else None):
+            origin = (new or old).origin  # type: ignore[union-attr]
+            yield PlannedValue(name, old.text if old else None, new.text if new else None, origin)
+
+
+def _host_files(plan: HostPlan) -> Iterator[PlannedHostFile]:
+    for change in plan.changes:
+        yield PlannedHostFile(change.path, _kind(change), change.action)
+
+
+def _kind(change: Change) -> FileKind:
+    file = change.file or change.present
+    return file.kind if file else FileKind.FILE
+
+
+def _texts(
+    system: System, transition: Transition, place: Path | None, rehearsal: Rehearsal
+) -> Iterator[PlannedText]:
+    real = UnitFiles.find(system.paths, transition.container.name).all()
+    for path, later in zip(real, rehearsal.unit_files.all(), strict=True):
+        yield from _changed(path, _read(path), _read(later))
+    leaving, entering = transition.leaving, transition.entering
+    if entering and place:
+        before = _read(leaving.config) if leaving else None
+        yield from _changed(place / "config.json", before, _read(entering.config))
+
+
+def _changed(path: Path, before: str | None, after: str | None) -> Iterator[PlannedText]:
+    if before != after:
+        yield PlannedText(str(path), before, after)
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(errors="surrogateescape") if path.is_file() else None

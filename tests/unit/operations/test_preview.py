@@ -1,0 +1,195 @@
+"""The plan of a change tells what the change then does, and changes nothing."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from os_containers.errors import ConflictError, ImageError, NotFoundError, OsContainersError
+from os_containers.host.hostfiles import Action
+from os_containers.operations.control import restart_service, start_service, stop_service
+from os_containers.operations.install import install
+from os_containers.operations.preview import (
+    Plan,
+    ServiceVerb,
+    plan_install,
+    plan_rollback,
+    plan_service,
+    plan_uninstall,
+    plan_update,
+)
+from os_containers.operations.rollback import rollback
+from os_containers.operations.system import System
+from os_containers.operations.uninstall import uninstall
+from os_containers.operations.update import update
+
+if TYPE_CHECKING:
+    from conftest import Machine
+
+NAME = "example.org/app:latest"
+
+UNIT = "[Service]\nExecStart=$EXEC_START\nEnvironment=GREETING=$GREETING\n[Install]\nWantedBy=$TARGET\n"
+TMPFILES = "d $STATE_DIRECTORY/$NAME 0755 - - -\n"
+
+
+def store(machine: "Machine", version: str, *, greeting: str = "hello", target: str = "a.target") -> None:
+    """Put an image into the store whose unit and host files are another with each version."""
+    manifest = {"defaultValues": {"GREETING": greeting, "TARGET": target}}
+    machine.store(
+        version,
+        exports={
+            "manifest.json": json.dumps(manifest),
+            "service.template": UNIT,
+            "tmpfiles.template": TMPFILES,
+            machine.exported("app.conf"): f"of {version}\n",
+            machine.exported(f"only-{version}"): "x",
+        },
+    )
+
+
+def everything(root: Path) -> dict[str, tuple[float, bytes]]:
+    """Return all files but locks, each with its time and content."""
+    return {
+        str(path): (path.lstat().st_mtime, path.read_bytes() if path.is_file() else b"")
+        for path in root.rglob("*")
+        if ".locks" not in path.parts and path.name not in {".staging", "state"}
+    }
+
+
+def checked(machine: "Machine", plan: Callable[[System], Plan], act: Callable[[System], object]) -> Plan:
+    """Return the plan; it has changed nothing, and its steps are those of the act."""
+    before, called = everything(machine.root), list(machine.services.calls)
+    machine.events.clear()
+    planned = plan(machine.system)
+    assert everything(machine.root) == before
+    assert machine.services.calls == called
+    machine.events.clear()
+    act(machine.system)
+    assert list(planned.steps) == machine.told()
+    return planned
+
+
+def installed(machine: "Machine") -> None:
+    store(machine, "1")
+    install(machine.system, NAME, settings={})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_the_plan_of_an_install_is_what_it_does(machine: "Machine") -> None:
+    """The texts are whole, since all of it is new."""
+    store(machine, "1")
+    plan = checked(
+        machine,
+        lambda system: plan_install(system, NAME, settings={"GREETING": "hi"}),
+        lambda system: install(system, NAME, settings={"GREETING": "hi"}),
+    )
+    assert (plan.leaving, plan.entering) == (None, 1)
+    (unit,) = [one for one in plan.texts if one.path.endswith("units/app.service")]
+    assert (unit.before, unit.after) == (None, (machine.paths.units / "app.service").read_text())
+    assert {one.name: one.after for one in plan.values}["GREETING"] == "hi"
+    assert [one.action for one in plan.host_files if one.path.endswith("app.conf")] == [Action.CREATE]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_the_plan_of_an_update_of_a_running_service_is_what_it_does(machine: "Machine") -> None:
+    """Unit, [Install] section, host files and a default are others; one host file was edited."""
+    installed(machine)
+    machine.services.active.add("app.service")
+    machine.host_file("app.conf").write_text("edited\n")
+    store(machine, "2", greeting="good-day", target="b.target")
+    plan = checked(
+        machine,
+        lambda system: plan_update(system, "app", settings={}),
+        lambda system: update(system, "app", settings={}),
+    )
+    assert {(one.name, one.before, one.after) for one in plan.values} >= {("GREETING", "hello", "good-day")}
+    actions = {Path(one.path).name: one.action for one in plan.host_files}
+    assert actions["app.conf"] is Action.KEEP_CHANGED
+    assert actions["only-1"] is Action.REMOVE
+    assert "systemctl reenable app" in plan.steps
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_the_plan_of_a_rollback_is_what_it_does(machine: "Machine") -> None:
+    """It renders nothing anew."""
+    installed(machine)
+    store(machine, "2")
+    update(machine.system, "app", settings={})
+    plan = checked(
+        machine, lambda system: plan_rollback(system, "app"), lambda system: rollback(system, "app")
+    )
+    assert (plan.leaving, plan.entering) == (2, 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_the_plan_of_an_uninstall_is_what_it_does(machine: "Machine") -> None:
+    """What was edited stays, and so do data."""
+    installed(machine)
+    machine.services.active.add("app.service")
+    machine.host_file("app.conf").write_text("edited\n")
+    data = machine.paths.state_directory / "app"
+    data.mkdir(parents=True)
+    (data / "data").write_text("x")
+    plan = checked(
+        machine, lambda system: plan_uninstall(system, "app"), lambda system: uninstall(system, "app")
+    )
+    assert plan.entering is None
+    assert plan.steps[0] == "systemctl stop app"
+
+
+@pytest.mark.parametrize(
+    ("verb", "act"),
+    [
+        (ServiceVerb.START, start_service),
+        (ServiceVerb.STOP, stop_service),
+        (ServiceVerb.RESTART, restart_service),
+    ],
+)
+@pytest.mark.parametrize("runs", [True, False])
+def test_the_plan_for_a_service_is_what_is_done(
+    machine: "Machine", verb: ServiceVerb, act: Callable[[System, str], None], *, runs: bool
+) -> None:
+    """One that runs is not started again, and one that does not run is not stopped."""
+    machine.store("1")
+    install(machine.system, NAME, settings={})
+    if runs:
+        machine.services.active.add("app.service")
+    checked(machine, lambda system: plan_service(system, "app", verb), lambda system: act(system, "app"))
+
+
+def test_what_is_current_has_nothing_to_do(machine: "Machine") -> None:
+    """As the update itself would find."""
+    machine.store("1")
+    install(machine.system, NAME, settings={})
+    assert not plan_update(machine.system, "app", settings={}).changes
+
+
+def raised(act: Callable[[], object]) -> tuple[type[OsContainersError], str]:
+    with pytest.raises(OsContainersError) as caught:
+        act()
+    return caught.type, caught.value.message
+
+
+def test_a_plan_fails_as_the_change_would(machine: "Machine") -> None:
+    """A name that is taken, no other deployment, an unknown container: found without a change, too."""
+    machine.store("1")
+    install(machine.system, NAME, settings={})
+    system = machine.system
+    assert raised(lambda: plan_install(system, NAME, settings={}))[0] is ConflictError
+    assert raised(lambda: plan_rollback(system, "app")) == raised(lambda: rollback(system, "app"))
+    assert raised(lambda: plan_update(system, "no", settings={})) == raised(
+        lambda: update(system, "no", settings={})
+    )
+    assert raised(lambda: plan_install(system, "example.org/none", settings={}))[0] is NotFoundError
+
+
+def test_an_image_without_a_value_is_told_by_the_plan(machine: "Machine") -> None:
+    """Nothing is left of it."""
+    machine.store("1", exports={"service.template": "[Service]\nExecStart=$EXEC_START $MISSING\n"})
+    with pytest.raises(ImageError, match="MISSING"):
+        plan_install(machine.system, NAME, settings={})
+    assert machine.deployed() == []
+    assert list(machine.paths.staging.iterdir()) == []

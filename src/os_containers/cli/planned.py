@@ -26,7 +26,8 @@ def show_plans(plans: Sequence[Plan], *, as_json: bool = False) -> None:
         return
     for plan in plans:
         for line in _lines(plan):
-            click.echo(plain(line))
+            text = line.lstrip(" ")
+            click.echo((" " * (len(line) - len(text)) + plain(text)).rstrip())
 
 
 def _lines(plan: Plan) -> Iterator[str]:
@@ -37,17 +38,17 @@ def _lines(plan: Plan) -> Iterator[str]:
     for name, fact in (("image", plan.image), ("digest", plan.digest), ("rootfs", plan.remote)):
         if fact:
             yield f"  {name + ':':8}{fact}"
-    # those that nobody decides are in the texts
-    yield from _part("values", [_value(one) for one in plan.values if one.origin != Origin.FORCED])
+    yield from _part("values", [_value(one) for one in plan.values if _is_of_interest(one)])
     files = [(one.action, one.path) for one in plan.host_files if one.action is not Action.LEAVE]
     yield from _part("host files", [f"{path}: {action.value}" for action, path in files])
     for text in plan.texts:
-        yield from _part(_title(text), _difference(text))
+        yield f"  {_title(text)}"
+        yield from (f"    {line}" for line in _difference(text))
     yield from _part("steps", plan.steps)
 
 
 def _heading(plan: Plan) -> str:
-    serials = [str(one) for one in (plan.leaving, plan.entering) if one is not None]
+    serials = dict.fromkeys(str(one) for one in (plan.leaving, plan.entering) if one is not None)
     deployments = f": deployment {' -> '.join(serials)}" if serials else ""
     return f"{plan.operation} {plan.container}{deployments}"
 
@@ -56,6 +57,12 @@ def _part(title: str, lines: Sequence[str]) -> Iterator[str]:
     if lines:
         yield f"  {title}"
         yield from (f"    {line}" for line in lines)
+
+
+def _is_of_interest(value: PlannedValue) -> bool:
+    """Tell whether a person may want to know of it: what we decide is in the texts."""
+    is_decided_by_us = value.origin == Origin.GENERATED and value.before is None
+    return value.origin != Origin.FORCED and not is_decided_by_us
 
 
 def _value(value: PlannedValue) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from os_containers.deployment.container import Container, Deployment
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.values import Values
-from os_containers.errors import ConflictError
+from os_containers.errors import ConflictError, NotFoundError
 from os_containers.events import Warned
 from os_containers.host.host_policy import Permission
 from os_containers.host.hostfiles import Action, Change, HostPlan
@@ -23,8 +23,10 @@ from os_containers.operations.root import find_root, is_same, made_of, require_r
 from os_containers.operations.stage import drafted, staging_directory
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, checked_plan, switch
-from os_containers.operations.uninstall import leave
+from os_containers.operations.uninstall import check_there, leave
 from os_containers.operations.update import is_current, next_blueprint, root_of_next
+from os_containers.ostree.repo import Repo
+from os_containers.ostree.stored_image import StoredImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def plan_install(
     container = system.container(default_name(image, rootfs) if name is None else name)
     check_free(system, container)
     repo = system.repo()
-    source = made_of(root, stored_image(repo, image) if image else None)
+    source = made_of(root, _stored(repo, image) if image else None)
     with _looked_at(system, container):
         blueprint = first_blueprint(container, source, found, settings, permission)
         with drafted(system, repo, blueprint) as draft:
@@ -117,7 +119,7 @@ def plan_update(
         leaving = container.current()
         root = root_of_next(system, leaving, rebase, rootfs)
         named = rebase or leaving.record.image
-        source = made_of(root, stored_image(repo, named) if named else None)
+        source = made_of(root, _stored(repo, named) if named else None)
         found = system.runtime(runtime, recorded=leaving.record.runtime)
         blueprint = next_blueprint(
             container, leaving, source, found, settings=settings, permission=permission
@@ -145,8 +147,18 @@ def plan_rollback(system: System, name: str, *, serial: int | None = None) -> Pl
 def plan_uninstall(system: System, name: str) -> Plan:
     """Return what uninstall would do. Raises as uninstall does."""
     container = system.container(name)
+    check_there(container)
     with _looked_at(system, container):
         return _plan(system, leave(system, container), None)
+
+
+def _stored(repo: Repo, image: str) -> StoredImage:
+    try:
+        return stored_image(repo, image)
+    except NotFoundError as error:
+        raise NotFoundError(
+            error.message, hint=f"a dry run fetches nothing: os-containers pull {image}, then try again"
+        ) from error
 
 
 class ServiceVerb(Enum):

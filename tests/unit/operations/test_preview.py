@@ -179,6 +179,7 @@ def test_a_plan_fails_as_the_change_would(machine: "Machine") -> None:
     install(machine.system, NAME, settings={})
     system = machine.system
     assert raised(lambda: plan_install(system, NAME, settings={}))[0] is ConflictError
+    assert raised(lambda: plan_uninstall(system, "no")) == raised(lambda: uninstall(system, "no"))
     assert raised(lambda: plan_rollback(system, "app")) == raised(lambda: rollback(system, "app"))
     assert raised(lambda: plan_update(system, "no", settings={})) == raised(
         lambda: update(system, "no", settings={})

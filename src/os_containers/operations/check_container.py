@@ -1,8 +1,9 @@
 """Check a container: its link, record and bundle, its files on the host, and the pins of its deployments."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from os_containers.deployment.container import Container, Deployment, reinstall
+from os_containers.deployment.container import Container, Deployment, reinstall, repair_or_reinstall
 from os_containers.deployment.soundness import lacks_unit, unusable_parts
 from os_containers.errors import BrokenError, NotFoundError
 from os_containers.host import unit
@@ -63,13 +64,19 @@ def _check_no_container(container: Container, recover: str) -> Iterator[Problem]
 
 
 def _check_bundle(deployment: Deployment) -> Iterator[Problem]:
-    update = f"os-containers update {deployment.container}"
     try:
         require_root_of(deployment)
     except NotFoundError as error:
         yield Problem("I1", error.message, str(deployment.root), missing_hint(deployment))
     for path, what in unusable_parts(deployment):
-        yield Problem("I1", what, str(path), update if deployment.is_predecessors else REPAIR)
+        yield Problem("I1", what, str(path), _way_to_part(deployment, path))
+
+
+def _way_to_part(deployment: Deployment, path: Path) -> str:
+    if not deployment.is_predecessors:
+        return REPAIR
+    name = deployment.container
+    return repair_or_reinstall(name) if path == deployment.unit else f"os-containers update {name}"
 
 
 def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Problem]:

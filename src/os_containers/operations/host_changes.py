@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from os_containers import files
-from os_containers.deployment.container import Container, Deployment, all_containers
+from os_containers.deployment.container import Container, Deployment, all_containers, repair_or_reinstall
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.record import InstalledFile, Record, dump_record
@@ -99,10 +99,19 @@ def check_units(
     """Raise an error, while nothing has changed, when a unit cannot be put in place or back there."""
     UnitFiles.find(system.paths, container.name).check_places()
     # what is damaged can still be uninstalled
-    if leaving and entering and lacks_unit(leaving):
-        raise BrokenError(f"{leaving.unit} is missing", hint="os-containers repair makes it anew")
+    for one in (leaving, entering) if entering else ():
+        if one and lacks_unit(one):
+            raise BrokenError(f"{one.unit} is missing", hint=_way_to_unit(one, is_active=one is leaving))
     # asked now, and not while the service is away
     system.services.version()
+
+
+def _way_to_unit(deployment: Deployment, *, is_active: bool) -> str:
+    if not deployment.is_predecessors:
+        return "os-containers repair makes it anew"
+    # the host has a copy of the active one's
+    name = deployment.container
+    return repair_or_reinstall(name) if is_active else f"os-containers update --rebase IMAGE {name}"
 
 
 @contextlib.contextmanager

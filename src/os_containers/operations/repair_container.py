@@ -9,13 +9,14 @@ from pathlib import Path
 from os_containers import files
 from os_containers.deployment.container import Container, Deployment, save_record
 from os_containers.deployment.exports import FileKind
-from os_containers.deployment.soundness import unusable_parts
+from os_containers.deployment.soundness import lacks_unit, unusable_parts
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words, next_step
 from os_containers.host.drift import Drift, drifted_files
 from os_containers.host.hostfiles import Action, Change
 from os_containers.host.prepared_files import apply_host_files, prepare_host_files
+from os_containers.host.unit_files import UnitFiles
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference, split_tag
 from os_containers.operations.adopt import adopt
@@ -58,12 +59,22 @@ def mend_container(system: System, repo: Repo, container: Container, options: Pr
             if not deployment.record.remote:
                 _mend_rootfs(system, repo, deployment)
     current = container.current()
+    with told(system):
+        _mend_predecessors_unit(system, current)
     _remove_unreadable(system, repo, container, current)
     with told(system):
         _mend_host_files(system, container, current)
     if any(unit_file_problems(system, current)):
         with system.host_locked():
             change_unit_files(system, container, current)
+
+
+def _mend_predecessors_unit(system: System, current: Deployment) -> None:
+    """Let what a predecessor deployed have its unit again, from the host: no image makes it anew."""
+    on_host = UnitFiles.find(system.paths, current.container).unit
+    if current.is_predecessors and lacks_unit(current) and on_host.is_file():
+        files.write_atomic(current.unit, on_host.read_bytes(), mode=0o644)
+        system.tell(f"made {current.unit} anew from {on_host}")
 
 
 def _mend_host_files(system: System, container: Container, current: Deployment) -> None:

@@ -388,6 +388,35 @@ def test_a_lost_link_is_found_again_by_repair(machine: "Machine") -> None:
     assert (link(machine), machine.version()) == ("app.1", "old 1")
 
 
+def test_a_lost_unit_comes_from_the_host_again(machine: "Machine") -> None:
+    """No image makes it anew: repair copies what the predecessor had put there, and an update goes on."""
+    deployment = old_container(machine)
+    (deployment / "app.service").unlink()
+    machine.store("1")
+    with pytest.raises(BrokenError, match=r"app\.service is missing") as caught:
+        update(machine.system, "app", settings={})
+    assert (caught.value.hint or "").startswith("os-containers repair; if that does not help")
+    (problem,) = check(machine.system, Depth.NAMES)
+    assert (problem.where, problem.hint) == (str(deployment / "app.service"), caught.value.hint)
+    assert repair(machine.system, ProxyOptions()) == []
+    assert (deployment / "app.service").read_text() == UNIT.format(deployment)
+    update(machine.system, "app", settings={})
+    rollback(machine.system, "app")
+    assert link(machine) == "app.0"
+
+
+def test_nobody_rolls_back_to_a_deployment_without_its_unit(machine: "Machine") -> None:
+    """It is found before the service is stopped."""
+    deployment = old_container(machine)
+    machine.store("1")
+    update(machine.system, "app", settings={})
+    (deployment / "app.service").unlink()
+    machine.services.calls.clear()
+    with pytest.raises(BrokenError, match=r"app\.service is missing"):
+        rollback(machine.system, "app")
+    assert machine.services.calls == []
+
+
 def test_a_link_through_another_mount_of_the_same_directory_is_followed(machine: "Machine") -> None:
     """Atomic hosts have /var in two places."""
     old_container(machine)

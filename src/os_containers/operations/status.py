@@ -14,10 +14,14 @@ from os_containers.operations.system import System
 
 @dataclass(frozen=True, slots=True)
 class DeploymentStatus:
-    """A deployment that is kept; created in seconds since 1970, remote a root file system that it uses."""
+    """A deployment that is kept, the previous one for a rollback.
+
+    created is in seconds since 1970, remote a root file system that it uses.
+    """
 
     serial: int
     active: bool
+    previous: bool
     image: str
     digest: str
     created: float
@@ -101,17 +105,19 @@ def _since(unit: UnitState) -> float | None:
 
 
 def _deployments(container: Container, current: Deployment | None) -> tuple[DeploymentStatus, ...]:
-    kept = [one for one in container.readable() if one.record.was_active]
+    kept = container.once_active()
+    others = [one.serial for one in kept if current is not None and one.serial != current.serial]
     return tuple(
         DeploymentStatus(
             serial=one.serial,
             active=current is not None and one.serial == current.serial,
+            previous=one.serial in others[-1:],
             image=one.record.image,
             digest=one.record.digest,
             created=one.record.created,
             remote=one.record.remote,
         )
-        for one in reversed(kept)
+        for one in sorted(kept, key=lambda one: one.serial, reverse=True)
     )
 
 

@@ -37,6 +37,7 @@ from os_containers.operations.recover import recover_all
 from os_containers.operations.repair import repair
 from os_containers.operations.rollback import rollback
 from os_containers.operations.service import Start
+from os_containers.operations.status import container_status
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import Source, update
 from os_containers.process import cannot_run
@@ -139,8 +140,11 @@ def test_a_rollback_returns_to_the_one_that_was_active_before(machine: "Machine"
     with pytest.raises(ServiceError):
         rollback(machine.system, "app", serial=3)
     for version in ("2", "4", "2"):
+        status = container_status(machine.system, "app", lines=0)
+        assert [str(one.serial) for one in status.deployments if one.previous] == [version]
         rollback(machine.system, "app")
         assert machine.version() == version
+    assert [one.serial for one in container_status(machine.system, "app", lines=0).deployments] == [4, 3, 2]
 
 
 def test_a_rollback_from_before_the_order_was_noted_counts(machine: "Machine") -> None:

@@ -9,7 +9,7 @@ from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.cli.plain import plain
 from os_containers.errors import BrokenError
-from os_containers.operations.status import ContainerStatus, container_status
+from os_containers.operations.status import ContainerStatus, DeploymentStatus, container_status
 
 
 @click.command(
@@ -75,10 +75,7 @@ def _show(found: ContainerStatus) -> None:
             click.echo(f"  {fact + ':':9} {plain(value)}")
     _show_list(
         "Deployments",
-        [
-            _deployment(one.serial, one.image or one.remote, one.created, active=one.active)
-            for one in found.deployments
-        ],
+        [_deployment(one) for one in found.deployments],
     )
     _show_list(
         "Host files", [f"{one.path}{f' ({one.drift})' if one.drift else ''}" for one in found.host_files]
@@ -86,8 +83,10 @@ def _show(found: ContainerStatus) -> None:
     _show_list("Journal", found.log)
 
 
-def _deployment(serial: int, image: str, created: float, *, active: bool) -> str:
-    return f"{'*' if active else ' '} {serial}  {image}  {render.since(created)}"
+def _deployment(one: DeploymentStatus) -> str:
+    previous = "  (rollback goes here)" if one.previous else ""
+    source = one.image or one.remote
+    return f"{'*' if one.active else ' '} {one.serial}  {source}  {render.since(one.created)}{previous}"
 
 
 def _show_list(heading: str, lines: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 
-def call(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
+def call(*words: str, home: Path, stdin: int | None = None) -> subprocess.CompletedProcess[str]:
     """Run it with a home of its own and return what came of it."""
     environment = os.environ | {
         "HOME": str(home),
@@ -16,6 +16,7 @@ def call(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
     }
     return subprocess.run(
         [sys.executable, "-c", "from os_containers.cli.start import main; main()", *words],
+        stdin=stdin,
         capture_output=True,
         text=True,
         check=False,

@@ -147,7 +147,7 @@ def plan_rollback(system: System, name: str, *, serial: int | None = None) -> Pl
 def plan_uninstall(system: System, name: str) -> Plan:
     """Return what uninstall would do. Raises as uninstall does."""
     container = system.container(name)
-    check_there(container)
+    check_there(system, name)
     with _looked_at(system, container):
         return _plan(system, leave(system, container), None)
 

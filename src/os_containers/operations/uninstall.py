@@ -25,8 +25,7 @@ def uninstall(system: System, name: str) -> None:
     """
     container = system.container(name)
     was_interrupted = name in system.journals.names()
-    if not was_interrupted:
-        check_there(container)
+    check_there(system, name)
     repo = system.repo()
     with system.locked(container), recoverable(system):
         _recover_if_possible(system, repo, container)
@@ -72,8 +71,11 @@ def _recover_if_possible(system: System, repo: Repo, container: Container) -> No
         system.on_event(Warned(error.message))
 
 
-def check_there(container: Container) -> None:
-    """Raise NotFoundError when there is nothing of a container, BrokenError when its link is none."""
+def check_there(system: System, name: str) -> None:
+    """Raise NotFoundError when there is nothing to uninstall; an interrupted change is something."""
+    container = system.container(name)
+    if name in system.journals.names():
+        return
     if container.link.exists() and not container.exists():
         raise BrokenError(f"{container.link} is not a symlink", hint="move it away, then try again")
     if not container.exists() and not container.lost():

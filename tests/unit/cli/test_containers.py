@@ -1,5 +1,7 @@
 """The commands of containers: which are listed, what is asked, which options go together."""
 
+import os
+import pty
 import subprocess
 from pathlib import Path
 
@@ -38,6 +40,21 @@ def test_each_of_several_is_told(tmp_path: Path) -> None:
     done = call("containers", "delete", "--yes", "one", "two", "one", home=tmp_path)
     assert done.returncode == 3
     assert [line for line in done.stderr.splitlines() if line.startswith("error")] == [
+        "error: there is no container named 'one'",
+        "error: there is no container named 'two'",
+    ]
+
+
+def test_nobody_is_asked_about_containers_that_are_not_there(tmp_path: Path) -> None:
+    """Each such name is told, and nothing is removed."""
+    person, terminal = pty.openpty()
+    try:
+        done = call("containers", "delete", "one", "two", home=tmp_path, stdin=terminal)
+    finally:
+        os.close(person)
+        os.close(terminal)
+    assert done.returncode == 3
+    assert [line for line in done.stderr.splitlines() if not line.startswith("hint")] == [
         "error: there is no container named 'one'",
         "error: there is no container named 'two'",
     ]

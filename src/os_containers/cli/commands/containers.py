@@ -110,20 +110,24 @@ def delete(invocation: Invocation, names: tuple[str, ...], *, yes: bool, dry_run
     # listing has no time for it
     from os_containers.cli.planned import show_plans  # noqa: PLC0415
     from os_containers.operations.preview import plan_uninstall  # noqa: PLC0415
-    from os_containers.operations.uninstall import uninstall  # noqa: PLC0415
+    from os_containers.operations.uninstall import check_there, uninstall  # noqa: PLC0415
 
     if dry_run:
         with invocation.system() as system:
             return each(names, lambda name: show_plans([plan_uninstall(system, name)]))
-    if not yes and not _agreed(names):
-        return _ABORTED
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("nobody is there to be asked", hint="give --yes")
     with invocation.system() as system:
+        # nobody is asked about what is not there
+        code = 0 if yes else each(names, lambda name: check_there(system, name))
+        if code:
+            return code
+        if not yes and not _agreed(names):
+            return _ABORTED
         return each(names, lambda name: uninstall(system, name))
 
 
 def _agreed(names: tuple[str, ...]) -> bool:
-    if not sys.stdin.isatty():
-        raise UsageError("nobody is there to be asked", hint="give --yes")
     try:
         return click.confirm(f"Remove {', '.join(map(plain, names))}?", err=True)
     except click.Abort:

@@ -17,6 +17,8 @@ def exit_code(verified: Sequence[VerifiedImage]) -> int:
     """Return 0 when all is well."""
     if any(one.intact is False for one in verified):
         return BrokenError.exit_code
+    if faults := [one.exit_code for one in verified if one.exit_code]:
+        return faults[0]
     states = {one.latest for one in verified}
     if states & {Latest.FAILED, Latest.GONE}:
         return RegistryError.exit_code
@@ -28,7 +30,7 @@ def show_verified(verified: Sequence[VerifiedImage]) -> None:
     rows = [(one.name, render.short_id(one.digest or ""), _intact(one), _latest(one)) for one in verified]
     render.table(("IMAGE", "IMAGE ID", "FILES", "REGISTRY"), rows)
     for one in verified:
-        for fact in filter(None, (one.damage, one.problem)):
+        for fact in filter(None, (one.damage, one.problem, one.fault)):
             click.echo(f"warning: {plain(one.name)}: {plain(fact)}", err=True)
     if any(one.intact is False for one in verified):
         click.echo("hint: os-containers repair fetches what is damaged again", err=True)

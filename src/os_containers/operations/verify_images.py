@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 
 from os_containers.errors import BrokenError, NotFoundError, OsContainersError
+from os_containers.faults import system_fault
 from os_containers.image.access import ProxyOptions
 from os_containers.image.manifest import Platform
 from os_containers.image.name import store_name
@@ -45,7 +46,8 @@ class Ask(Enum):
 class VerifiedImage:
     """An image; damage says what is wrong with it here, problem why its registry could not be asked.
 
-    remote is the digest in the registry; for None for digest the image is too damaged to tell.
+    fault says what kept it from being looked at, exit_code of which class that is. remote is the digest in
+    the registry; for None for digest the image is too damaged to tell.
     """
 
     name: str
@@ -55,6 +57,8 @@ class VerifiedImage:
     latest: Latest
     remote: str | None = None
     problem: str | None = None
+    fault: str | None = None
+    exit_code: int = 0
 
 
 def verify_images(
@@ -67,7 +71,7 @@ def verify_images(
     repo = system.repo()
     names = dict.fromkeys(name for image in images for name in _names(repo, image))
     for name in names or sorted(_all_names(repo)):
-        yield _verified(system, repo, name, ask, options)
+        yield _verified_if_possible(system, repo, name, ask, options)
 
 
 def _all_names(repo: Repo) -> Iterator[str]:
@@ -82,6 +86,19 @@ def _names(repo: Repo, image: str) -> list[str]:
         return [one.name for one in stored_images(repo, image)]
     except BrokenError:
         return [store_name(ImageReference.parse(image))]
+
+
+def _verified_if_possible(
+    system: System, repo: Repo, name: str, ask: Ask, options: ProxyOptions
+) -> VerifiedImage:
+    try:
+        return _verified(system, repo, name, ask, options)
+    except OsContainersError as error:
+        fault = error
+    except OSError as error:
+        fault = system_fault(error)
+    unknown = VerifiedImage(name, None, intact=None, damage=None, latest=Latest.NOT_ASKED)
+    return replace(unknown, fault=fault.message, exit_code=fault.exit_code)
 
 
 def _verified(system: System, repo: Repo, name: str, ask: Ask, options: ProxyOptions) -> VerifiedImage:
@@ -124,6 +141,9 @@ def _compared(
         return replace(verified, latest=Latest.GONE, problem=error.message)
     except OsContainersError as error:
         return replace(verified, latest=Latest.FAILED, problem=error.message)
+    except OSError as error:
+        fault = system_fault(error)
+        return replace(verified, fault=fault.message, exit_code=fault.exit_code)
     latest = Latest.SAME if remote == image.digest else Latest.NEWER
     return replace(verified, latest=latest, remote=remote)
 

@@ -1,15 +1,18 @@
 """Whether images are what was pulled; registries are asked in tests/integration/test_image_commands.py."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from scarcity import unreadable
 
 from os_containers.cli.verified_images import exit_code, show_verified
 from os_containers.errors import NotFoundError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.verify_images import Ask, Latest, VerifiedImage, verify_images
 from os_containers.ostree.reachability import reachable
+from os_containers.ostree.refs import image_ref
 
 if TYPE_CHECKING:
     from conftest import Machine
@@ -56,6 +59,18 @@ def test_a_damaged_image_is_told_beside_the_intact_ones(machine: "Machine") -> N
     assert found["example.org/changed:1"].damage == f"damaged or missing: the object {name}"
     assert (found["example.org/lost:1"].intact, found["example.org/lost:1"].digest) == (False, None)
     assert exit_code(list(found.values())) == 10
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_an_image_that_the_disk_does_not_give_stops_no_other(machine: "Machine") -> None:
+    """It is neither intact nor damaged: nobody could look."""
+    machine.store("1", name="example.org/a:1")
+    machine.store("2", name="example.org/b:1")
+    with unreadable(machine.paths.repo / "refs/heads" / image_ref("example.org/a:1")):
+        found = verified(machine)
+    assert [(one.name, one.intact) for one in found] == [("example.org/a:1", None), ("example.org/b:1", True)]
+    assert found[0].fault == "Input/output error"
+    assert exit_code(found) == 8
 
 
 def test_the_exit_code_tells_the_worst(capsys: pytest.CaptureFixture[str]) -> None:

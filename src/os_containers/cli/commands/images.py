@@ -221,7 +221,8 @@ def verify(
     """Tell whether images are intact, and whether their registries have other ones by now.
 
     Every file of an image is read and compared with its checksum. The exit code is 10 when an image is
-    damaged, 11 when a registry could not be asked, 12 when there is a newer image, and 0 when all is well.
+    damaged, 8 when the system kept one from being read, 11 when a registry could not be asked, 12 when there
+    is a newer image, and 0 when all is well.
     """
     if offline and quick:
         raise UsageError("--offline and --quick leave nothing to look at", hint="give one of them")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from os_containers.errors import ConflictError, NotFoundError, UsageError
+from os_containers.errors import BrokenError, ConflictError, NotFoundError, UsageError
 from os_containers.image.manifest import Digest
 from os_containers.operations.find_image import stored_image, stored_images
 from os_containers.operations.image_use import Use
@@ -15,6 +15,7 @@ from os_containers.operations.prune import plan_prune, prune
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
 from os_containers.ostree.reachability import all_objects
+from os_containers.ostree.refs import pin_ref
 from os_containers.suggestions import image_suggestion, suggestion
 
 if TYPE_CHECKING:
@@ -153,3 +154,20 @@ def test_prune_tells_beforehand_just_what_it_does(machine: "Machine") -> None:
     assert len(before) - len(all_objects(machine.paths.repo)) == done.objects
     nothing = plan_prune(machine.system)
     assert (nothing.pruned.objects, nothing.pruned.images, nothing.leftovers) == (0, (), ())
+
+
+def test_prune_tells_beforehand_also_when_a_pin_of_nothing_is_damaged(machine: "Machine") -> None:
+    """Such a pin goes without a look at what it names; one of a deployment that is there stops both."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    heads = machine.paths.repo / "refs/heads"
+    for serial, text in ((7, "garbage"), (8, "f" * 64), (9, None)):
+        pin = heads / pin_ref("gone", serial)
+        pin.parent.mkdir(parents=True, exist_ok=True)
+        pin.write_text(text) if text else pin.mkdir()
+    assert plan_prune(machine.system).pruned == prune(machine.system)
+    assert machine.system.repo().pinned("gone") == []
+    (heads / pin_ref("app", 1)).write_text("garbage")
+    for act in (plan_prune, prune):
+        with pytest.raises(BrokenError, match="app/1 is damaged"):
+            act(machine.system)

@@ -18,6 +18,7 @@ class Outcome(StrEnum):
     UPDATED = "updated"
     CURRENT = "already current"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,32 @@ class UpdatedContainer:
 def update_all(
     system: System, *, source: Source, runtime: str | None, options: ProxyOptions | None
 ) -> Iterator[UpdatedContainer]:
-    """Update every container and yield what came of it; one that failed is as it was before."""
+    """Update every container and yield what came of it; one that failed is as it was before.
+
+    When a signal ends it, the container under work is the last one, and what the signal raised comes then.
+    """
     for container in list(all_containers(system.paths)):
+        before = _image(container)
         try:
-            yield _updated(system, container, source, runtime, options)
-        except OsContainersError as error:
-            yield _failed(container, error)
-        except OSError as error:
-            yield _failed(container, system_fault(error))
+            updated = _updated_or_failed(system, container, source, runtime, options)
+        except Exception:
+            raise  # a mistake of ours
+        except BaseException:
+            image, now = _image(container)
+            yield UpdatedContainer(container.name, Outcome.INTERRUPTED, image, before[1], now)
+            raise
+        yield updated
+
+
+def _updated_or_failed(
+    system: System, container: Container, source: Source, runtime: str | None, options: ProxyOptions | None
+) -> UpdatedContainer:
+    try:
+        return _updated(system, container, source, runtime, options)
+    except OsContainersError as error:
+        return _failed(container, error)
+    except OSError as error:
+        return _failed(container, system_fault(error))
 
 
 def _updated(
@@ -58,12 +77,7 @@ def _updated(
 
 
 def _failed(container: Container, error: OsContainersError) -> UpdatedContainer:
-    try:
-        record = container.current().record
-    except (OsContainersError, OSError):
-        image = digest = ""
-    else:
-        image, digest = record.image, record.digest
+    image, digest = _image(container)
     return UpdatedContainer(
         container.name,
         Outcome.FAILED,
@@ -74,3 +88,12 @@ def _failed(container: Container, error: OsContainersError) -> UpdatedContainer:
         hint=error.hint or error.next_step,
         exit_code=error.exit_code,
     )
+
+
+def _image(container: Container) -> tuple[str, str]:
+    """Return name and digest of the image of a container, nothing for one that is broken."""
+    try:
+        record = container.current().record
+    except (OsContainersError, OSError):
+        return "", ""
+    return record.image, record.digest

@@ -3,8 +3,10 @@
 import errno
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from os_containers.cli.commands.update import tell_all
 from os_containers.cli.failure import each
 from os_containers.errors import BrokenError, ConflictError, NotFoundError, ServiceError
 from os_containers.host.systemd import UnitState
@@ -14,7 +16,7 @@ from os_containers.operations.install import install
 from os_containers.operations.run import execute, run
 from os_containers.operations.status import container_status
 from os_containers.operations.update import Source
-from os_containers.operations.update_all import Outcome, update_all
+from os_containers.operations.update_all import Outcome, UpdatedContainer, update_all
 
 if TYPE_CHECKING:
     from conftest import Machine
@@ -125,6 +127,35 @@ def test_all_are_updated_whatever_fails(machine: "Machine") -> None:
     assert found["newer"].before != newer.digest
     assert (found["gone"].exit_code, found["broken"].exit_code) == (3, 10)
     assert all(one.error and one.hint for one in (found["gone"], found["broken"]))
+
+
+def test_who_interrupts_the_update_of_all_is_told_what_was_done(
+    machine: "Machine", capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The container under work is as before, and none is begun after it."""
+    for name in ("first", "second", "third"):
+        installed(machine, name)
+        start_service(machine.system, name)
+        machine.store("2", name=f"example.org/{name}:latest")
+    before = container_status(machine.system, "second", lines=0).digest
+    starts = iter((None, KeyboardInterrupt, None))
+
+    def interrupt_the_second() -> None:
+        if signal := next(starts):
+            raise signal
+
+    machine.services.on_start = interrupt_the_second
+    with pytest.raises(KeyboardInterrupt):
+        tell_all(update_all(machine.system, source=Source.STORE, runtime=None, options=None), as_json=True)
+    found = msgspec.json.decode(capsys.readouterr().out, type=list[UpdatedContainer])
+    assert [(one.name, one.outcome) for one in found] == [
+        ("first", Outcome.UPDATED),
+        ("second", Outcome.INTERRUPTED),
+    ]
+    assert (found[1].before, found[1].now) == (before, before)
+    assert [
+        len(container_status(machine.system, name, lines=0).deployments) for name in ("second", "third")
+    ] == [1, 1]
 
 
 def test_what_runs_is_not_started_again(machine: "Machine") -> None:

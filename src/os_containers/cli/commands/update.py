@@ -1,7 +1,7 @@
 """os-containers update."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -89,8 +89,8 @@ def update(
             return _show_plans(system, name, plan, as_json=as_json)
     if name is None:
         with invocation.system() as system:
-            found = list(told(update_all(system, source=source, runtime=runtime, options=options)))
-        return _tell(found, as_json=as_json)
+            updates = update_all(system, source=source, runtime=runtime, options=options)
+            return tell_all(updates, as_json=as_json)
     with invocation.system() as system:
         updated = update_container(
             system,
@@ -116,6 +116,19 @@ def _show_plans(
     code = each(names, lambda one: plans.append(plan(system, one)))
     show_plans(plans, as_json=as_json)
     return code
+
+
+def tell_all(updates: Iterable[UpdatedContainer], *, as_json: bool) -> int:
+    """Tell of each and of all in the end, also when a signal is the end."""
+    found: list[UpdatedContainer] = []
+    try:
+        for one in told(updates):
+            found.append(one)  # noqa: PERF402 - what came until then
+    except BaseException:
+        if found:
+            _tell(found, as_json=as_json)
+        raise
+    return _tell(found, as_json=as_json)
 
 
 def _tell(found: Sequence[UpdatedContainer], *, as_json: bool) -> int:

@@ -93,6 +93,16 @@ class Contents:
         found = (path for path in plain if CAPABILITIES in os.listxattr(path, follow_symlinks=False))
         return sorted(f"/{path.relative_to(self.top)}" for path in found)
 
+    def with_newlines(self) -> list[str]:
+        """Return the files and directories whose names have more than one line."""
+        found = [
+            Path(directory, name)
+            for directory, inner, plain in os.walk(self.top)
+            for name in (*inner, *plain)
+            if "\n" in name
+        ]
+        return sorted(f"/{path.relative_to(self.top)}" for path in found)
+
 
 def below(top: Path, path: Path) -> Path:
     """Return where a path of the host is below a directory."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from os_containers import process
+from os_containers.errors import ImageError
 from os_containers.packages.contents import COMMON, CONTROL, Contents
 from os_containers.packages.facts import Facts, translated
 
@@ -19,11 +20,17 @@ _ARCHITECTURES = {
     "riscv64": "riscv64",
     "s390x": "s390x",
 }
+# what dpkg takes away from the end of a line
+_SPACE = " \t\v\f\r"
 _RUNTIMES = frozenset({"crun", "runc"})
 
 
 def build_deb(facts: Facts, contents: Contents, scratch: Path) -> Path:
-    """Return a package, made in a scratch directory. Raises ProcessError when dpkg-deb refuses it."""
+    """Return a package, made in a scratch directory. Raises ProcessError when dpkg-deb refuses it.
+
+    Raises ImageError for a name that dpkg would not read as it is.
+    """
+    _check_names(contents)
     control = contents.top / CONTROL
     control.mkdir(mode=0o755)
     _write(control / "control", render_control(facts))
@@ -35,6 +42,20 @@ def build_deb(facts: Facts, contents: Contents, scratch: Path) -> Path:
     search = f"PATH={_tools(scratch)}:{os.environ.get('PATH', os.defpath)}"
     process.run(["env", search, TOOL, "--build", "-Zzstd", contents.top, package])
     return package
+
+
+def _check_names(contents: Contents) -> None:
+    # it refuses the first when it installs the package, and of the second it forgets what a person changed
+    for path in contents.with_newlines():
+        raise ImageError(
+            f"a Debian package cannot have the file {path!a}", hint="the image must be mended by its author"
+        )
+    for path in contents.configuration:
+        if path.rstrip(_SPACE) != path:
+            raise ImageError(
+                f"a Debian package cannot have the configuration file {path!a}",
+                hint="make an RPM: --format rpm",
+            )
 
 
 def file_name(facts: Facts) -> str:

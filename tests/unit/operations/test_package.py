@@ -2,12 +2,13 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from images import File, Symlink
+from images import File, Files, Symlink
 
 from os_containers.errors import ImageError, NotFoundError, PolicyError, SystemFaultError, UsageError
 from os_containers.host.host_policy import Permission
@@ -147,6 +148,39 @@ def test_a_host_file_is_no_other_part_of_the_package(
             permission=Permission(paths=("/usr/lib",)),
         )
     assert not (tmp_path / "evil").exists()
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"exports": {"hostfs/etc/app/two\nlines": "x"}}, r"cannot have the file '/etc/app/two\\nlines'"),
+        ({"more": {"/two\nlines": "x"}}, r"cannot have the file '/usr/lib/.*/rootfs/two\\nlines'"),
+        ({"exports": {"hostfs/etc/app/end ": "x"}}, "cannot have the configuration file '/etc/app/end '"),
+        ({"exports": {"hostfs/etc/app/end\t": "x"}}, r"cannot have the configuration file '/etc/app/end\\t'"),
+    ],
+)
+def test_a_name_that_dpkg_would_misread_is_refused(
+    machine: "Machine", output: Path, files: Mapping[str, Files], message: str
+) -> None:
+    """Its lists have a name a line, and of a configuration file no space at the end."""
+    machine.store("1", exports=files.get("exports"), more=files.get("more"))
+    with pytest.raises(ImageError, match=f"a Debian package {message}"):
+        make_package(machine.system, "example.org/app", Format.DEB, output=output, settings={})
+    assert list(output.iterdir()) == []
+
+
+@as_root
+def test_other_spaces_in_names_are_no_problem(machine: "Machine", output: Path, tmp_path: Path) -> None:
+    """Neither within the name of a configuration file, nor at the end of another's, nor in an RPM."""
+    exports = {"hostfs/etc/app/ a b": "x", "hostfs/usr/local/bin/end ": "x"}
+    machine.store("1", exports={"manifest.json": "{}", **exports})
+    said("dpkg-deb", "--raw-extract", make(machine, Format.DEB, output), tmp_path / "unpacked")
+    assert (tmp_path / "unpacked/DEBIAN/conffiles").read_text() == "/etc/app/ a b\n"
+    assert (tmp_path / "unpacked/usr/local/bin/end ").exists()
+    machine.store("1", exports={"manifest.json": "{}", "hostfs/etc/app/end ": "x"})
+    listed = said("rpm", "--query", "--configfiles", "--package", make(machine, Format.RPM, output))
+    assert listed == "/etc/app/end \n"
 
 
 @as_root

@@ -5,7 +5,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -124,9 +124,14 @@ def cli(
 def main() -> None:
     """Run the command line and exit with its code."""
     _open_closed_streams()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _on_signal)
-    code = _run()
+    try:
+        _hear_signals(_on_signal)
+        code = _run()
+        # from here on there is nothing to undo
+        _hear_signals(signal.SIG_DFL)
+    except Signalled as once_more:
+        # while the first one was told of
+        code = 128 + once_more.number
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -135,6 +140,11 @@ def main() -> None:
         # a reader that has enough is no failure, a full disk is one
         code = code if isinstance(error, BrokenPipeError) else code or _fail(*_explanation(error))
     sys.exit(code)
+
+
+def _hear_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handler)
 
 
 def _open_closed_streams() -> None:

@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +95,37 @@ def test_b36_no_name_of_a_file_reaches_the_terminal_as_it_is(
     assert done.returncode == code, done.stderr
     assert (done.stdout + done.stderr).replace("\n", "").isprintable()
     assert "[2J" in done.stdout + done.stderr
+
+
+INTERRUPTED_AT_IMPORT = """
+import os, signal, sys
+
+class Interrupt:
+    module = sys.argv.pop(1)
+
+    @classmethod
+    def find_spec(cls, name, *_):
+        if name == cls.module:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt)
+from os_containers.cli.start import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "told"),
+    [
+        ("os_containers.cli.main", -signal.SIGINT, ""),
+        ("os_containers.cli.commands.check", 130, "error: interrupted\n"),
+    ],
+)
+def test_who_interrupts_the_start_sees_no_traceback(
+    tmp_path: Path, module: str, code: int, told: str
+) -> None:
+    """Before a command begins the program just ends, which a shell tells as 130, too."""
+    words = [sys.executable, "-c", INTERRUPTED_AT_IMPORT, module, "check"]
+    environment = os.environ | {"OS_CONTAINERS_CHECKOUT_PATH": str(tmp_path / "state")}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.partition("hint")[0]) == (code, told)

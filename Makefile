@@ -106,6 +106,11 @@ powercut: ## cut the power of a virtual machine at work, check what it finds (RO
 	@tools/setup powercut
 	@$(TESTHOST) powercut --rounds=$(or $(ROUNDS),25) --file-system=$(FS) --seed=$(SEED)
 
+.PHONY: selinux
+selinux: ## labels of files and processes in a virtual machine with SELinux; about 5 minutes
+	@tools/setup powercut
+	@$(TESTHOST) selinux
+
 ROWS ?=
 
 .PHONY: bench

@@ -1,4 +1,4 @@
-"""Command line of the test hosts: python3 -m testhost demo|shell|deb|rpm|wheel|powercut|clean-cache."""
+"""Command line of the test hosts: python3 -m testhost COMMAND; --help lists them."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from testhost import powercut
+from testhost import powercut, selinux
 from testhost.commands import CommandError
 from testhost.debian_package import judge, program_package
 from testhost.demo import play
@@ -40,6 +40,7 @@ def main() -> int:
         command.set_defaults(run=lambda given: given.action(given.suite), action=action)
         command.add_argument("--suite", choices=tuple(RUNTIMES), default="trixie")
     _add_powercut(commands.add_parser("powercut"))
+    commands.add_parser("selinux").set_defaults(run=lambda _: selinux.play())
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("only root can boot a host")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from testhost.layout import tar_of, write_layout
-from testhost.machine import Host
+from testhost.machine import SHARED, Host
 
 APPLETS = ("cat", "echo", "env", "grep", "id", "ls", "sh", "sleep", "stat", "touch", "true")
 SERVICE = """\
@@ -40,6 +40,14 @@ class HelloImage:
             layers = [tar_of(base), tar_of(added)]
             write_layout(layout, tag=self.version, layers=layers, config={**defaults, **self.config})
             yield layout
+
+    def put(self, host: Host, directory: str) -> None:
+        """Put an OCI layout of the image into a new directory of a host."""
+        with self.layout(host) as layout:
+            shutil.copytree(layout, host.shared / self.version)
+        host.run(
+            f"mkdir --parents $(dirname {directory}) && cp --recursive {SHARED}/{self.version} {directory}"
+        )
 
     def _add_files(self, added: Path) -> None:
         for path, text in {**self.files, **self.executables, "/version": self.version}.items():

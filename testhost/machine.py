@@ -61,12 +61,12 @@ class Host:
 
     @classmethod
     @contextlib.contextmanager
-    def installed(cls, suite: str) -> Iterator[Path]:
-        """Give the tree of a machine that has not been switched on yet; remove it afterwards."""
+    def installed(cls, suite: str, more: Sequence[str] = ()) -> Iterator[Path]:
+        """Give the tree of a machine, with more packages, not switched on yet; remove it afterwards."""
         with (
             opened_pool() as pool,
             hold_name(f"{suite}-{secrets.token_hex(4)}") as name,
-            _installed(pool, suite, name) as tree,
+            _installed(pool, suite, name, more) as tree,
         ):
             yield tree
 
@@ -241,11 +241,11 @@ def _shown(command: str | Sequence[str | Path]) -> str:
 
 
 @contextlib.contextmanager
-def _installed(pool: Path, suite: str, name: str) -> Iterator[Path]:
+def _installed(pool: Path, suite: str, name: str, more: Sequence[str]) -> Iterator[Path]:
     remove_leftovers(pool)
     tree = pool / "hosts" / name
     try:
-        copy_tree(debian_root(pool, suite), tree)
+        copy_tree(debian_root(pool, suite, more), tree)
         install_program(pool, suite, tree)
         # without an id systemd asks at the console how to set up the new machine
         (tree / "etc/machine-id").write_text(f"{secrets.token_hex(16)}\n")

@@ -9,7 +9,7 @@ from testhost import powercut_guest as guest
 from testhost.disk_image import make_disk
 from testhost.hello import HelloImage, start_hello
 from testhost.kernel import cached_kernel, kernel_image, make_initrd
-from testhost.machine import SHARED, Host
+from testhost.machine import Host
 from testhost.virtual_machine import Hardware
 
 SUITE = "trixie"
@@ -87,12 +87,7 @@ def _pull(host: Host, version: str) -> None:
         f"/exports/hostfs/usr/local/bin/{OWN_FILE[version]}": f"only in {version}\n",
         **{f"/srv/{number}": f"file {number} of version {version}\n" for number in range(20)},
     }
-    with HelloImage(version, files=files).layout(host) as layout:
-        (host.shared / version).mkdir()
-        for path in sorted(layout.rglob("*")):
-            target = host.shared / version / path.relative_to(layout)
-            target.mkdir() if path.is_dir() else target.write_bytes(path.read_bytes())
-    host.run(f"cp --recursive {SHARED}/{version} {guest.IMAGES}/{version}")
+    HelloImage(version, files=files).put(host, f"{guest.IMAGES}/{version}")
     if version != guest.SPARE:
         host.run(f"os-containers pull oci:{guest.IMAGES}/{version}:{version} --name-image hello:{version}")
 

@@ -1,7 +1,7 @@
 """Root file systems of Debian suites, made once by mmdebstrap and cached under a key of all that went in."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from testhost.commands import TOGETHER, run
@@ -47,10 +47,11 @@ MASKED = (
 )
 
 
-def debian_root(pool: Path, suite: str) -> Path:
-    """Return a tree with a freshly installed suite, made now if the cache has none."""
-    key = key_of(RECIPE, suite, *_packages(suite), *MASKED)
-    return cached_tree(pool / "roots", f"{suite}-{key}", lambda tree: _install(suite, tree))
+def debian_root(pool: Path, suite: str, more: Sequence[str] = ()) -> Path:
+    """Return a tree with a freshly installed suite and more packages, made now if the cache has none."""
+    packages = (*_packages(suite), *more)
+    key = key_of(RECIPE, suite, *packages, *MASKED)
+    return cached_tree(pool / "roots", f"{suite}-{key}", lambda tree: _install(suite, packages, tree))
 
 
 def cached_tree(directory: Path, name: str, make: Callable[[Path], None]) -> Path:
@@ -76,11 +77,10 @@ def _packages(suite: str) -> tuple[str, ...]:
     return (*dict.fromkeys((*PACKAGES, *of_suite)), *RUNTIMES[suite])
 
 
-def _install(suite: str, tree: Path) -> None:
+def _install(suite: str, packages: Sequence[str], tree: Path) -> None:
     print(f"testhost: installing Debian {suite} into the cache, about 40 s", flush=True)
     make_tree(tree)
-    packages = ",".join(_packages(suite))
-    run([*TOGETHER, "mmdebstrap", "--variant=apt", f"--include={packages}", suite, tree])
+    run([*TOGETHER, "mmdebstrap", "--variant=apt", f"--include={','.join(packages)}", suite, tree])
     (tree / "etc/hostname").write_text(f"{suite}\n")
     for unit in MASKED:
         (tree / "etc/systemd/system" / unit).symlink_to("/dev/null")

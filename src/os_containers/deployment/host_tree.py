@@ -48,7 +48,8 @@ class HostFile:
     """A file for the host; rendered is where its content is, checksum as in InstalledFile.
 
     capabilities are those that a program gets when it is run, as capabilities(7) keeps them with the file.
-    The owner is root, unless the admin gave the file that is there to another.
+    The owner is root, unless the admin gave the file that is there to another. label is what SELinux has for
+    its place on the host.
     """
 
     path: str
@@ -59,6 +60,7 @@ class HostFile:
     capabilities: bytes = b""
     uid: int = 0
     gid: int = 0
+    label: bytes | None = None
 
 
 def write_host_tree(

@@ -16,6 +16,7 @@ from os_containers.deployment.host_tree import CAPABILITIES, HostFile
 from os_containers.deployment.record import InstalledFile
 from os_containers.errors import BrokenError, ConflictError, SystemFaultError
 from os_containers.host.host_root import find_at
+from os_containers.selinux import give_label
 
 # how a file looks that is not whole yet; no finished one has this mode
 UNFINISHED = 0
@@ -31,6 +32,8 @@ def write_file(file: HostFile, name: str, directory_fd: int) -> None:
         os.symlink(file.rendered.readlink(), name, dir_fd=directory_fd)
         if os.geteuid() == 0:
             os.chown(name, file.uid, file.gid, dir_fd=directory_fd, follow_symlinks=False)
+        # the system call for a name in an open directory is too new
+        give_label(f"/proc/self/fd/{directory_fd}/{name}", file.label)
         return
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with (
@@ -134,6 +137,7 @@ def _copy(file: HostFile, write: Callable[[bytes], object]) -> None:
 
 
 def _dress(descriptor: int, file: HostFile) -> None:
+    give_label(descriptor, file.label)
     # in this order: chown(2) takes setuid away
     if os.geteuid() == 0:
         os.fchown(descriptor, file.uid, file.gid)

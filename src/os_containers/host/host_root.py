@@ -10,13 +10,14 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.record import InstalledFile
 from os_containers.errors import ConflictError
 from os_containers.host.walk import Walk, no_directory
+from os_containers.selinux import Labels, host_labels
 
 _DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # what readlink(2), open(2) and read(2) answer when a name has become that of another kind of file
@@ -27,11 +28,13 @@ _ANOTHER_KIND = frozenset({errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO}
 class HostRoot:
     """Where the host's files are; a path of the host is absolute and starts here.
 
-    distrusted are links that images brought: root owns them, but did not choose where they go.
+    distrusted are links that images brought: root owns them, but did not choose where they go. labels are
+    those that SELinux has for its paths.
     """
 
     path: Path = Path("/")
     distrusted: frozenset[str] = frozenset()
+    labels: Labels = field(default_factory=host_labels)
 
     def distrusting(self, links: Iterable[str]) -> "HostRoot":
         """Return the same root, where these paths are never followed as links."""

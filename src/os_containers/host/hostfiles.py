@@ -4,6 +4,7 @@ What was there before us stays and is never ours. A file of ours that somebody c
 has a newer version of it, that is put beside it as PATH.os-containers-new. prepared_files.py carries it out.
 """
 
+import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -15,6 +16,11 @@ from os_containers.errors import ConflictError
 from os_containers.host.host_root import HostRoot
 
 NEW_SUFFIX = ".os-containers-new"
+_TYPES = {
+    FileKind.DIRECTORY: stat.S_IFDIR,
+    FileKind.FILE: stat.S_IFREG,
+    FileKind.SYMLINK: stat.S_IFLNK,
+}
 
 
 class Action(Enum):
@@ -121,7 +127,7 @@ class _Planner:
     def _with_real_paths(self, entering: Iterable[HostFile]) -> list[HostFile]:
         wanted: dict[str, HostFile] = {}
         for file in entering:
-            real = replace(file, path=self.root.real_path(file.path))
+            real = self._at(file, self.root.real_path(file.path))
             first = wanted.setdefault(real.path, real)
             if first is not real and FileKind.DIRECTORY not in {first.kind, real.kind}:
                 raise ConflictError(
@@ -194,7 +200,10 @@ class _Planner:
                 continue
             present = self.root.find(file.path)
             if present not in {None, *base, InstalledFile(file.path, file.kind, file.checksum)}:
-                yield replace(file, path=file.path + NEW_SUFFIX)
+                yield self._at(file, file.path + NEW_SUFFIX)
+
+    def _at(self, file: HostFile, path: str) -> HostFile:
+        return replace(file, path=path, label=self.root.labels.of(path, _TYPES[file.kind]))
 
 
 def _with_owner(file: HostFile, present: InstalledFile) -> HostFile:

@@ -7,16 +7,18 @@ A package brings it in /usr/lib; where it does not, we put it beside the units o
 way to one of a package, unless the state is where that one does not look.
 """
 
+import contextlib
 import glob
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from os_containers import files
+from os_containers import files, selinux
 from os_containers.host.systemd import ServiceManager
 from os_containers.host.unit import RECOVERY_UNIT, exec_line
 from os_containers.paths import Mode, Paths
 from os_containers.process import own_command
+from os_containers.selinux import Labels, host_labels
 
 # Where the state is, if it is not in the usual place: the service has no environment from a login.
 _VARIABLES = ("OS_CONTAINERS_CHECKOUT_PATH", "OSTREE_REPO", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
@@ -28,6 +30,7 @@ class RecoveryUnit:
 
     path: Path
     link: Path
+    labels: Labels = field(default_factory=host_labels)
 
     @classmethod
     def find(cls, paths: Paths) -> "RecoveryUnit":
@@ -52,7 +55,9 @@ class RecoveryUnit:
             if is_new:
                 self._enable(text)
             else:
-                files.write_atomic(self.path, text)
+                with self._written(text) as unit:
+                    unit.rename(self.path)
+                files.fsync_directory(self.path.parent)
             services.reload()
         except BaseException:
             if is_new:
@@ -77,11 +82,18 @@ class RecoveryUnit:
 
         The link first: alone it does nothing, and the unit alone would say that somebody has disabled it.
         """
-        files.make_directory(self.link.parent)
-        with files.written_beside(self.path, text) as unit:
+        selinux.make_directory(self.link.parent, self.labels)
+        with self._written(text) as unit:
             files.point(self.link, str(self.path))
             unit.rename(self.path)
         _flush_names((self.link, self.path))
+
+    @contextlib.contextmanager
+    def _written(self, text: bytes) -> Iterator[Path]:
+        """Give the new unit under another name, with the label of its place."""
+        with files.written_beside(self.path, text) as unit:
+            self.labels.give(unit, self.path)
+            yield unit
 
     def remove(self, services: ServiceManager) -> None:
         """Take the unit away when it is ours."""

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from os_containers import selinux
+
 
 def security_modules(sys: Path = Path("/sys")) -> frozenset[str]:
     """Return which of SELinux and AppArmor the host runs."""
-    found = {"SELinux": (sys / "fs/selinux/enforce").exists(), "AppArmor": _is_apparmor_on(sys)}
+    found = {"SELinux": selinux.is_on(sys), "AppArmor": _is_apparmor_on(sys)}
     return frozenset(module for module, is_on in found.items() if is_on)
 
 

@@ -6,15 +6,16 @@
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from os_containers import files
+from os_containers import files, selinux
 from os_containers.errors import ConflictError, ProcessError, SystemFaultError
 from os_containers.events import OnEvent, Step, Warned
 from os_containers.host import unit
 from os_containers.host.systemd import ServiceManager
 from os_containers.paths import Paths
+from os_containers.selinux import Labels, host_labels
 
 _MODE = 0o644
 
@@ -26,6 +27,7 @@ class UnitFiles:
     unit: Path
     drop_in: Path
     tmpfiles: Path
+    labels: Labels = field(default_factory=host_labels)
 
     @classmethod
     def find(cls, paths: Paths, name: str) -> "UnitFiles":
@@ -69,9 +71,9 @@ class UnitFiles:
     ) -> None:
         """Put them in place, make what the tmpfiles.d fragment asks for, and tell systemd what is new."""
         drop_in = unit.render_drop_in(systemd_version=services.version()).encode()
-        is_new = [_put(path, text) for path, text in ((self.drop_in, drop_in), (self.unit, unit_text))]
+        is_new = [self._put(path, text) for path, text in ((self.drop_in, drop_in), (self.unit, unit_text))]
         if tmpfiles_text:
-            _put(self.tmpfiles, tmpfiles_text)
+            self._put(self.tmpfiles, tmpfiles_text)
             services.create_tmpfiles(self.tmpfiles)
             on_event(Step(services.shown("systemd-tmpfiles", "--create", str(self.tmpfiles))))
         elif self.tmpfiles.exists():
@@ -80,6 +82,18 @@ class UnitFiles:
         if any(is_new) or services.states([self.unit.name])[self.unit.name].needs_reload:
             services.reload()
             on_event(Step(services.shown("systemctl", "daemon-reload")))
+
+    def _put(self, path: Path, text: bytes) -> bool:
+        """Write a file unless it is there; say which."""
+        selinux.make_directory(path.parent, self.labels)
+        # on the way back most are as they were, and a full disk must not keep us from going it
+        is_there = _is_there(path, text)
+        if not is_there:
+            with files.written_beside(path, text, mode=_MODE) as written:
+                self.labels.give(written, path)
+                written.rename(path)
+        files.fsync_directory(path.parent)
+        return not is_there
 
     def remove(self, *, services: ServiceManager, on_event: OnEvent) -> None:
         """Take them away, and tell systemd. Drop-ins of the admin's stay."""
@@ -96,17 +110,6 @@ class UnitFiles:
             on_event(Step(f"kept {self.drop_in.parent}: what is in it is not ours"))
         services.reload()
         on_event(Step(services.shown("systemctl", "daemon-reload")))
-
-
-def _put(path: Path, text: bytes) -> bool:
-    """Write a file unless it is there; say which."""
-    files.make_directory(path.parent)
-    # on the way back most are as they were, and a full disk must not keep us from going it
-    if _is_there(path, text):
-        files.fsync_directory(path.parent)
-        return False
-    files.write_atomic(path, text, mode=_MODE)
-    return True
 
 
 def _is_there(path: Path, text: bytes) -> bool:

@@ -19,6 +19,7 @@ from os_containers.host.systemd import ServiceManager, Systemctl
 from os_containers.locks import locked
 from os_containers.operations.journal import Journals
 from os_containers.paths import Mode, Paths
+from os_containers.selinux import host_labels, make_directory
 
 if TYPE_CHECKING:
     from os_containers.ostree.repo import Repo
@@ -168,7 +169,7 @@ class System:
             raise files.no_directory(path)
         self._require_own_state()
         for directory in (self.paths.state, self.paths.locks):
-            files.make_directory(directory, mode=0o700)
+            make_directory(directory, host_labels(), mode=0o700)
         # setuid files of an image must be out of the reach of other users
         if self.paths.state.stat().st_mode & 0o077:
             self.paths.state.chmod(0o700)

@@ -16,15 +16,20 @@ from os_containers.ostree.objects import IMPLIED_CHECKSUM, path_in_objects, read
 from os_containers.ostree.tree import Directory
 from os_containers.ostree.variants import Dirmeta
 from os_containers.paths import Mode
+from os_containers.selinux import give_label
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _PATH_SIZE = 4096
 
 
-def link_tree(repo: Path, mode: Mode, root: Directory, target: Path) -> None:
-    """Create a directory with all that is in a tree, whose objects are there; it is not durable yet."""
+def link_tree(repo: Path, mode: Mode, root: Directory, target: Path, *, label: bytes | None = None) -> None:
+    """Create a directory with all that is in a tree, whose objects are there; it is not durable yet.
+
+    All directories have the SELinux label, if one is given; the files are the repo's.
+    """
     target.mkdir(mode=0o700)
+    give_label(str(target), label)
     with (
         files.opened_directory(repo / "objects", os.O_PATH) as objects,
         files.opened_directory(target, os.O_PATH) as top,

@@ -32,6 +32,7 @@ from os_containers.ostree.variants import encode_dirmeta, encode_dirtree, encode
 from os_containers.ostree.write_behind import WriteBehind, write_behind
 from os_containers.paths import Mode
 from os_containers.scratch import Scratch, remove_abandoned, scratch_directory
+from os_containers.selinux import Labels, give_label, host_labels
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -214,13 +215,17 @@ class ObjectStage:
 
 
 @contextlib.contextmanager
-def object_stage(repo: Path, mode: Mode) -> Iterator[ObjectStage]:
-    """Give a fresh stage and remove it in the end; what was not published is dropped."""
+def object_stage(repo: Path, mode: Mode, *, labels: Labels | None = None) -> Iterator[ObjectStage]:
+    """Give a fresh stage and remove it in the end; what was not published is dropped.
+
+    What is made in it inherits the SELinux label of images from it.
+    """
     with (
         repo_scratch(repo) as scratch,
         files.opened_directory(repo / "objects") as objects,
         write_behind(repo) as behind,
     ):
+        give_label(scratch.descriptor, (labels or host_labels()).of_images)
         yield ObjectStage(mode, scratch, objects, behind)
 
 

@@ -3,7 +3,9 @@
 It is copied into the machine and started there by systemd; what it finds it tells on the serial console.
 """
 
+import contextlib
 import json
+import re
 import subprocess
 import termios
 import time
@@ -93,7 +95,7 @@ def _look(mode: str, when: str) -> None:
     looked = [place for place in PLACES if Path(place).exists() or Path(place).is_symlink()]
     for place in looked:
         there, wanted = _label(place), _wanted(place)
-        if there != wanted:
+        if wanted not in {there, "<<none>>"}:
             _tell(f"{mode}, {when}: {place} has {there}, not {wanted}", right=False)
     _tell(f"{mode}, {when}: {len(looked)} places looked at")
     for what, right in _store():
@@ -119,22 +121,19 @@ def _store() -> Iterator[tuple[str, bool]]:
 def _processes() -> str:
     group = Path(f"/sys/fs/cgroup/system.slice/{NAME}.service")
     pids = [pid for one in group.rglob("cgroup.procs") for pid in one.read_text().split()]
-    return ", ".join(
-        f"{Path(f'/proc/{pid}/comm').read_text().strip()}"
-        f" {Path(f'/proc/{pid}/attr/current').read_text().strip(chr(0))}"
-        for pid in pids
-    )
+    found = []
+    for pid in pids:
+        # some are gone in no time
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            name, label = (Path(f"/proc/{pid}/{one}").read_text() for one in ("comm", "attr/current"))
+            found.append(f"{name.strip()} {label.strip(chr(0))}")
+    return ", ".join(found)
 
 
 def _tell_denials() -> None:
     """Tell what the policy did not like, each once."""
-    denied = {
-        " ".join(word for word in line.split("denied", 1)[1].split() if not word.startswith(("pid=", "ino=")))
-        for line in _run("dmesg").stdout.splitlines()
-        if "avc:  denied" in line
-        and any(one in line for one in ("container", "os-containers", "crun", "runc"))
-    }
-    for line in sorted(denied):
+    denied = [line.split("denied", 1)[1] for line in _output("dmesg").splitlines() if "avc:  denied" in line]
+    for line in sorted({re.sub(r" (pid|ino)=[0-9]+", "", one) for one in denied}):
         _tell(f"denied{line}")
 
 

@@ -12,6 +12,7 @@ from os_containers.events import Event, Step, Warned
 from os_containers.host.host_root import HostRoot
 from os_containers.host.hostfiles import HostPlan, plan_host_files
 from os_containers.host.prepared_files import apply_host_files, prepare_host_files
+from os_containers.selinux import NO_LABELS, Labels
 
 
 @dataclass
@@ -21,10 +22,11 @@ class Host:
     root: Path
     trees: Path
     events: list[Event] = field(default_factory=list)
+    labels: Labels = NO_LABELS
 
     @property
     def host_root(self) -> HostRoot:
-        return HostRoot(self.root)
+        return HostRoot(self.root, labels=self.labels)
 
     def go(
         self,

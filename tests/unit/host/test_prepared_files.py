@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fingerprints import fingerprints
+from policy import label_of, labels_like
 
 from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.record import InstalledFile
@@ -341,3 +342,26 @@ def kill_at(plan: HostPlan, moment: int) -> None:
             apply_host_files(plan, prepared, on_event)
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
+
+
+@as_root
+def test_what_is_put_in_place_has_the_label_of_its_place(host: "Host") -> None:
+    """Not of the name that it is written under: files, links, directories, later versions, the way back."""
+    host.labels = labels_like({
+        "/opt": "usr_t",
+        "/opt/bin": "bin_t",
+        "/opt/bin/tool": "tool_t",
+        "/opt/link": "link_t",
+        "/opt/mine": "mine_t",
+        "/opt/mine.os-containers-new": "new_t",
+    })  # fmt: skip
+    first = host.go((), {"opt/bin/tool": "1", "opt/link": "-> bin/tool", "opt/mine": "1"})
+    places = ("opt", "opt/bin", "opt/bin/tool", "opt/link", "opt/mine")
+    labels = ["usr_t", "bin_t", "tool_t", "link_t", "mine_t"]
+    assert [label_of(host.root / one) for one in places] == labels
+    (host.root / "opt/mine").write_text("edited")
+    second = host.go(first.installed, {"opt/bin/tool": "2", "opt/link": "-> bin", "opt/mine": "2"})
+    new = "opt/mine.os-containers-new"
+    assert [label_of(host.root / one) for one in (*places, new)] == [*labels, "new_t"]
+    host.go(second.installed, {"opt/bin/tool": "1", "opt/link": "-> bin/tool", "opt/mine": "1"})
+    assert [label_of(host.root / one) for one in places] == labels

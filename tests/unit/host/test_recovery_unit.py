@@ -1,9 +1,11 @@
 """os-containers-recover.service: ours where no package brings it, and the admin's to disable."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakes import FakeServices
+from policy import as_root, label_of, labels_like
 
 from os_containers.errors import ProcessError
 from os_containers.host.recovery_unit import RecoveryUnit, render_recovery_unit
@@ -139,3 +141,13 @@ def test_one_that_was_disabled_goes_too(paths: Paths) -> None:
     unit.link.parent.rmdir()
     unit.remove(FakeServices(paths.units))
     assert list(paths.units.iterdir()) == []
+
+
+@as_root
+def test_it_has_the_label_of_its_place(paths: Paths) -> None:
+    """Also when it is replaced."""
+    found = RecoveryUnit.find(paths)
+    unit = replace(found, labels=labels_like({str(found.path): "unit_t", str(found.link.parent): "wants_t"}))
+    for environment in ({}, {"OSTREE_REPO": "/srv/repo"}):
+        unit.install(paths, environment, FakeServices(paths.units))
+        assert (label_of(found.path), label_of(found.link.parent)) == ("unit_t", "wants_t")

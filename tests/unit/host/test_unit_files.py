@@ -2,10 +2,12 @@
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakes import FakeServices
+from policy import as_root, label_of, labels_like
 from scarcity import small_disk
 
 from os_containers.events import ignore
@@ -91,3 +93,20 @@ def test_what_somebody_made_of_a_unit_is_replaced(paths: Paths) -> None:
 def link_elsewhere(path: Path) -> None:
     path.rename(path.with_suffix(".mine"))
     path.symlink_to(path.with_suffix(".mine"))
+
+
+@as_root
+def test_units_have_the_labels_of_their_places(paths: Paths) -> None:
+    """So has the directory for drop-ins, and what replaces a unit."""
+    found = UnitFiles.find(paths, "etcd")
+    places = {
+        found.unit: "unit_t",
+        found.drop_in.parent: "drop_ins_t",
+        found.drop_in: "drop_in_t",
+        found.tmpfiles: "tmpfiles_t",
+    }
+    unit_files = replace(found, labels=labels_like({str(path): label for path, label in places.items()}))
+    services = FakeServices(paths.units)
+    for text in (b"[Service]", b"[Unit]"):
+        unit_files.install(unit_text=text, tmpfiles_text=b"d /x", services=services, on_event=ignore)
+        assert {path: label_of(path) for path in places} == places

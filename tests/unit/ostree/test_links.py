@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from policy import as_root, label_of, labels_like
 
 from os_containers import process
 from os_containers.ostree.checkout import checkout
@@ -107,3 +108,16 @@ def test_a_symlink_with_as_many_links_as_there_can_be_is_made_anew(repo: Repo, t
     link = tmp_path / "rootfs/d/link"
     assert str(link.readlink()) == "../gone/\u00e4"
     assert link.lstat().st_uid == source.lstat().st_uid
+
+
+@as_root
+def test_a_rootfs_has_the_label_of_the_root_and_is_made_under_that_of_images(tmp_path: Path) -> None:
+    """Its files are hard links, and have what they have in the repo: here, where no kernel labels, none."""
+    repo = Repo.open(tmp_path / "repo", Mode.SYSTEM)
+    commit = sample(repo)
+    checkout(repo, commit, tmp_path / "rootfs", labels=labels_like({"/": "root_t"}, of_images="ro_t"))
+    assert label_of(tmp_path / "rootfs") == "root_t"
+    checkout(repo, commit, tmp_path / "other", labels=labels_like({}, of_images="ro_t"))
+    # the kernel lets inherit it what is made in it
+    assert label_of(tmp_path / "other") == "ro_t"
+    assert label_of(tmp_path / "rootfs/plain") == ""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from policy import as_root, label_of, labels_like
 
 from os_containers import process
 from os_containers.errors import BrokenError, ImageError, SystemFaultError
@@ -215,3 +216,11 @@ def test_b28_an_attribute_that_the_file_system_does_not_take_is_named(repo: Repo
         pytest.raises(SystemFaultError, match=r"the extended attribute 'user\..* of \d+ bytes"),
     ):
         stage.write_file(attributes, [])
+
+
+@as_root
+def test_objects_are_made_under_the_label_of_images(repo: Repo) -> None:
+    """The kernel lets them inherit it; the repo itself keeps what it has."""
+    with object_stage(repo.path, repo.mode, labels=labels_like({}, of_images="ro_t")) as stage:
+        assert label_of(stage.directory) == "ro_t"
+    assert label_of(repo.path / "tmp") == ""

@@ -18,7 +18,7 @@ def labels_like(paths: Mapping[str, str], *, kind: int | None = None, of_images:
         is_meant = path in paths and kind in {None, given}
         return paths[path].encode() if is_meant else None
 
-    return Labels(look_up, of_images.encode() or None)
+    return Labels(look_up, lambda: of_images.encode() or None)
 
 
 def label_of(path: Path) -> str:

@@ -39,14 +39,14 @@ class Labels:
     """The label for a path of the host and a kind of file (stat.S_IFREG), and that of all files of images."""
 
     of: Callable[[str, int], bytes | None]
-    of_images: bytes | None = None
+    of_images: Callable[[], bytes | None]
 
     def give(self, file: Path, place: str | Path) -> None:
         """Give a file that was made under another name the label of its place."""
         give_label(str(file), self.of(str(place), stat.S_IFMT(file.lstat().st_mode)))
 
 
-NO_LABELS = Labels(lambda _path, _kind: None)
+NO_LABELS = Labels(lambda _path, _kind: None, lambda: None)
 
 
 def is_on(sys: Path = Path("/sys")) -> bool:
@@ -56,14 +56,21 @@ def is_on(sys: Path = Path("/sys")) -> bool:
 
 @functools.cache
 def host_labels() -> Labels:
-    """Return the labels of the host's policy; none, and a warning, when SELinux is on but has none for us."""
+    """Return the labels of the host's policy, which is read when the first is asked for."""
     if not is_on():
         return NO_LABELS
+    return Labels(lambda path, kind: _policy().of(path, kind), lambda: _policy().of_images())
+
+
+@functools.cache
+def _policy() -> Labels:
+    """Return what is read once for all questions; a policy that cannot be read is told, and says nothing."""
     try:
-        return _ask_policy()
+        return _read_policy()
     except (OSError, AttributeError) as error:
         logger.warning(
-            "warning: SELinux is on, but its policy cannot be read: %s; new files get no label of their own",
+            "warning: SELinux is on, but its policy cannot be read: %s; new files have the labels of their"
+            " directories until restorecon(8) is run",
             error,
         )
         return NO_LABELS
@@ -104,8 +111,7 @@ def _name(file: int | str) -> str:
     return os.readlink(f"/proc/self/fd/{file}") if isinstance(file, int) else file  # noqa: PTH115
 
 
-def _ask_policy() -> Labels:
-    """Open the policy's file contexts, once for all questions."""
+def _read_policy() -> Labels:
     library = ctypes.CDLL(_LIBRARY, use_errno=True)
     library.selabel_open.argtypes = (ctypes.c_uint, ctypes.c_void_p, ctypes.c_uint)
     library.selabel_open.restype = ctypes.c_void_p
@@ -129,7 +135,8 @@ def _ask_policy() -> Labels:
         finally:
             library.freecon(found)
 
-    return Labels(look_up, label_of_images(Path(os.fsdecode(library.selinux_lxc_contexts_path()))))
+    contexts = Path(os.fsdecode(library.selinux_lxc_contexts_path()))
+    return Labels(look_up, lambda: label_of_images(contexts))
 
 
 def label_of_images(contexts: Path) -> bytes | None:

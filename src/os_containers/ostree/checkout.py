@@ -27,7 +27,7 @@ def checkout(repo: Repo, commit: str, rootfs: Path, *, labels: Labels | None = N
     if repo.metadata(commit, SIZE) is None:
         raise BrokenError(f"commit {commit} is not a merged image", hint="pull the image again")
     labels = labels or host_labels()
-    _check_out(repo, repo.tree(commit), rootfs, label=labels.of_images)
+    _check_out(repo, repo.tree(commit), rootfs, label=labels.of_images())
     if repo.mode is Mode.SYSTEM:
         # last: what is made in it has the label of images by inheritance
         labels.give(rootfs, "/")

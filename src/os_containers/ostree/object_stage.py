@@ -225,7 +225,7 @@ def object_stage(repo: Path, mode: Mode, *, labels: Labels | None = None) -> Ite
         files.opened_directory(repo / "objects") as objects,
         write_behind(repo) as behind,
     ):
-        give_label(scratch.descriptor, (labels or host_labels()).of_images)
+        give_label(scratch.descriptor, (labels or host_labels()).of_images())
         yield ObjectStage(mode, scratch, objects, behind)
 
 

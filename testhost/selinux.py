@@ -66,7 +66,7 @@ def _prepared_machine() -> Iterator[tuple[Hardware, Path, Path]]:
 
 
 def _let_runtimes_run(tree: Path) -> None:
-    """Have the domain of runtimes permissive: Debian's policy does not let a unit start one (fchown of stdout)."""
+    """Make the domain of runtimes permissive: with Debian's policy no unit can start one."""
     module = tree / "root/runtimes.cil"
     module.write_text("(typepermissive container_engine_t)\n")
     run(["chroot", tree, "semodule", "--noreload", "--install=/root/runtimes.cil"])

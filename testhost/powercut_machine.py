@@ -17,7 +17,7 @@ SUITE = "trixie"
 STATE = "1"
 PROGRAM = f"{guest.IMAGES}/guest.py"
 COMMAND_LINE = (
-    "systemd.unit=powercut.target systemd.mask=getty.target systemd.mask=serial-getty@ttyS0.service "
+    "audit=0 systemd.unit=powercut.target systemd.mask=getty.target systemd.mask=serial-getty@ttyS0.service "
     "systemd.mask=systemd-logind.service"
 )
 UNITS = {

@@ -25,7 +25,7 @@ SECONDS = 1200
 PROGRAM = f"{guest.IMAGES}/guest.py"
 CONTEXTS = "/etc/selinux/default/contexts/files/file_contexts"
 COMMAND_LINE = (
-    "security=selinux selinux=1 enforcing=0 audit=1 audit_backlog_limit=8192 systemd.unit=selinux.target"
+    "security=selinux selinux=1 enforcing=0 systemd.unit=selinux.target"
     " systemd.mask=getty.target systemd.mask=serial-getty@ttyS0.service systemd.mask=systemd-logind.service"
 )
 UNITS = {

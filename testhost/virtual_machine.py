@@ -13,7 +13,7 @@ from testhost.nbd import served
 from testhost.volatile_disk import VolatileDisk
 
 COMMAND_LINE = (
-    "console=ttyS0 quiet panic=-1 nokaslr mitigations=off audit=0 random.trust_cpu=on "
+    "console=ttyS0 quiet panic=-1 nokaslr mitigations=off random.trust_cpu=on "
     "systemd.show_status=no systemd.log_level=warning"
 )
 

@@ -28,6 +28,12 @@ COMMAND_LINE = (
     "security=selinux selinux=1 enforcing=0 systemd.unit=selinux.target"
     " systemd.mask=getty.target systemd.mask=serial-getty@ttyS0.service systemd.mask=systemd-logind.service"
 )
+# What Debian's policy lacks for runtimes that systemd starts, and the rule of container-selinux for images
+# whose files are shared.
+MENDED = """\
+(typepermissive container_engine_t)
+(allow container_t container_ro_file_t (file (entrypoint)))
+"""
 UNITS = {
     "selinux.target": "[Unit]\nRequires=multi-user.target selinux.service\nAfter=multi-user.target\n",
     # in the domain of an administrator who has logged in
@@ -58,18 +64,17 @@ def _prepared_machine() -> Iterator[tuple[Hardware, Path, Path]]:
         kernel = cached_kernel(tree.parent.parent, SUITE)
         hardware = Hardware(kernel_image(kernel), directory / "initrd", COMMAND_LINE)
         make_initrd(kernel, tree / "usr/bin/busybox", hardware.initrd)
-        _let_runtimes_run(tree)
+        _mend_policy(tree)
         # as a host is labelled when SELinux is switched on there
         run(["chroot", tree, "setfiles", "-F", CONTEXTS, "/"])
         make_disk("ext4", tree, directory / "machine.img")
         yield hardware, directory / "machine.img", directory / "machine.console"
 
 
-def _let_runtimes_run(tree: Path) -> None:
-    """Make the domain of runtimes permissive: with Debian's policy no unit can start one."""
-    module = tree / "root/runtimes.cil"
-    module.write_text("(typepermissive container_engine_t)\n")
-    run(["chroot", tree, "semodule", "--noreload", "--install=/root/runtimes.cil"])
+def _mend_policy(tree: Path) -> None:
+    module = tree / "root/mended.cil"
+    module.write_text(MENDED)
+    run(["chroot", tree, "semodule", "--noreload", "--install=/root/mended.cil"])
 
 
 def _set_up(host: Host) -> None:

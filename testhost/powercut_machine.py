@@ -8,9 +8,8 @@ from pathlib import Path
 from testhost import powercut_guest as guest
 from testhost.disk_image import make_disk
 from testhost.hello import HelloImage, start_hello
-from testhost.kernel import cached_kernel, kernel_image, make_initrd
 from testhost.machine import Host
-from testhost.virtual_machine import Hardware
+from testhost.virtual_machine import Hardware, hardware_for
 
 SUITE = "trixie"
 # What it starts with.
@@ -52,9 +51,7 @@ def prepared_machine(file_system: str) -> Iterator[PreparedMachine]:
         with Host.powered_on(SUITE, tree) as host:
             _set_up(host)
         directory = tree.with_suffix(".shared")
-        kernel = cached_kernel(tree.parent.parent, SUITE)
-        hardware = Hardware(kernel_image(kernel), directory / "initrd", COMMAND_LINE)
-        make_initrd(kernel, tree / "usr/bin/busybox", hardware.initrd)
+        hardware = hardware_for(tree, SUITE, COMMAND_LINE)
         make_disk(file_system, tree, directory / "clean.img")
         yield PreparedMachine(
             hardware,

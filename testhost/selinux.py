@@ -14,9 +14,8 @@ from testhost import selinux_guest as guest
 from testhost.commands import run
 from testhost.disk_image import make_disk
 from testhost.hello import HelloImage
-from testhost.kernel import cached_kernel, kernel_image, make_initrd
 from testhost.machine import Host
-from testhost.virtual_machine import Hardware, VirtualMachine
+from testhost.virtual_machine import Hardware, VirtualMachine, hardware_for
 from testhost.volatile_disk import VolatileDisk
 
 SUITE = "trixie"
@@ -61,9 +60,7 @@ def _prepared_machine() -> Iterator[tuple[Hardware, Path, Path]]:
         with Host.powered_on(SUITE, tree) as host:
             _set_up(host)
         directory = tree.with_suffix(".shared")
-        kernel = cached_kernel(tree.parent.parent, SUITE)
-        hardware = Hardware(kernel_image(kernel), directory / "initrd", COMMAND_LINE)
-        make_initrd(kernel, tree / "usr/bin/busybox", hardware.initrd)
+        hardware = hardware_for(tree, SUITE, COMMAND_LINE)
         _mend_policy(tree)
         # as a host is labelled when SELinux is switched on there
         run(["chroot", tree, "setfiles", "-F", CONTEXTS, "/"])

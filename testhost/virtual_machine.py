@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from testhost.kernel import cached_kernel, kernel_image, make_initrd
 from testhost.nbd import served
 from testhost.volatile_disk import VolatileDisk
 
@@ -25,6 +26,14 @@ class Hardware:
     kernel: Path
     initrd: Path
     command_line: str = ""
+
+
+def hardware_for(tree: Path, suite: str, command_line: str) -> Hardware:
+    """Return what boots a disk with the tree of a host; the initrd lies in what is shared with the host."""
+    kernel = cached_kernel(tree.parent.parent, suite)
+    initrd = tree.with_suffix(".shared") / "initrd"
+    make_initrd(kernel, tree / "usr/bin/busybox", initrd)
+    return Hardware(kernel_image(kernel), initrd, command_line)
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@
     .deploy/NAME/SERIAL/           deployments
     .storage/repo                  the OSTree repo
     .journal/ .staging/ .trash/ .mounted/ .locks/
+/usr/lib/containers/atomic/NAME    the distribution's own, read only
 /etc/systemd/system                units; for a user $XDG_CONFIG_HOME/systemd/user
 /etc/tmpfiles.d                    for a user $XDG_CONFIG_HOME/user-tmpfiles.d
 /etc/os-containers/config.toml     what is set; for a user also $XDG_CONFIG_HOME/os-containers/config.toml
@@ -39,6 +40,8 @@ class Paths:
     run_directory: Path
     config_directory: Path
     state_directory: Path
+    # where the distribution has containers of its own
+    factories: Path | None = None
 
     @classmethod
     def find(
@@ -106,6 +109,7 @@ def _system(environment: Mapping[str, str], configured: Path | None) -> Paths:
         run_directory=Path("/run"),
         config_directory=Path("/etc"),
         state_directory=Path("/var/lib"),
+        factories=Path("/usr/lib/containers/atomic"),
     )
 
 

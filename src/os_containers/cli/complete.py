@@ -50,9 +50,9 @@ def completer(find: Callable[[click.Context, str], Found]) -> Completer:
 @completer
 def containers(_: click.Context, __: str) -> Found:
     """Yield the containers that there are."""
-    from os_containers.deployment.container import all_containers  # noqa: PLC0415
+    from os_containers.deployment.container import all_and_factories  # noqa: PLC0415
 
-    for container in all_containers(_paths()):
+    for container in all_and_factories(_paths()):
         yield container.name, "container"
 
 
@@ -72,9 +72,9 @@ def stored_images(_: click.Context, __: str) -> Found:
 @completer
 def containers_and_images(_: click.Context, incomplete: str) -> Found:
     """Yield both: either is a word that `run` takes."""
-    from os_containers.deployment.container import all_containers  # noqa: PLC0415
+    from os_containers.deployment.container import all_and_factories  # noqa: PLC0415
 
-    for container in all_containers(_paths()):
+    for container in all_and_factories(_paths()):
         yield container.name, "container"
     yield from _stored_images()
     yield from _elsewhere(incomplete)
@@ -94,6 +94,8 @@ def deployments(ctx: click.Context, _: str) -> Found:
     """Yield the deployments to which the container that the line names can return."""
     container = _container_of(ctx)
     for deployment in container.others() if container else ():
+        if deployment.is_factory:
+            continue
         yield str(deployment.serial), deployment.record.image
 
 
@@ -112,7 +114,8 @@ def _container_of(ctx: click.Context) -> "Container | None":
     from os_containers.deployment.container import Container, check_name  # noqa: PLC0415
 
     name = ctx.params.get("name")
-    return Container(check_name(name), _paths().state) if name else None
+    paths = _paths()
+    return Container(check_name(name), paths.state, paths.factories) if name else None
 
 
 def _values_of(ctx: click.Context) -> dict[str, str | None]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from os_containers.deployment import predecessor
+from os_containers.deployment import factory, predecessor
 from os_containers.deployment.record import SIZE_LIMIT, Record, dump_record, parse_record
 from os_containers.errors import BrokenError, NotFoundError, UsageError
 from os_containers.faults import is_exhaustion
@@ -72,7 +72,8 @@ class Deployment:
 
     @property
     def unit(self) -> Path:
-        return self.path / f"{self.container}.service"
+        unit = self.path / f"{self.container}.service"
+        return factory.UNITS / unit.name if self.is_factory and not unit.exists() else unit
 
     @property
     def tmpfiles(self) -> Path:
@@ -81,6 +82,11 @@ class Deployment:
     @property
     def host_files(self) -> Path:
         return self.path / "host"
+
+    @property
+    def is_factory(self) -> bool:
+        """Tell whether the distribution brought it: it is never written."""
+        return factory.is_factory(self.container, self.path)
 
     @property
     def is_predecessors(self) -> bool:
@@ -108,6 +114,9 @@ def load_deployment(container: str, path: Path) -> Deployment:
     except BrokenError as error:
         said = f"{path}: {error.message}"
         raise BrokenError(said, hint=error.hint or repair_or_reinstall(container)) from error
+    if factory.is_factory(container, path):
+        # it is what there was at first
+        record = replace(record, serial=factory.SERIAL, was_active=True)
     serial = predecessor.find_serial(container, path)
     return Deployment(container, path, record if serial is None else replace(record, serial=serial))
 
@@ -134,8 +143,14 @@ def save_record(path: Path, record: Record) -> None:
 
 
 def _note(deployment: Deployment, *, after: Deployment) -> None:
+    if deployment.is_factory:
+        return
     record = load_deployment(deployment.container, deployment.path).record
     save_record(deployment.path, replace(record, activation=after.record.activation + 1))
+
+
+def _shown(serial: int) -> str:
+    return "that of the system (--factory)" if serial == factory.SERIAL else str(serial)
 
 
 def _is_same(one: Path, other: Path) -> bool:
@@ -151,6 +166,12 @@ class Container:
 
     name: str
     state: Path
+    factories: Path | None = None
+
+    @property
+    def factory(self) -> Path | None:
+        """Return where the distribution's own deployment is, None when it brings none."""
+        return factory.find_place(self.factories, self.name)
 
     @property
     def link(self) -> Path:
@@ -170,7 +191,7 @@ class Container:
         return f"{self.name}.service"
 
     def exists(self) -> bool:
-        return self.link.is_symlink()
+        return self.link.is_symlink() or self.factory is not None
 
     @property
     def predecessors(self) -> dict[int, Path]:
@@ -178,13 +199,15 @@ class Container:
         return predecessor.find_places(self.state, self.name)
 
     def deployment_path(self, serial: int) -> Path:
+        if serial == factory.SERIAL and self.factory:
+            return self.factory
         own = self.directory / str(serial)
         if serial not in predecessor.SERIALS or own.exists():
             return own
         return self.predecessors.get(serial, own)
 
     def serials(self) -> list[int]:
-        """Return the serials of all deployments on disk, oldest first."""
+        """Return the serials of all deployments on disk but the distribution's, oldest first."""
         entries = self.directory.iterdir() if self.directory.is_dir() else ()
         own = {int(entry.name) for entry in entries if entry.name.isdecimal()}
         return sorted(own | self.predecessors.keys())
@@ -199,7 +222,7 @@ class Container:
         try:
             target = self.link.readlink()
         except FileNotFoundError:
-            raise no_container(self) from None
+            return self._factory_deployment()
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
@@ -212,9 +235,19 @@ class Container:
             )
         return load_deployment(self.name, path)
 
+    def _factory_deployment(self) -> Deployment:
+        if not self.factory:
+            raise no_container(self)
+        if self.spare_link.is_symlink():
+            raise BrokenError(f"{self.link} is missing", hint=repair_or_reinstall(self.name))
+        return load_deployment(self.name, self.factory)
+
     def active_path(self) -> Path | None:
-        """Return where the link points, None without one; what is there may be damaged."""
-        return self._place(self.link.readlink()) if self.link.is_symlink() else None
+        """Return where the link points; without one the distribution's own place, or None.
+
+        What is there may be damaged.
+        """
+        return self._place(self.link.readlink()) if self.link.is_symlink() else self.factory
 
     def own_active_path(self) -> Path | None:
         """Return the same, None also for a link that was bent to what is no deployment of this container."""
@@ -233,12 +266,12 @@ class Container:
     def _is_own(self, path: Path) -> bool:
         if path.parent == self.directory:
             return path.name.isdecimal()
-        return path in self.predecessors.values()
+        return path in {*self.predecessors.values(), self.factory}
 
     def readable(self) -> list[Deployment]:
         """Return all deployments whose record can be read, oldest first."""
         found = []
-        for serial in self.serials():
+        for serial in (*([factory.SERIAL] if self.factory else []), *self.serials()):
             with contextlib.suppress(BrokenError):
                 found.append(load_deployment(self.name, self.deployment_path(serial)))
         return found
@@ -257,7 +290,7 @@ class Container:
         """Return a deployment that was active before. Raises NotFoundError for a serial that none has."""
         others = {one.serial: one for one in sorted(self.others(), key=lambda one: one.serial)}
         if serial not in others:
-            there = ", ".join(map(str, others)) or "none"
+            there = ", ".join(map(_shown, others)) or "none"
             raise NotFoundError(
                 f"{self.name} has no deployment {serial} to return to", hint=f"there are: {there}"
             )
@@ -285,6 +318,9 @@ class Container:
 
     def switch(self, deployment: Deployment) -> None:
         """Make a deployment the active one; a reader sees the old or the new one, never none."""
+        if deployment.is_factory:
+            self.forget()
+            return
         make_directory(self.state, mode=0o700)
         make_directory(self.directory, mode=0o700)
         symlink_atomic(self.spare_link, os.path.relpath(deployment.path, self.directory))
@@ -299,7 +335,7 @@ class Container:
     def lost(self) -> Deployment | None:
         """Return the deployment that was active before the link was lost or bent, None if it is in order."""
         active = self.own_active_path()
-        if active and active.is_dir():
+        if active and active.is_dir() and active != self.factory:
             return None
         if not self.spare_link.is_symlink():
             return None
@@ -322,9 +358,16 @@ def no_container(container: Container) -> NotFoundError:
 
 
 def all_containers(paths: Paths) -> Iterator[Container]:
-    """Yield every container, by name."""
+    """Yield every container that has deployments of ours or of a predecessor, by name."""
     for name in _names(paths.state):
-        yield Container(name, paths.state)
+        yield Container(name, paths.state, paths.factories)
+
+
+def all_and_factories(paths: Paths) -> Iterator[Container]:
+    """Yield every container, those of the distribution, too, by name."""
+    brought = filter(_NAME.fullmatch, factory.find_names(paths.factories))
+    for name in sorted({*_names(paths.state), *brought}):
+        yield Container(name, paths.state, paths.factories)
 
 
 def _names(state: Path) -> list[str]:

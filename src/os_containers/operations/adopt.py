@@ -48,7 +48,7 @@ def adopt(system: System, container: Container) -> None:
 def _adopt_fragment(system: System, container: Container) -> None:
     """Let the tmpfiles.d fragment have the name that ours have."""
     own = UnitFiles.find(system.paths, container.name).tmpfiles
-    namesake = Container(f"tmpfiles-{container.name}", system.paths.state)
+    namesake = system.named(f"tmpfiles-{container.name}")
     old = UnitFiles.find(system.paths, namesake.name).tmpfiles
     if namesake.exists() or not old.is_file():
         return

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from os_containers import scratch
-from os_containers.deployment.container import Container, all_containers
+from os_containers.deployment.container import all_containers
 from os_containers.deployment.exports import FileKind
 from os_containers.errors import BrokenError, BusyError, NotFoundError
 from os_containers.events import Warned
@@ -56,7 +56,7 @@ def _unless_busy(system: System, what: str, busy: list[BusyError]) -> Iterator[S
 
 def _check_alone(system: System, store: Store, name: str) -> list[Problem]:
     """Check a container while nobody changes it."""
-    container = Container(name, system.paths.state)
+    container = system.named(name)
     with system.locked(container):
         return list(check_container(system, store, container))
 

@@ -73,6 +73,8 @@ def _check_bundle(deployment: Deployment) -> Iterator[Problem]:
 
 
 def _way_to_part(deployment: Deployment, path: Path) -> str:
+    if deployment.is_factory:
+        return "install the package that brings it again"
     if not deployment.is_predecessors:
         return REPAIR
     name = deployment.container
@@ -81,7 +83,7 @@ def _way_to_part(deployment: Deployment, path: Path) -> str:
 
 def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Problem]:
     """Yield the unit files on the host that are not those of the active deployment."""
-    if not deployment.record.has_service or lacks_unit(deployment):
+    if not deployment.record.has_service or lacks_unit(deployment) or deployment.is_factory:
         return
     unit_files = UnitFiles.find(system.paths, deployment.container)
     expected = {
@@ -137,7 +139,7 @@ def _check_pins(store: Store, container: Container) -> Iterator[Problem]:
         return  # told already
     repo = store.repo
     for deployment in container.readable():
-        if deployment.is_predecessors or not deployment.record.commit:
+        if deployment.is_predecessors or deployment.is_factory or not deployment.record.commit:
             continue
         pin = (container.name, deployment.serial)
         ref = repo.pin_ref(*pin) if repo else refs.pin_ref(*pin)

@@ -58,7 +58,7 @@ def check_store(system: System, repo: Repo, depth: Depth) -> Iterator[Problem]:
 
 def _check_orphaned_pins(system: System, repo: Repo) -> Iterator[Problem]:
     for name, serial in repo.pin_names():
-        if _is_orphaned(system, Container(name, system.paths.state), serial):
+        if _is_orphaned(system, system.named(name), serial):
             ref = repo.pin_ref(name, serial)
             yield Problem("I11", "a commit is pinned for a deployment that is not there", ref, REPAIR)
     for ref in repo.stray_pins():

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from os_containers.deployment.container import Container, all_containers
+from os_containers.deployment.container import Container, all_and_factories
 from os_containers.deployment.record import Record
 from os_containers.errors import OsContainersError
 from os_containers.host.systemd import UnitState
@@ -15,27 +15,32 @@ BROKEN = "broken"
 
 @dataclass(frozen=True, slots=True)
 class ListedContainer:
-    """One container; the record is None when it is broken, and problem says why."""
+    """One container; the record is None when it is broken, and problem says why.
+
+    One that is preinstalled is as the distribution brought it.
+    """
 
     name: str
     state: str
     record: Record | None
     problem: str = ""
+    preinstalled: bool = False
 
 
 def list_containers(system: System) -> list[ListedContainer]:
     """Return all containers, by name; one that is broken is in the list like the others."""
-    containers = list(all_containers(system.paths))
+    containers = list(all_and_factories(system.paths))
     states = system.services.states(container.service for container in containers)
     return [_listed(container, states.get(container.service, UnitState())) for container in containers]
 
 
 def _listed(container: Container, unit: UnitState) -> ListedContainer:
     try:
-        record = container.current().record
+        current = container.current()
     except OsContainersError as error:
         return ListedContainer(container.name, BROKEN, None, error.message)
-    return ListedContainer(container.name, state_of(record, unit), record)
+    state = state_of(current.record, unit)
+    return ListedContainer(container.name, state, current.record, preinstalled=current.is_factory)
 
 
 def state_of(record: Record, unit: UnitState) -> str:

@@ -82,7 +82,11 @@ def check_record(leaving: Deployment | None, entering: Deployment | None, plan: 
 def change_unit_files(system: System, container: Container, entering: Deployment | None) -> None:
     """Let systemd have the unit of a deployment, or none."""
     unit_files = UnitFiles.find(system.paths, container.name)
-    if entering and entering.record.has_service:
+    if entering and entering.is_factory:
+        # what is in /usr counts again when ours is gone
+        if unit_files.present():
+            unit_files.remove(services=system.services, on_event=system.on_event)
+    elif entering and entering.record.has_service:
         unit_files.install(
             unit_text=entering.unit.read_bytes(),
             tmpfiles_text=entering.tmpfiles_text().encode(errors="surrogateescape"),
@@ -157,7 +161,7 @@ def is_recovery_unit_needed(system: System) -> bool:
         return True
     deployments = system.paths.deployments
     names = [one.name for one in deployments.iterdir()] if deployments.is_dir() else []
-    return any(Container(name, system.paths.state).lost() for name in names)
+    return any(system.named(name).lost() for name in names)
 
 
 def remove_directories(system: System, owner: Deployment, directories: Iterable[str]) -> None:

@@ -33,8 +33,8 @@ def find_uses(system: System, repo: Repo) -> Uses:
     active = {}
     for (name, serial), commit in sorted(repo.readable_pins().items()):
         if name not in active:
-            active[name] = Container(name, system.paths.state).own_active_path()
-        is_active = active[name] == Container(name, system.paths.state).deployment_path(serial)
+            active[name] = system.named(name).own_active_path()
+        is_active = active[name] == system.named(name).deployment_path(serial)
         found.setdefault(commit, []).append(Use(name, serial, is_active))
     for ref, commit in repo.others_pins().items():
         found.setdefault(commit, []).append(_others_use(ref))

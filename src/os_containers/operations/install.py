@@ -138,6 +138,11 @@ def default_name(image: str | None, rootfs: Path | None) -> str:
 
 def check_free(system: System, container: Container) -> None:
     """Raise ConflictError when a container's name is taken."""
+    if container.factory and not container.link.is_symlink():
+        raise ConflictError(
+            f"the system brings a container named {container.name!r}, in {container.factory}",
+            hint=f"os-containers update --rebase IMAGE {container.name}, or choose another name with --name",
+        )
     if container.exists():
         raise ConflictError(
             f"there is a container named {container.name!r} already",

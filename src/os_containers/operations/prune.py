@@ -66,13 +66,11 @@ def _abandoned(system: System) -> Iterator[Path]:
 def _orphaned(system: System) -> list[Container]:
     """Return the containers that never came to be; recovery needs those that a journal is about."""
     directory, interrupted = system.paths.deployments, system.journals.names()
-    found = (
-        [Container(one.name, system.paths.state) for one in directory.iterdir()] if directory.is_dir() else []
-    )
+    found = [system.named(one.name) for one in directory.iterdir()] if directory.is_dir() else []
     return [one for one in found if not one.exists() and one.name not in interrupted and not one.lost()]
 
 
 def _orphaned_pins(system: System, repo: Repo) -> Iterator[tuple[str, int]]:
     for name, serial in repo.pin_names():
-        if not Container(name, system.paths.state).deployment_path(serial).is_dir():
+        if not system.named(name).deployment_path(serial).is_dir():
             yield name, serial

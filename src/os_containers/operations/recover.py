@@ -79,7 +79,7 @@ def _recover_each(system: System, how: Start) -> list[OsContainersError | OSErro
     # a pin may be all that there is of an install that was killed
     pinned = {name for name, _ in repo.pin_names()}
     for name in sorted({*known_names(system), *pinned}):
-        container = Container(name, system.paths.state)
+        container = system.named(name)
         try:
             with system.at_once().locked(container):
                 recover(system, repo, container, how)

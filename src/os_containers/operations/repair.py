@@ -6,7 +6,7 @@ rootfs by one rename a file.
 
 from pathlib import Path
 
-from os_containers.deployment.container import Container, all_containers
+from os_containers.deployment.container import all_containers
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
@@ -27,7 +27,7 @@ def repair(system: System, options: ProxyOptions) -> list[Problem]:
     """Mend what can be mended, telling each step, and return the problems that are left."""
     for name in known_names(system):
         with told(system):
-            mend_link(system, Container(name, system.paths.state))
+            mend_link(system, system.named(name))
     with told(system):
         recover_all(system, Start.WATCHED)
     repo = system.repo()

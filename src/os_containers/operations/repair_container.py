@@ -51,7 +51,8 @@ def mend_container(system: System, repo: Repo, container: Container, options: Pr
     with told(system):
         adopt(system, container)
         salvage(system, repo, container)
-    for deployment in [one for one in container.readable() if not one.is_predecessors]:
+    is_ours = lambda one: not one.is_predecessors and not one.is_factory  # noqa: E731
+    for deployment in filter(is_ours, container.readable()):
         with told(system):
             if deployment.record.commit:
                 _mend_commit(system, repo, deployment, options)

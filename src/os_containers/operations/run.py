@@ -11,7 +11,7 @@ from typing import Any
 
 from os_containers import files, process
 from os_containers.deployment import runtime_config
-from os_containers.deployment.container import Container, Deployment, all_containers
+from os_containers.deployment.container import Container, Deployment, all_and_factories
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.errors import BusyError, ConflictError, NotFoundError, UsageError
 from os_containers.host.runtime import Runtime
@@ -162,7 +162,7 @@ def _stored_image(system: System, repo: Repo, name: str) -> StoredImage:
     try:
         return stored_image(repo, name)
     except NotFoundError as error:
-        containers = [container.name for container in all_containers(system.paths)]
+        containers = [container.name for container in all_and_factories(system.paths)]
         raise NotFoundError(
             f"there is no container and no image named {name!r}",
             hint=suggestion(name, containers, otherwise=error.hint or error.next_step),

@@ -26,6 +26,7 @@ class DeploymentStatus:
     digest: str
     created: float
     remote: str
+    preinstalled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ def _deployments(container: Container, current: Deployment | None) -> tuple[Depl
             digest=one.record.digest,
             created=one.record.created,
             remote=one.record.remote,
+            preinstalled=one.is_factory,
         )
         for one in sorted(kept, key=lambda one: one.serial, reverse=True)
     )

@@ -75,7 +75,11 @@ class System:
 
     def container(self, name: str) -> Container:
         """Return the container with a name, which need not exist. Raises UsageError for a bad name."""
-        return Container(check_name(name), self.paths.state)
+        return self.named(check_name(name))
+
+    def named(self, name: str) -> Container:
+        """Return the container with a name that was found here."""
+        return Container(name, self.paths.state, self.paths.factories)
 
     def repo(self) -> "Repo":
         """Open the OSTree repo; it is made when it is missing."""

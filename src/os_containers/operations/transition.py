@@ -54,6 +54,11 @@ class Transition:
     is_fresh: bool = False
     missing: tuple[str, ...] = ()
 
+    @property
+    def is_end(self) -> bool:
+        """Tell whether nothing of ours stays; the distribution's own deployment may enter."""
+        return self.operation == "uninstall"
+
     def journal(self) -> Journal:
         """Return what recovery must know of it."""
         return Journal(
@@ -196,7 +201,8 @@ class _Attempt:
         if not entering or not entering.record.has_service:
             service.disable(system, container)
         if entering:
-            save_record(entering.path, host_changes.activated_record(leaving, entering, plan))
+            if not entering.is_factory:
+                save_record(entering.path, host_changes.activated_record(leaving, entering, plan))
             container.switch(entering)
         else:
             container.forget()
@@ -262,12 +268,12 @@ def _forget(system: System, repo: Repo, transition: Transition) -> None:
 
 
 def _retain(system: System, repo: Repo, transition: Transition) -> None:
-    if transition.entering and transition.leaving:
+    if transition.entering and transition.leaving and not transition.is_end:
         latest = [transition.entering.serial, transition.leaving.serial]
         retain(system, repo, transition.container, latest)
     else:
         # whatever else is there was of a container that is gone
-        kept = [transition.entering.serial] if transition.entering else []
+        kept = [transition.entering.serial] if transition.entering and not transition.is_end else []
         keep_only(system, repo, transition.container, kept)
 
 

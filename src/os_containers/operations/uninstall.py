@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterable
 
 from os_containers import files
-from os_containers.deployment.container import Container, Deployment, no_container
+from os_containers.deployment.container import Container, Deployment, load_deployment, no_container
 from os_containers.deployment.exports import FileKind
-from os_containers.errors import BrokenError, NotFoundError, OsContainersError
+from os_containers.errors import BrokenError, ConflictError, NotFoundError, OsContainersError
 from os_containers.events import Warned
 from os_containers.operations.adopt import adopt
 from os_containers.operations.host_changes import recoverable, told_only, unrecorded_files
@@ -21,7 +21,8 @@ from os_containers.ostree.repo import Repo
 def uninstall(system: System, name: str) -> None:
     """Remove a container with all its deployments; its image stays in the store.
 
-    Raises BusyError, and changes nothing, when something is mounted in a deployment.
+    One that the distribution brings is active again. Raises BusyError, and changes nothing, when something is
+    mounted in a deployment, ConflictError for a container that is the distribution's alone.
     """
     container = system.container(name)
     was_interrupted = name in system.journals.names()
@@ -31,7 +32,7 @@ def uninstall(system: System, name: str) -> None:
         _recover_if_possible(system, repo, container)
         with told_only(system):
             adopt(system, container)
-        if was_interrupted and not container.exists():
+        if was_interrupted and not _has_own(container):
             return  # that was the end of an uninstall
         transition = leave(system, container)
         brought = (one for one in unrecorded_files(container) if one.kind is not FileKind.DIRECTORY)
@@ -43,6 +44,8 @@ def uninstall(system: System, name: str) -> None:
 def leave(system: System, container: Container) -> Transition:
     """Return the change by which a container goes. Raises BusyError when something is mounted in it."""
     leaving = _leaving(system, container)
+    factory = load_deployment(container.name, container.factory) if container.factory else None
+    before = state_to_keep(unit_state(system, container))
     for path in (container.directory, *container.predecessors.values()):
         if path.exists():
             files.refuse_mounts(path)
@@ -50,10 +53,15 @@ def leave(system: System, container: Container) -> Transition:
         operation="uninstall",
         container=container,
         leaving=leaving,
-        entering=None,
-        before=state_to_keep(unit_state(system, container)),
-        after=ServiceState(running=False, enabled=False),
+        entering=factory,
+        before=before,
+        after=before if factory else ServiceState(running=False, enabled=False),
     )
+
+
+def _has_own(container: Container) -> bool:
+    """Tell whether there is anything to uninstall."""
+    return container.link.is_symlink() or bool(container.serials())
 
 
 def _tell_left(system: System, leaving: Deployment | None, unrecorded: Iterable[str]) -> None:
@@ -80,6 +88,11 @@ def check_there(system: System, name: str) -> None:
         raise BrokenError(f"{container.link} is not a symlink", hint="move it away, then try again")
     if not container.exists() and not container.lost():
         raise no_container(container)
+    if not _has_own(container):
+        raise ConflictError(
+            f"{name} is a part of the system, in {container.factory}",
+            hint="remove the package that brings it; disabled, it does not start: systemctl disable " + name,
+        )
 
 
 def _leaving(system: System, container: Container) -> Deployment | None:

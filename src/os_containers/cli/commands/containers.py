@@ -36,6 +36,7 @@ class ContainerJson(msgspec.Struct, frozen=True):
     remote: str | UnsetType = UNSET
     digest: str | UnsetType = UNSET
     created: float | UnsetType = UNSET
+    preinstalled: bool = False
     runtime: str | UnsetType = UNSET
     serial: int | UnsetType = UNSET
 
@@ -138,7 +139,7 @@ def _row(container: ListedContainer, shown: Callable[[str], str]) -> tuple[str, 
     record = container.record
     if record is None:
         return container.name, "", "", container.state, "", ""
-    created = render.since(record.created)
+    created = "preinstalled" if container.preinstalled else render.since(record.created)
     made_of = record.image or record.remote
     return container.name, made_of, created, container.state, record.runtime, shown(record.digest)
 
@@ -154,6 +155,7 @@ def _json(container: ListedContainer) -> ContainerJson:
         remote=record.remote or UNSET,
         digest=record.digest,
         created=record.created,
+        preinstalled=container.preinstalled,
         runtime=record.runtime,
         serial=record.serial,
     )

@@ -6,6 +6,8 @@ from os_containers.cli import complete, options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.cli.planned import require_dry_run, show_plans
+from os_containers.deployment.factory import SERIAL
+from os_containers.errors import UsageError
 from os_containers.operations.preview import Plan, plan_rollback
 from os_containers.operations.rollback import rollback as rollback_container
 
@@ -15,6 +17,7 @@ from os_containers.operations.rollback import rollback as rollback_container
     examples=(
         ("rollback etcd", "Return to the version before"),
         ("rollback --dry-run etcd", "See what that would do"),
+        ("rollback --factory etcd", "Return to what the system brought, in /usr"),
         ("rollback --to 3 etcd", "Return to an older one, where config.toml keeps more than one"),
     ),
     output=list[Plan],
@@ -28,14 +31,21 @@ from os_containers.operations.rollback import rollback as rollback_container
     help="Return to this one of the deployments that are there.",
     shell_complete=complete.deployments,
 )
+@click.option("--factory", is_flag=True, help="Return to the deployment that the system brought.")
 @options.dry_run
 @options.plan_as_json
 @pass_invocation
-def rollback(invocation: Invocation, name: str, *, serial: int | None, dry_run: bool, as_json: bool) -> None:
+def rollback(
+    invocation: Invocation, name: str, *, serial: int | None, factory: bool, dry_run: bool, as_json: bool
+) -> None:
     """Return to the previous deployment of a container; twice returns to the newer one.
 
-    Where more than two are kept, the newest of the others is the previous one: --to names another.
+    The previous one is the one that was active before: --to names another, where more than two are kept, and
+    --factory what the system brought in /usr/lib/containers/atomic.
     """
+    if factory and serial is not None:
+        raise UsageError("--factory and --to name two deployments", hint="leave one of them out")
+    serial = SERIAL if factory else serial
     require_dry_run(dry_run=dry_run, as_json=as_json)
     with invocation.system() as system:
         if dry_run:

@@ -86,7 +86,8 @@ def _show(found: ContainerStatus) -> None:
 def _deployment(one: DeploymentStatus) -> str:
     previous = "  (rollback goes here)" if one.previous else ""
     source = one.image or one.remote
-    return f"{'*' if one.active else ' '} {one.serial}  {source}  {render.since(one.created)}{previous}"
+    serial = "factory" if one.preinstalled else one.serial
+    return f"{'*' if one.active else ' '} {serial}  {source}  {render.since(one.created)}{previous}"
 
 
 def _show_list(heading: str, lines: Sequence[str]) -> None:

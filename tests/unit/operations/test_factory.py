@@ -1,0 +1,209 @@
+"""Containers that the distribution brings: used as they are, updated over, and given back."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from os_containers.deployment import factory
+from os_containers.deployment.container import save_record
+from os_containers.errors import ConflictError, ServiceError
+from os_containers.image.access import ProxyOptions
+from os_containers.operations.check import check
+from os_containers.operations.check_store import Depth
+from os_containers.operations.containers import list_containers
+from os_containers.operations.control import start_service, stop_service
+from os_containers.operations.install import install
+from os_containers.operations.journal import Journal, ServiceState
+from os_containers.operations.prune import prune
+from os_containers.operations.recover import recover_all
+from os_containers.operations.repair import repair
+from os_containers.operations.rollback import rollback
+from os_containers.operations.service import Start
+from os_containers.operations.status import container_status
+from os_containers.operations.uninstall import uninstall
+from os_containers.operations.update import update
+
+if TYPE_CHECKING:
+    from conftest import Machine
+
+NAME = "example.org/app:latest"
+UNIT = "[Service]\nExecStart=$EXEC_START\nEnvironment=GREETING=$GREETING\n[Install]\nWantedBy=a.target\n"
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a user has no containers of the distribution")
+
+
+def store(machine: "Machine", version: str) -> None:
+    manifest = json.dumps({"defaultValues": {"GREETING": "hi"}})
+    machine.store(version, exports={"manifest.json": manifest, "service.template": UNIT})
+
+
+@pytest.fixture
+def preinstalled(machine: "Machine") -> Iterator["Machine"]:
+    """Give a host whose distribution brings the container app of version 1, enabled and running."""
+    store(machine, "1")
+    installed = install(machine.system, NAME, settings={"GREETING": "hello"})
+    place = machine.root / "usr-lib/app"
+    shutil.copytree(installed.path, place, symlinks=True)
+    shutil.rmtree(place / "host")
+    record = replace(installed.record, installed=(), directories=(), was_active=False)
+    save_record(place, record)
+    uninstall(machine.system, "app")
+    machine.paths = replace(machine.paths, factories=place.parent)
+    machine.services.foreign.add("app.service")
+    machine.services.enabled.add("app.service")
+    machine.services.active.add("app.service")
+    before = read(place)
+    yield machine
+    assert read(place) == before
+
+
+def read(place: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+
+def own_units(machine: "Machine") -> list[str]:
+    return sorted(path.name for path in machine.paths.units.rglob("app*"))
+
+
+def test_it_is_listed_and_used_as_it_is(preinstalled: "Machine") -> None:
+    """Nothing of ours is made for it."""
+    system = preinstalled.system
+    (listed,) = list_containers(system)
+    assert (listed.name, listed.state, listed.preinstalled) == ("app", "running", True)
+    stop_service(system, "app")
+    start_service(system, "app")
+    (deployment,) = container_status(system, "app", lines=0).deployments
+    assert (deployment.serial, deployment.active, deployment.preinstalled) == (factory.SERIAL, True, True)
+    assert not (preinstalled.paths.state / "app").exists()
+
+
+def test_its_name_is_taken_and_it_is_not_ours_to_remove(preinstalled: "Machine") -> None:
+    """Both say what can be done."""
+    with pytest.raises(ConflictError, match="the system brings"):
+        install(preinstalled.system, NAME, settings={})
+    with pytest.raises(ConflictError, match="a part of the system"):
+        uninstall(preinstalled.system, "app")
+
+
+def test_an_update_takes_its_place_and_a_rollback_gives_it_back(preinstalled: "Machine") -> None:
+    """Values stay, running and enabled, too; twice returns to ours, and --factory works from a third one."""
+    machine, system = preinstalled, preinstalled.system
+    store(machine, "2")
+    entered = update(system, "app", settings={}).deployment
+    assert machine.version() == "2"
+    assert entered.record.values["GREETING"].text == "hello"
+    assert own_units(machine) == ["app.service", "app.service.d"]
+    assert machine.services.active == {"app.service"}
+    rollback(system, "app")
+    assert own_units(machine) == []
+    assert not (machine.paths.state / "app").exists()
+    assert machine.services.active == machine.services.enabled == {"app.service"}
+    assert machine.deployed() == ["1"]
+    prune(system)
+    recover_all(system, Start.WATCHED)
+    rollback(system, "app")
+    assert machine.version() == "2"
+    store(machine, "3")
+    update(system, "app", settings={})
+    assert rollback(system, "app", serial=factory.SERIAL).is_factory
+
+
+def test_an_uninstall_removes_what_is_ours_and_gives_it_back(preinstalled: "Machine") -> None:
+    """It runs if ours ran."""
+    store(preinstalled, "2")
+    update(preinstalled.system, "app", settings={})
+    uninstall(preinstalled.system, "app")
+    assert own_units(preinstalled) == []
+    assert preinstalled.deployed() == []
+    assert preinstalled.services.active == {"app.service"}
+    assert list_containers(preinstalled.system)[0].preinstalled
+
+
+def test_what_is_left_of_ours_behind_a_rollback_can_be_removed(preinstalled: "Machine") -> None:
+    """By uninstall, as long as there is something."""
+    store(preinstalled, "2")
+    update(preinstalled.system, "app", settings={})
+    rollback(preinstalled.system, "app")
+    uninstall(preinstalled.system, "app")
+    assert preinstalled.deployed() == []
+    assert preinstalled.services.active == {"app.service"}
+
+
+def test_a_version_that_does_not_start_gives_way_to_it(preinstalled: "Machine") -> None:
+    """Nothing of ours is left."""
+    preinstalled.services.broken.add("GREETING=broken")
+    store(preinstalled, "2")
+    with pytest.raises(ServiceError):
+        update(preinstalled.system, "app", settings={"GREETING": "broken"})
+    assert own_units(preinstalled) == []
+    assert preinstalled.deployed() == []
+    assert preinstalled.services.active == {"app.service"}
+
+
+def test_check_and_repair_leave_it_alone(preinstalled: "Machine") -> None:
+    """Before an update over it, after that, and after the way back."""
+    machine, system = preinstalled, preinstalled.system
+
+    def sound() -> None:
+        assert [problem.what for problem in check(system, Depth.CONTENT)] == []
+        repair(system, ProxyOptions())
+
+    sound()
+    store(machine, "2")
+    update(system, "app", settings={})
+    sound()
+    rollback(system, "app")
+    sound()
+
+
+def test_a_lost_link_of_ours_is_not_taken_for_it(preinstalled: "Machine") -> None:
+    """The spare link tells, and repair mends it."""
+    store(preinstalled, "2")
+    update(preinstalled.system, "app", settings={})
+    (preinstalled.paths.state / "app").unlink()
+    assert [problem.invariant for problem in check(preinstalled.system, Depth.CONTENT)] != []
+    repair(preinstalled.system, ProxyOptions())
+    assert preinstalled.version() == "2"
+
+
+@pytest.mark.parametrize("operation", ["rollback", "uninstall"])
+def test_a_way_back_that_was_killed_behind_its_commit_point_is_finished(
+    preinstalled: "Machine", operation: str
+) -> None:
+    """The link is gone and the spare one is not: the distribution's is what was to be active."""
+    store(preinstalled, "2")
+    update(preinstalled.system, "app", settings={})
+    state = ServiceState(running=True, enabled=True)
+    journal = Journal(
+        operation=operation,
+        container="app",
+        leaving=1,
+        entering=factory.SERIAL,
+        before=state,
+        after=state,
+        is_fresh=False,
+    )
+    preinstalled.system.journals.write(journal)
+    (preinstalled.paths.state / "app").unlink()
+    recover_all(preinstalled.system, Start.WATCHED)
+    assert own_units(preinstalled) == []
+    assert preinstalled.deployed() == ([] if operation == "uninstall" else ["1"])
+    assert list_containers(preinstalled.system)[0].preinstalled
+
+
+def test_ours_lives_on_when_the_package_is_removed(preinstalled: "Machine") -> None:
+    """It is a container like any other then."""
+    store(preinstalled, "2")
+    update(preinstalled.system, "app", settings={})
+    machine_without = replace(preinstalled, paths=replace(preinstalled.paths, factories=None))
+    preinstalled.services.foreign.clear()
+    (listed,) = list_containers(machine_without.system)
+    assert (listed.state, listed.preinstalled) == ("running", False)
+    uninstall(machine_without.system, "app")
+    assert machine_without.deployed() == []

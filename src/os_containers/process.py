@@ -102,10 +102,46 @@ def run(
     except OSError as error:
         raise cannot_run(words[0], error) from error
     except subprocess.TimeoutExpired as error:
-        raise ProgramTimeoutError(f"{shlex.join(words)} did not end within {timeout:g} seconds") from error
+        raise _timeout(words, error) from error
     if check and done.returncode != 0:
         raise ProcessError(words, done.returncode, done.stderr)
     return done
+
+
+def run_undisturbed(argv: Sequence[str | Path], *, timeout: float) -> subprocess.CompletedProcess[str]:
+    """Run a program that leaves files when a signal ends it; Ctrl-C does not reach it, and we wait for it.
+
+    Its failure is the caller's affair. Raises SystemFaultError as run does.
+    """
+    words = [os.fspath(word) for word in argv]
+    logger.debug("+ %s", shlex.join(words))
+    pipe = subprocess.PIPE
+    try:
+        child = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            errors="replace",
+            process_group=0,
+        )
+    except OSError as error:
+        raise cannot_run(words[0], error) from error
+    with child:
+        try:
+            stdout, stderr = child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            child.kill()
+            raise _timeout(words, error) from error
+        except BaseException:
+            end(child, timeout=STOP_TIMEOUT)
+            raise
+    return subprocess.CompletedProcess(words, child.returncode, stdout, stderr)
+
+
+def _timeout(words: Sequence[str], error: subprocess.TimeoutExpired) -> ProgramTimeoutError:
+    return ProgramTimeoutError(f"{shlex.join(words)} did not end within {error.timeout:g} seconds")
 
 
 def run_attached(argv: Sequence[str | Path], *, passed_fds: Sequence[int] = ()) -> int:
@@ -170,7 +206,7 @@ def spawn(
         raise cannot_run("setpriv", error) from error
 
 
-def end(child: subprocess.Popen[bytes], *, timeout: float) -> None:
+def end(child: subprocess.Popen[bytes] | subprocess.Popen[str], *, timeout: float) -> None:
     """Wait for a program that is about to end; kill it when it takes longer than timeout seconds."""
     try:
         child.wait(timeout)

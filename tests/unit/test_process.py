@@ -68,6 +68,32 @@ def test_ctrl_c_is_for_the_attached_program(tmp_path: Path) -> None:
                 os.killpg(ours.pid, signal.SIGKILL)
 
 
+def test_a_program_that_would_leave_files_comes_to_its_end(tmp_path: Path) -> None:
+    """Neither Ctrl-C reaches it, nor is it killed when we have to end: we wait, and end then."""
+    ready, left = tmp_path / "ready", tmp_path / "left"
+    script = f"touch {left} {ready}; sleep 0.4; rm {left}"
+    code = (
+        "import sys; from os_containers.process import run_undisturbed as run; run(sys.argv[1:], timeout=9)"
+    )
+    words = ["env", "--default-signal=INT", sys.executable, "-c", code, "sh", "-c", script]
+    with subprocess.Popen(words, process_group=0, stderr=subprocess.DEVNULL) as ours:
+        while not ready.exists():
+            time.sleep(0.01)
+        os.killpg(ours.pid, signal.SIGINT)
+        assert ours.wait(10) == -signal.SIGINT
+    assert not left.exists()
+
+
+def test_an_undisturbed_program_has_its_time_and_its_output() -> None:
+    """Whatever its exit code is."""
+    done = process.run_undisturbed(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout=9)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err\n")
+    with pytest.raises(SystemFaultError, match=r"did not end within 0\.1 seconds"):
+        process.run_undisturbed(["sleep", "60"], timeout=0.1)
+    with pytest.raises(SystemFaultError, match="not-there is not installed"):
+        process.run_undisturbed(["not-there"], timeout=9)
+
+
 def test_what_we_become_hears_the_signals_that_python_ignores() -> None:
     """That nobody reads any more, for one: a program would go on writing."""
     code = "from os_containers.process import become; become(['grep', '^SigIgn:', '/proc/self/status'])"

@@ -152,7 +152,8 @@ class Systemctl:
     def verify_unit(self, path: Path) -> None:
         """Raise ImageError for a unit of which systemd does not understand every line."""
         command = self._analyze("verify", "--recursive-errors=yes", "--man=no", "--", path)
-        shown = process.run(command, check=False, timeout=self.timeout)
+        # it leaves directories in /tmp when it is killed
+        shown = process.run_undisturbed(command, timeout=self.timeout)
         faults = unit_faults(shown.stderr, path) if shown.returncode else []
         if faults:
             raise ImageError(f"the unit of the image is refused: {'; '.join(faults)}", hint=_AUTHOR)

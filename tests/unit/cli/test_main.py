@@ -125,7 +125,8 @@ def test_who_interrupts_the_start_sees_no_traceback(
     tmp_path: Path, module: str, code: int, told: str
 ) -> None:
     """Before a command begins the program just ends, which a shell tells as 130, too."""
-    words = [sys.executable, "-c", INTERRUPTED_AT_IMPORT, module, "check"]
+    # whoever runs the tests may have Ctrl-C ignored, which would be inherited
+    words = ["env", "--default-signal=INT", sys.executable, "-c", INTERRUPTED_AT_IMPORT, module, "check"]
     environment = os.environ | {"OS_CONTAINERS_CHECKOUT_PATH": str(tmp_path / "state")}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.partition("hint")[0]) == (code, told)

@@ -1,5 +1,6 @@
 """The one door to programs: argument lists only, no shell, errors as ProcessError."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -9,7 +10,7 @@ import signal
 import subprocess  # noqa: TID251 - this is the door
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -20,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 # How long a program that we were told to end may take, as other container tools have it (seconds).
 STOP_TIMEOUT = 10.0
+
+# What asks us to end.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # The Debian package that holds a program, for the hint when it is missing.
 PACKAGES = {
@@ -80,6 +84,7 @@ def run(
     check: bool = True,
     timeout: float | None = None,
     passed_fds: Sequence[int] = (),
+    process_group: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end and return its output.
 
@@ -98,50 +103,42 @@ def run(
             errors="replace",
             timeout=timeout,
             pass_fds=passed_fds,
+            process_group=process_group,
         )
     except OSError as error:
         raise cannot_run(words[0], error) from error
     except subprocess.TimeoutExpired as error:
-        raise _timeout(words, error) from error
+        raise ProgramTimeoutError(f"{shlex.join(words)} did not end within {timeout:g} seconds") from error
     if check and done.returncode != 0:
         raise ProcessError(words, done.returncode, done.stderr)
     return done
 
 
 def run_undisturbed(argv: Sequence[str | Path], *, timeout: float) -> subprocess.CompletedProcess[str]:
-    """Run a program that leaves files when a signal ends it; Ctrl-C does not reach it, and we wait for it.
+    """Run a program that leaves files when a signal ends it: neither it nor we hear one before its end.
 
     Its failure is the caller's affair. Raises SystemFaultError as run does.
     """
-    words = [os.fspath(word) for word in argv]
-    logger.debug("+ %s", shlex.join(words))
-    pipe = subprocess.PIPE
+    with _signals_held():
+        return run(argv, check=False, timeout=timeout, process_group=0)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let the signals that would end us come when the block is over."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no handler ever runs here
+        return
+    held: list[int] = []
+    # not blocked: programs would inherit that
+    before = {one: signal.signal(one, lambda number, _: held.append(number)) for one in ENDING}
     try:
-        child = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=pipe,
-            stderr=pipe,
-            text=True,
-            errors="replace",
-            process_group=0,
-        )
-    except OSError as error:
-        raise cannot_run(words[0], error) from error
-    with child:
-        try:
-            stdout, stderr = child.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired as error:
-            child.kill()
-            raise _timeout(words, error) from error
-        except BaseException:
-            end(child, timeout=STOP_TIMEOUT)
-            raise
-    return subprocess.CompletedProcess(words, child.returncode, stdout, stderr)
-
-
-def _timeout(words: Sequence[str], error: subprocess.TimeoutExpired) -> ProgramTimeoutError:
-    return ProgramTimeoutError(f"{shlex.join(words)} did not end within {error.timeout:g} seconds")
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
 
 
 def run_attached(argv: Sequence[str | Path], *, passed_fds: Sequence[int] = ()) -> int:
@@ -206,7 +203,7 @@ def spawn(
         raise cannot_run("setpriv", error) from error
 
 
-def end(child: subprocess.Popen[bytes] | subprocess.Popen[str], *, timeout: float) -> None:
+def end(child: subprocess.Popen[bytes], *, timeout: float) -> None:
     """Wait for a program that is about to end; kill it when it takes longer than timeout seconds."""
     try:
         child.wait(timeout)

@@ -137,7 +137,9 @@ def _is_usual(paths: Paths, environment: Mapping[str, str]) -> bool:
     # any user: who it is decides about the run directory only
     uid = 0 if paths.mode is Mode.SYSTEM else 1
     usual = Paths.find(uid=uid, environment={"HOME": home or "/root"})
-    return (paths.state, paths.repo, paths.units) == (usual.state, usual.repo, usual.units)
+    # config.toml tells that one, too, where the repo is
+    is_repo_known = paths.repo == usual.repo or "OSTREE_REPO" not in environment
+    return is_repo_known and (paths.state, paths.units) == (usual.state, usual.units)
 
 
 def render_recovery_unit(command: Path, paths: Paths, environment: Mapping[str, str]) -> str:

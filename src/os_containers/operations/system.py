@@ -85,13 +85,17 @@ class System:
         """Open the OSTree repo; it is made when it is missing."""
         # listing containers must not pay for importing gi
         from os_containers.ostree import refs  # noqa: PLC0415
+        from os_containers.ostree.creation import require_links  # noqa: PLC0415
         from os_containers.ostree.repo import Repo  # noqa: PLC0415
 
         self._make_state()
         state = self.paths.state.resolve()
         is_own = self.paths.repo.resolve().is_relative_to(state)
         pins = refs.PINS if is_own else refs.state_pins(str(state))
-        return Repo.open(self.paths.repo, self.mode, pins=pins)
+        repo = Repo.open(self.paths.repo, self.mode, pins=pins)
+        if not is_own:
+            require_links(repo.path, state)
+        return repo
 
     def runtime(self, wanted: str | None, *, recorded: str) -> Runtime:
         """Return the OCI runtime: as asked for, as a container has it, else as it is set for all."""

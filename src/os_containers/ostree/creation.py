@@ -4,6 +4,7 @@ A repo comes into being by one rename, so a crash never leaves half of one. The 
 halves: a directory without `config` and without objects is redone.
 """
 
+import errno
 import os
 from pathlib import Path
 
@@ -23,6 +24,24 @@ def require_repo(path: Path, mode: Mode) -> None:
         _create(path, mode)
     _check_owner(path)
     _check_mode(path, mode)
+
+
+def require_links(path: Path, state: Path) -> None:
+    """Raise SystemFaultError when files of a repo elsewhere cannot be linked into the state.
+
+    Tried, since two places may be of one file system and yet of two mounts.
+    """
+    link = files.temporary_name(state / "links")
+    try:
+        link.hardlink_to(path / "config")
+    except OSError as error:
+        hint = next_step(error)
+        if error.errno == errno.EXDEV:
+            hint = "give both a place on one file system and mount: repo and checkout-path in config.toml"
+        raise SystemFaultError(
+            f"files of the repo {path} cannot be linked into {state}: {error.strerror}", hint=hint
+        ) from error
+    link.unlink()
 
 
 def without_repo(path: Path) -> str:

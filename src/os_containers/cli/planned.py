@@ -7,6 +7,7 @@ import click
 
 from os_containers.cli import render
 from os_containers.cli.plain import plain
+from os_containers.deployment.factory import SERIAL as FACTORY
 from os_containers.deployment.values import Origin
 from os_containers.errors import UsageError
 from os_containers.host.hostfiles import Action
@@ -48,9 +49,13 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 
 def _heading(plan: Plan) -> str:
-    serials = dict.fromkeys(str(one) for one in (plan.leaving, plan.entering) if one is not None)
+    serials = dict.fromkeys(_serial(one) for one in (plan.leaving, plan.entering) if one is not None)
     deployments = f": deployment {' -> '.join(serials)}" if serials else ""
     return f"{plan.operation} {plan.container}{deployments}"
+
+
+def _serial(serial: int) -> str:
+    return "factory" if serial == FACTORY else str(serial)
 
 
 def _part(title: str, lines: Sequence[str]) -> Iterator[str]:
@@ -73,6 +78,8 @@ def _value(value: PlannedValue) -> str:
 
 
 def _title(text: PlannedText) -> str:
+    if text.path.endswith("/config.json"):
+        return f"runtime configuration {text.path}"
     if text.before is None:
         return f"new {text.path}"
     return f"{'removed' if text.after is None else 'changed'} {text.path}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from os_containers.deployment import runtime_config, structure, template, values
 from os_containers.deployment.accounts import Account, find_account
 from os_containers.deployment.bind_sources import DirectoryLine, wanted_directories
-from os_containers.deployment.container import Deployment, all_containers
+from os_containers.deployment.container import Container, Deployment, all_containers
 from os_containers.deployment.default_config import default_config, volume_directory
 from os_containers.deployment.exports import Exports, FileKind, load_exports
 from os_containers.deployment.host_tree import Content, destinations, write_host_tree
@@ -73,6 +73,31 @@ class Built:
 
     record: Record
     config: RuntimeConfig
+
+
+def new_blueprint(
+    container: Container,
+    source: StoredImage | Root,
+    runtime: Runtime,
+    *,
+    settings: Mapping[str, str],
+    permission: Permission | None,
+    leaving: Deployment | None = None,
+) -> Blueprint:
+    """Return what the next deployment of a container is made of; what was set stays so."""
+    serial = container.next_serial()
+    before = leaving.record if leaving else None
+    return Blueprint(
+        container.name,
+        container.deployment_path(serial),
+        serial,
+        source,
+        runtime,
+        (values.set_by_user(before.values) if before else {}) | dict(settings),
+        previous=before.values if before else {},
+        permission=permission or Permission(),
+        approved=before.approved if before else Approved(),
+    )
 
 
 def blueprint_of(system: System, repo: Repo, deployment: Deployment) -> Blueprint:

@@ -7,22 +7,21 @@ from os_containers.deployment.container import Container, Deployment
 from os_containers.errors import ConflictError
 from os_containers.host.host_policy import Permission
 from os_containers.host.names import files_with_name
-from os_containers.host.runtime import Runtime
 from os_containers.image.about import parse_about
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, container_name
-from os_containers.operations.build import Blueprint
+from os_containers.operations.build import new_blueprint
 from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.recover import settled
-from os_containers.operations.root import Root, find_root, made_of, no_image
+from os_containers.operations.root import find_root, made_of, no_image
 from os_containers.operations.run import run_image
 from os_containers.operations.service import unit_state
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, carry_out
-from os_containers.ostree.stored_image import STORED, StoredImage
+from os_containers.ostree.stored_image import STORED
 
 # atomic's
 _RUN = "atomic.run"
@@ -54,7 +53,9 @@ def install(
     stored = stored_or_pulled_image(system, repo, image, options=options) if image else None
     with settled(system, repo, container):
         check_free(system, container)
-        blueprint = first_blueprint(container, made_of(root, stored), found_runtime, settings, permission)
+        blueprint = new_blueprint(
+            container, made_of(root, stored), found_runtime, settings=settings, permission=permission
+        )
         deployment = stage(system, repo, blueprint)
         carry_out(system, repo, entry(container, deployment))
     return deployment
@@ -70,26 +71,6 @@ def entry(container: Container, deployment: Deployment) -> Transition:
         before=ServiceState(running=False, enabled=False),
         after=ServiceState(running=False, enabled=True),
         is_fresh=True,
-    )
-
-
-def first_blueprint(
-    container: Container,
-    source: StoredImage | Root,
-    runtime: Runtime,
-    settings: Mapping[str, str],
-    permission: Permission | None,
-) -> Blueprint:
-    """Return what the first deployment of a container is made of."""
-    serial = container.next_serial()
-    return Blueprint(
-        container.name,
-        container.deployment_path(serial),
-        serial,
-        source,
-        runtime,
-        settings,
-        permission=permission or Permission(),
     )
 
 

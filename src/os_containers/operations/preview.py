@@ -15,16 +15,17 @@ from os_containers.host.host_policy import Permission
 from os_containers.host.hostfiles import Action, Change, HostPlan
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations import service
+from os_containers.operations.build import new_blueprint
 from os_containers.operations.control import require_service, start_unless_running
 from os_containers.operations.find_image import stored_image
-from os_containers.operations.install import check_free, default_name, entry, first_blueprint
+from os_containers.operations.install import check_free, default_name, entry
 from os_containers.operations.rehearsal import Rehearsal, rehearse, rehearsed_service
 from os_containers.operations.root import find_root, is_same, made_of, require_root_of
 from os_containers.operations.stage import drafted, staging_directory
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, checked_plan, switch
 from os_containers.operations.uninstall import check_there, leave
-from os_containers.operations.update import is_current, next_blueprint, root_of_next
+from os_containers.operations.update import is_current, root_of_next
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 
@@ -96,7 +97,7 @@ def plan_install(
     repo = system.repo()
     source = made_of(root, _stored(repo, image) if image else None)
     with _looked_at(system, container):
-        blueprint = first_blueprint(container, source, found, settings, permission)
+        blueprint = new_blueprint(container, source, found, settings=settings, permission=permission)
         with drafted(system, repo, blueprint) as draft:
             return _plan(system, entry(container, draft), blueprint.path)
 
@@ -121,8 +122,8 @@ def plan_update(
         named = rebase or leaving.record.image
         source = made_of(root, _stored(repo, named) if named else None)
         found = system.runtime(runtime, recorded=leaving.record.runtime)
-        blueprint = next_blueprint(
-            container, leaving, source, found, settings=settings, permission=permission
+        blueprint = new_blueprint(
+            container, source, found, settings=settings, permission=permission, leaving=leaving
         )
         if is_current(leaving, blueprint):
             return _nothing("update", leaving)

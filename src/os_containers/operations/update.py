@@ -5,20 +5,18 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from os_containers.deployment.container import Container, Deployment
+from os_containers.deployment.container import Deployment
 from os_containers.deployment.values import set_by_user
 from os_containers.errors import BrokenError
 from os_containers.host.host_policy import Permission
-from os_containers.host.runtime import Runtime
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference
-from os_containers.operations.build import Blueprint
+from os_containers.operations.build import Blueprint, new_blueprint
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import settled
 from os_containers.operations.retention import discard
 from os_containers.operations.root import (
-    Root,
     find_root,
     is_same,
     made_of,
@@ -76,8 +74,13 @@ def update(
         source = _source(leaving, named, source, root)
         image = _image(system, repo, named, source, options) if named else None
         found = system.runtime(runtime, recorded=leaving.record.runtime)
-        blueprint = next_blueprint(
-            container, leaving, made_of(root, image), found, settings=settings, permission=permission
+        blueprint = new_blueprint(
+            container,
+            made_of(root, image),
+            found,
+            settings=settings,
+            permission=permission,
+            leaving=leaving,
         )
         if is_current(leaving, blueprint):
             return Updated(leaving, changed=False)
@@ -87,30 +90,6 @@ def update(
             return Updated(leaving, changed=False)
         switch_deployment(system, repo, "update", leaving, entering, is_fresh=True)
     return Updated(entering, changed=True)
-
-
-def next_blueprint(
-    container: Container,
-    leaving: Deployment,
-    source: StoredImage | Root,
-    runtime: Runtime,
-    *,
-    settings: Mapping[str, str],
-    permission: Permission | None,
-) -> Blueprint:
-    """Return what the next deployment of a container is made of; what was set stays so."""
-    serial = container.next_serial()
-    return Blueprint(
-        container.name,
-        container.deployment_path(serial),
-        serial,
-        source,
-        runtime,
-        set_by_user(leaving.record.values) | dict(settings),
-        previous=leaving.record.values,
-        permission=permission or Permission(),
-        approved=leaving.record.approved,
-    )
 
 
 def root_of_next(system: System, leaving: Deployment, rebase: str | None, rootfs: Path | None) -> Path | None:

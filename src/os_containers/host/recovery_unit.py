@@ -84,7 +84,9 @@ class RecoveryUnit:
         """
         selinux.make_directory(self.link.parent, self.labels)
         with self._written(text) as unit:
-            files.point(self.link, str(self.path))
+            # one of a package enables ours, too, and is there when ours is gone
+            if not self.link.is_symlink():
+                files.point(self.link, str(self.path))
             unit.rename(self.path)
         _flush_names((self.link, self.path))
 

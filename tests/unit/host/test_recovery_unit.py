@@ -56,6 +56,18 @@ def test_one_of_a_package_is_enough(paths: Paths) -> None:
     assert not paths.units.exists()
 
 
+def test_the_link_of_a_package_is_not_ours_to_take(paths: Paths, packaged: Path) -> None:
+    """Where a package's unit does not look, ours is put before it: the link enables either, and stays."""
+    unit = RecoveryUnit.find(paths)
+    unit.link.parent.mkdir(parents=True)
+    unit.link.symlink_to(packaged)
+    services = FakeServices(paths.units)
+    unit.install(paths, {"OSTREE_REPO": "/srv/repo"}, services)
+    assert (unit.path.exists(), unit.link.readlink()) == (True, packaged)
+    unit.remove(services)
+    assert (unit.path.exists(), unit.link.readlink()) == (False, packaged)
+
+
 def test_ours_gives_way_to_one_of_a_package(paths: Paths) -> None:
     """When another installation of the program has put it there; a package enables it for all users."""
     install(paths)

@@ -45,7 +45,9 @@ def planned_then_done(host: Host, words: str) -> dict[str, Any]:
     assert changed == []
     assert seen(host) == state
     told = host.run(f"os-containers {words}").stderr.splitlines()
-    assert [line.removeprefix("warning: ") for line in told] == plan["steps"]
+    # of an old runtime both warn, and neither does anything
+    steps = [line.removeprefix("warning: ") for line in told if "CVE" not in line]
+    assert steps == plan["steps"]
     result: dict[str, Any] = plan
     return result
 

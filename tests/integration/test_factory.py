@@ -48,7 +48,7 @@ def test_what_a_package_brings_is_updated_over_and_comes_back(host: Host, push_h
     assert host.run("systemctl is-enabled hello").stdout == "enabled\n"
     host.run("os-containers rollback hello")
     assert running(host) == "1"
-    assert host.run("systemctl show --property=FragmentPath --value hello").stdout.startswith("/usr/lib/")
+    assert "/lib/systemd/" in host.run("systemctl show --property=FragmentPath hello").stdout
     push_hello(image("3", service="#!/bin/sh\nexit 3\n"), "hello:latest")
     failed = host.run("os-containers update --pull --insecure hello", check=False)
     assert failed.returncode == 9

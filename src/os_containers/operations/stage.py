@@ -29,8 +29,6 @@ def stage(system: System, repo: Repo, blueprint: Blueprint) -> Deployment:
     Raises ImageError when the image cannot be made into one, PolicyError when a host file of it needs the
     admin's word; then nothing is left of it.
     """
-    for warning in blueprint.runtime.warnings():
-        system.on_event(Warned(warning))
     try:
         deployment = _build_and_publish(system, repo, blueprint)
         if deployment.record.has_service:
@@ -64,6 +62,8 @@ def _build_and_publish(system: System, repo: Repo, blueprint: Blueprint) -> Depl
 
 @contextlib.contextmanager
 def _built(system: System, repo: Repo, blueprint: Blueprint) -> Iterator[Deployment]:
+    for warning in blueprint.runtime.warnings():
+        system.on_event(Warned(warning))
     with staging_directory(system, blueprint.name) as scratch:
         directory = scratch.path / "deployment"
         directory.mkdir(mode=0o700)

@@ -7,6 +7,7 @@ rootfs by one rename a file.
 from pathlib import Path
 
 from os_containers.deployment.container import all_containers
+from os_containers.events import Warned
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
@@ -46,6 +47,10 @@ def repair(system: System, options: ProxyOptions) -> list[Problem]:
 
 def _remove_damaged_objects(system: System, repo: Repo) -> None:
     """Remove what is not what its name says, so that it counts as missing and is fetched again."""
+    if repo.is_shared:
+        # the labels of a host's files count in their checksums, and not in ours
+        system.on_event(Warned(f"objects of {repo.path} are left alone: others may have theirs in it"))
+        return
     with system.store_locked():
         for name in damaged_objects(repo.path, repo.mode):
             with told(system):

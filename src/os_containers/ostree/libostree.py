@@ -93,9 +93,9 @@ class Libostree:
         return bytes(checksum).hex()
 
     def prune(self) -> tuple[int, int]:
-        """Remove the objects that no ref needs; return how many, and their bytes."""
+        """Remove the objects that no ref needs, nor its history; return how many, and their bytes."""
         with translate_errors("prune the repo"):
-            _, _, objects, size = self._repo.prune(OSTree.RepoPruneFlags.REFS_ONLY, 0, None)
+            _, _, objects, size = self._repo.prune(OSTree.RepoPruneFlags.REFS_ONLY, -1, None)
         return objects, size
 
 

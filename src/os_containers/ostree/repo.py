@@ -81,6 +81,11 @@ class Repo:
         require_repo(path, mode)
         return cls(path, mode, pins=pins)
 
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether it is not in our state: others may have in it what we cannot judge."""
+        return self._pins != refs.PINS
+
     @functools.cached_property
     def libostree(self) -> "Libostree":
         """The same repo for what libostree does. Raises BrokenError when it does not take it for one."""

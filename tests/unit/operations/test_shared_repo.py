@@ -113,3 +113,16 @@ def test_a_state_reached_by_a_link_is_the_same(machine: "Machine") -> None:
     link.symlink_to(machine.paths.state)
     linked = replace(machine.system, paths=replace(machine.paths, state=link))
     assert linked.repo().pins() == machine.system.repo().pins()
+
+
+def test_repair_removes_nothing_from_a_repo_that_is_not_ours_alone(machine: "Machine") -> None:
+    """What looks damaged to us may be a host's own file, whose label counts in its checksum."""
+    repo = machine.root / "elsewhere/repo"
+    machine.paths = replace(machine.paths, repo=repo)
+    machine.store("1")
+    somebodys = repo / "objects/00" / f"{'0' * 62}.file"
+    somebodys.parent.mkdir(exist_ok=True)
+    somebodys.write_text("the host's")
+    repair(machine.system, ProxyOptions())
+    assert somebodys.read_text() == "the host's"
+    assert any("left alone" in text for text in machine.told())

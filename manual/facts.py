@@ -50,6 +50,11 @@ FILES = {
         "and its record `info`. Nothing below `rootfs` may be written to: it shares its bytes with the repo."
     ),
     "/var/lib/containers/atomic/.storage/repo": "The OSTree repo.",
+    "/usr/lib/containers/atomic/NAME": (
+        "A container that the system brings, by a package that `package` made or by its image. It is used as "
+        "it is and never written; `update` lays a deployment of ours over it, and `rollback` and `uninstall` "
+        "give it back. `update --all` leaves one alone over which there is none."
+    ),
     "/etc/systemd/system/NAME.service": (
         "The unit of a container. Change it by drop-ins of your own: `systemctl edit NAME`. For a user: "
         "`$XDG_CONFIG_HOME/systemd/user`."

@@ -9,6 +9,7 @@ from testhost.machine import Host
 Push = Callable[[HelloImage, str], str]
 PACKAGES = "/srv/packages"
 NAME = "atomic-container-hello"
+SHOW = "systemctl show --property=ActiveState,UnitFileState,MainPID hello"
 
 
 def image(version: str, *, service: str = SERVICE) -> HelloImage:
@@ -60,5 +61,14 @@ def test_what_a_package_brings_is_updated_over_and_comes_back(host: Host, push_h
     assert running(host) == "1"
     assert host.run("systemctl is-enabled hello").stdout == "enabled\n"
     assert deployments(host) == [(-1, True)]
-    host.run(f"systemctl stop hello && dpkg --purge {NAME}")
+    # the package goes, and what lies over it lives on
+    push_hello(image("2"), "hello:latest")
+    host.run("os-containers update --pull --insecure hello")
+    before = host.run(SHOW).stdout
+    host.run(f"dpkg --install {PACKAGES}/*.deb")
+    assert host.run(SHOW).stdout == before
+    host.run(f"dpkg --purge {NAME}")
+    assert (running(host), host.run(SHOW).stdout) == ("2", before)
+    assert host.run("os-containers check").stdout == ""
+    host.run("systemctl stop hello && os-containers uninstall hello")
     host.run(f"mv {PACKAGES}/status-old /var/lib/dpkg && rm -r {PACKAGES}")

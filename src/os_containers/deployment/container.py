@@ -103,17 +103,17 @@ class Deployment:
 
 def load_deployment(container: str, path: Path) -> Deployment:
     """Return the deployment in a directory. Raises BrokenError when its record cannot be read."""
-    info = path / "info"
+    info, way_out = path / "info", _way_out(container, path)
     try:
         record = read_record(info)
     except OSError as error:
         if is_exhaustion(error):
             raise
         said = f"{info} cannot be read: {error.strerror}"
-        raise BrokenError(said, hint=repair_or_reinstall(container)) from error
+        raise BrokenError(said, hint=way_out) from error
     except BrokenError as error:
         said = f"{path}: {error.message}"
-        raise BrokenError(said, hint=error.hint or repair_or_reinstall(container)) from error
+        raise BrokenError(said, hint=error.hint or way_out) from error
     if factory.is_factory(container, path):
         # it is what there was at first
         record = replace(record, serial=factory.SERIAL, was_active=True)
@@ -135,6 +135,10 @@ def reinstall(container: str) -> str:
 def repair_or_reinstall(container: str) -> str:
     """Return what to do with a container that may be mended."""
     return f"os-containers repair; if that does not help: {reinstall(container)}"
+
+
+def _way_out(container: str, path: Path) -> str:
+    return factory.REINSTALL if factory.is_factory(container, path) else repair_or_reinstall(container)
 
 
 def save_record(path: Path, record: Record) -> None:
@@ -192,6 +196,11 @@ class Container:
 
     def exists(self) -> bool:
         return self.link.is_symlink() or self.factory is not None
+
+    def require(self) -> None:
+        """Raise NotFoundError when there is no such container; it may be damaged, or half changed."""
+        if not self.exists() and not os.path.lexists(self.link):
+            raise no_container(self)
 
     @property
     def predecessors(self) -> dict[int, Path]:
@@ -351,7 +360,7 @@ def no_container(container: Container) -> NotFoundError:
         f"there is no container named {container.name!r}",
         hint=suggestion(
             container.name,
-            _names(container.state),
+            [*_names(container.state), *factory.find_names(container.factories)],
             otherwise="os-containers containers list --all shows them",
         ),
     )

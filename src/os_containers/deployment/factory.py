@@ -12,7 +12,9 @@ from pathlib import Path
 # Before all others, and no directory of ours has it for its name.
 SERIAL = -1
 UNITS = Path("/usr/lib/systemd/system")
-_OWN = ".deploy"
+# what to do with one that is damaged
+REINSTALL = "install the package that brings it again"
+_OWN = frozenset({".deploy", ".staging"})
 
 
 def find_place(factories: Path | None, container: str) -> Path | None:
@@ -23,7 +25,7 @@ def find_place(factories: Path | None, container: str) -> Path | None:
 
 def is_factory(container: str, path: Path) -> bool:
     """Tell whether a deployment is the distribution's, by where it is."""
-    return path.name == container and path.parent.parent.name != _OWN
+    return path.name == container and path.parent.parent.name not in _OWN
 
 
 def find_names(factories: Path | None) -> list[str]:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from os_containers import scratch
-from os_containers.deployment.container import all_containers
+from os_containers.deployment.container import all_and_factories, all_containers
 from os_containers.deployment.exports import FileKind
 from os_containers.errors import BrokenError, BusyError, NotFoundError
 from os_containers.events import Warned
@@ -31,7 +31,7 @@ def check(system: System, depth: Depth) -> list[Problem]:
     store = open_store(system)
     problems = list(store.problems)
     busy: list[BusyError] = []
-    for name in known_names(system):
+    for name in sorted({*known_names(system), *(one.name for one in all_and_factories(system.paths))}):
         with _unless_busy(system, name, busy) as patient:
             problems += _check_alone(patient, store, name)
     problems += _check_ownership(system)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from os_containers.deployment import factory
 from os_containers.deployment.container import Container, Deployment, reinstall, repair_or_reinstall
 from os_containers.deployment.soundness import lacks_unit, unusable_parts
 from os_containers.errors import BrokenError, NotFoundError
@@ -74,7 +75,7 @@ def _check_bundle(deployment: Deployment) -> Iterator[Problem]:
 
 def _way_to_part(deployment: Deployment, path: Path) -> str:
     if deployment.is_factory:
-        return "install the package that brings it again"
+        return factory.REINSTALL
     if not deployment.is_predecessors:
         return REPAIR
     name = deployment.container

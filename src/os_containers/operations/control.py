@@ -15,7 +15,6 @@ from os_containers.operations.system import System
 
 def start_service(system: System, name: str) -> None:
     """Start the service of a container, unless it runs. Raises ServiceError when it does not stay up."""
-    require_root_of(system.container(name).current())
     _control(system, name, lambda container: start_unless_running(system, container))
 
 
@@ -33,8 +32,7 @@ def stop_service(system: System, name: str) -> None:
 
 def restart_service(system: System, name: str) -> None:
     """Restart the service of a container. Raises ServiceError when it does not stay up."""
-    require_root_of(system.container(name).current())
-    _control(system, name, lambda container: service.restart(system, container))
+    _control(system, name, lambda container: restart(system, container))
 
 
 def become_journal(system: System, name: str, options: Sequence[str]) -> NoReturn:
@@ -48,8 +46,15 @@ def become_journal(system: System, name: str, options: Sequence[str]) -> NoRetur
     process.become([*system.services.journal_command(container.service), *options])
 
 
+def restart(system: System, container: Container) -> None:
+    """Restart a service. Raises NotFoundError when its root file system is not there."""
+    require_root_of(container.current())
+    service.restart(system, container)
+
+
 def start_unless_running(system: System, container: Container) -> None:
-    """Start a service; one that waits to be tried again, or has failed, anew."""
+    """Start a service; one that waits to be tried again, or has failed, anew. Raises as restart does."""
+    require_root_of(container.current())
     unit = unit_state(system, container)
     if unit.active in {"active", "reloading"}:
         # that it fell over since, and came back by itself, is no failure of this start
@@ -63,7 +68,7 @@ def start_unless_running(system: System, container: Container) -> None:
 
 def _control(system: System, name: str, act: Callable[[Container], None]) -> None:
     container = system.container(name)
-    require_service(container)
+    container.require()
     # no update may be at work on it meanwhile, and none be left half done
     with settled(system, system.repo(), container):
         require_service(container)

@@ -11,7 +11,7 @@ from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.record import InstalledFile, Record, dump_record
 from os_containers.deployment.soundness import lacks_unit
-from os_containers.errors import BrokenError, OsContainersError
+from os_containers.errors import BrokenError, OsContainersError, ProcessError
 from os_containers.events import Warned
 from os_containers.faults import tidied_later
 from os_containers.host.hostfiles import HostPlan, plan_host_files
@@ -83,9 +83,10 @@ def change_unit_files(system: System, container: Container, entering: Deployment
     """Let systemd have the unit of a deployment, or none."""
     unit_files = UnitFiles.find(system.paths, container.name)
     if entering and entering.is_factory:
-        # what is in /usr counts again when ours is gone
-        if unit_files.present():
+        # what is in /usr counts again when ours is gone, and systemd knows; who was killed had not told it
+        if not unit_files.are_gone() or unit_state(system, container).needs_reload:
             unit_files.remove(services=system.services, on_event=system.on_event)
+        _make_directories(system, entering)
     elif entering and entering.record.has_service:
         unit_files.install(
             unit_text=entering.unit.read_bytes(),
@@ -95,6 +96,18 @@ def change_unit_files(system: System, container: Container, entering: Deployment
         )
     elif not unit_files.are_gone() or unit_state(system, container).load != "not-found":
         unit_files.remove(services=system.services, on_event=system.on_event)
+
+
+def _make_directories(system: System, factory: Deployment) -> None:
+    """Have the directories of the distribution's deployment: the fragment of ours may have removed some."""
+    if not factory.tmpfiles_text():
+        return
+    system.tell(system.services.shown("systemd-tmpfiles", "--create", str(factory.tmpfiles)))
+    try:
+        system.services.create_tmpfiles(factory.tmpfiles)
+    except ProcessError as error:
+        # it is not ours to refuse
+        system.on_event(Warned(error.message))
 
 
 def check_units(
@@ -162,6 +175,16 @@ def is_recovery_unit_needed(system: System) -> bool:
     deployments = system.paths.deployments
     names = [one.name for one in deployments.iterdir()] if deployments.is_dir() else []
     return any(system.named(name).lost() for name in names)
+
+
+def obsolete_directories(
+    container: Container, leaving: Deployment, entering: Deployment | None
+) -> frozenset[str]:
+    """Return what tmpfiles.d made for a container that goes, but what the distribution's own still wants."""
+    if not entering:
+        return frozenset(leaving.record.directories)
+    made = {path for one in container.readable() if not one.is_factory for path in one.record.directories}
+    return frozenset(made - {*directories_of(entering.tmpfiles_text())})
 
 
 def remove_directories(system: System, owner: Deployment, directories: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from os_containers.host.hostfiles import Action, Change, HostPlan
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations import service
 from os_containers.operations.build import new_blueprint
-from os_containers.operations.control import require_service, start_unless_running
+from os_containers.operations.control import require_service, restart, start_unless_running
 from os_containers.operations.find_image import stored_image
 from os_containers.operations.install import check_free, default_name, entry
 from os_containers.operations.rehearsal import Rehearsal, rehearse, rehearsed_service
@@ -114,7 +114,7 @@ def plan_update(
 ) -> Plan:
     """Return what update would do with an image of the store. Raises as update does."""
     container = system.container(name)
-    container.current()
+    container.require()
     repo = system.repo()
     with _looked_at(system, container):
         leaving = container.current()
@@ -136,7 +136,7 @@ def plan_update(
 def plan_rollback(system: System, name: str, *, serial: int | None = None) -> Plan:
     """Return what rollback would do. Raises as rollback does."""
     container = system.container(name)
-    container.current()
+    container.require()
     with _looked_at(system, container):
         leaving = container.current()
         entering = container.previous() if serial is None else container.other(serial)
@@ -173,7 +173,7 @@ class ServiceVerb(Enum):
 _ACTS: Mapping[ServiceVerb, Callable[[System, Container], None]] = {
     ServiceVerb.START: start_unless_running,
     ServiceVerb.STOP: service.stop,
-    ServiceVerb.RESTART: service.restart,
+    ServiceVerb.RESTART: restart,
 }
 
 
@@ -182,8 +182,6 @@ def plan_service(system: System, name: str, verb: ServiceVerb) -> Plan:
     container = system.container(name)
     with _looked_at(system, container):
         require_service(container)
-        if verb is not ServiceVerb.STOP:
-            require_root_of(container.current())
         rehearsed, told = rehearsed_service(system)
         _ACTS[verb](rehearsed, container)
     return Plan(verb.value, name, changes=bool(told), steps=tuple(told))

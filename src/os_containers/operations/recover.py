@@ -53,7 +53,9 @@ def recover_named(system: System, name: str, how: Start) -> None:
 
 
 def _is_known(system: System, repo: Repo, container: Container) -> bool:
-    if container.name in known_names(system) or container.predecessors or repo.pinned(container.name):
+    if container.exists() or container.name in known_names(system) or container.predecessors:
+        return True
+    if repo.pinned(container.name):
         return True
     # what mkdtemp adds has no dash
     left = (one for top in (system.paths.staging, system.paths.trash) for one in scratch.find_abandoned(top))

@@ -47,9 +47,10 @@ def rehearse(system: System, transition: Transition, plan: HostPlan, stage: Path
     if entering and has_service and transition.after.enabled:
         was_enabled = transition.before.enabled
         service.enable(rehearsed, container, entering, instead_of=leaving, was_enabled=was_enabled)
-    if leaving and not entering:
+    if leaving and transition.is_end:
         removed = [change.path for change in plan.changes if change.changes_host]
-        host_changes.tell_kept_data(rehearsed, leaving, leaving.record.directories, removed)
+        obsolete = host_changes.obsolete_directories(container, leaving, entering)
+        host_changes.tell_kept_data(rehearsed, leaving, obsolete, removed)
     if has_service and transition.after.running:
         service.start(rehearsed, container, Start.QUEUED)
     return Rehearsal(tuple(told), UnitFiles.find(rehearsed.paths, container.name))

@@ -14,7 +14,7 @@ def rollback(system: System, name: str, *, serial: int | None = None) -> Deploym
     when its service does not start: the one that was to leave runs again then.
     """
     container = system.container(name)
-    container.current()
+    container.require()
     repo = system.repo()
     with settled(system, repo, container):
         leaving = container.current()

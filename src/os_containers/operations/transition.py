@@ -211,8 +211,9 @@ class _Attempt:
         if entering and entering.record.has_service and self.transition.after.enabled:
             was_enabled = self.transition.before.enabled
             service.enable(system, container, entering, instead_of=leaving, was_enabled=was_enabled)
-        if leaving and not entering:
-            host_changes.remove_directories(system, leaving, leaving.record.directories)
+        if leaving and self.transition.is_end:
+            obsolete = host_changes.obsolete_directories(container, leaving, entering)
+            host_changes.remove_directories(system, leaving, obsolete)
 
     def _restore(self) -> None:
         """Take the steps of _switch the other way; the record of the leaving deployment is as it was."""

@@ -65,7 +65,7 @@ def update(
     new one does not start; the old one runs again then.
     """
     container = system.container(name)
-    container.current()
+    container.require()
     repo = system.repo()
     with settled(system, repo, container):
         leaving = container.current()

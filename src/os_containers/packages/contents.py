@@ -13,7 +13,7 @@ from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import CAPABILITIES, HostFile, load_host_tree
 from os_containers.errors import ImageError
 from os_containers.host.unit import DROP_IN, directories_of
-from os_containers.packages.facts import BUNDLES, TMPFILES, UNITS
+from os_containers.packages.facts import BUNDLES, OVERRIDES, TMPFILES, UNITS
 
 # what dpkg-deb reads about the package
 CONTROL = "DEBIAN"
@@ -68,6 +68,11 @@ class Contents:
         name = f"{self.container}.conf"
         return name if str(TMPFILES / name) in self.files else ""
 
+    @property
+    def override(self) -> Path:
+        """What is on a host where an update by os-containers has taken the place of the package's service."""
+        return OVERRIDES / f"{self.container}.service.d" / DROP_IN
+
     def foreign(self) -> Iterator[Owned]:
         """Give the files of the rootfs that are not root's."""
         rootfs = below(self.top, self.bundle / "rootfs")
@@ -80,12 +85,11 @@ class Contents:
 
     def clean_up(self) -> str:
         """Return the commands that remove what was made since the package was installed, but no data."""
-        made = (*self.made_later, str(BUNDLES), str(BUNDLES.parent))
-        rmdir = "".join(
-            f"rmdir --ignore-fail-on-non-empty -- {shlex.quote(path)} 2>/dev/null || :\n" for path in made
-        )
+        # an update over the package needs its directories, also the empty ones
+        made = "".join(f"[ -e {self.override} ] || {_rmdir(path)}" for path in self.made_later)
+        ours = "".join(_rmdir(str(path)) for path in (BUNDLES, BUNDLES.parent))
         # runtimes make mount points in a rootfs
-        return f"rm --recursive --force --one-file-system -- {self.bundle}\n{rmdir}"
+        return f"rm --recursive --force --one-file-system -- {self.bundle}\n{made}{ours}"
 
     def with_capabilities(self) -> list[str]:
         """Return the programs that have capabilities, which not every kind of package can give them."""
@@ -102,6 +106,10 @@ class Contents:
             if "\n" in name
         ]
         return sorted(f"/{path.relative_to(self.top)}" for path in found)
+
+
+def _rmdir(path: str) -> str:
+    return f"rmdir --ignore-fail-on-non-empty -- {shlex.quote(path)} 2>/dev/null || :\n"
 
 
 def below(top: Path, path: Path) -> Path:

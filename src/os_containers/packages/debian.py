@@ -79,7 +79,10 @@ def render_control(facts: Facts) -> str:
 
 
 def render_scripts(contents: Contents) -> dict[str, str]:
-    """Return the maintainer scripts: enabled and not started, as install does; nothing left after a purge."""
+    """Return the maintainer scripts: enabled and not started, as install does; nothing left after a purge.
+
+    Where an update by os-containers has the place of the service, that is left as it is.
+    """
     if not contents.has_service:
         back = "".join(f"{line}\n" for line in _bring_back(contents))
         return {"postrm": f'#!/bin/sh\nset -e\n[ "$1" = remove ] || exit 0\n{back}'} if back else {}
@@ -90,20 +93,22 @@ def render_scripts(contents: Contents) -> dict[str, str]:
 #!/bin/sh
 set -e
 [ "$1" = configure ] || exit 0
-if deb-systemd-helper --quiet was-enabled {service}; then
+if [ ! -e {contents.override} ] && deb-systemd-helper --quiet was-enabled {service}; then
     deb-systemd-helper enable {service} >/dev/null || true
 else
     deb-systemd-helper update-state {service} >/dev/null || true
 fi
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
+fi
+if [ -d /run/systemd/system ] && [ ! -e {contents.override} ]; then
 {create}    [ -z "$2" ] || systemctl try-restart {service} || true
 fi
 """,
         "prerm": f"""\
 #!/bin/sh
 set -e
-if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+if [ "$1" = remove ] && [ -d /run/systemd/system ] && [ ! -e {contents.override} ]; then
     systemctl stop {service}
 {remove}fi
 """,
@@ -114,7 +119,12 @@ if [ "$1" = remove ]; then
 {_indented(contents.clean_up(), *_bring_back(contents))}\
     [ ! -d /run/systemd/system ] || systemctl daemon-reload
 fi
-[ "$1" != purge ] || deb-systemd-helper purge {service} >/dev/null || true
+if [ "$1" = purge ]; then
+    enabled=no
+    [ ! -e {contents.override} ] || ! systemctl --quiet is-enabled {service} || enabled=yes
+    deb-systemd-helper purge {service} >/dev/null || true
+    [ $enabled = no ] || systemctl --quiet enable {service} || true
+fi
 """,
     }
 

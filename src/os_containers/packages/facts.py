@@ -18,6 +18,8 @@ from os_containers.errors import ImageError
 
 BUNDLES = Path("/usr/lib/containers/atomic")
 UNITS = Path("/usr/lib/systemd/system")
+# where an update over the package puts its own unit
+OVERRIDES = Path("/etc/systemd/system")
 TMPFILES = Path("/usr/lib/tmpfiles.d")
 
 _PREFIX = "org.opencontainers.image."

@@ -76,16 +76,19 @@ def _scriptlets(contents: Contents) -> str:
     cleaned = "".join(f"    {_literal(line)}\n" for line in contents.clean_up().splitlines())
     if not contents.has_service:
         return f"\n%post\n{owners}" if owners else ""
+    # an update by os-containers that has the place of the service is left as it is
     return f"""
 %post
-{owners}[ $1 -gt 1 ] || systemctl enable {service} || :
+{owners}[ $1 -gt 1 ] || [ -e {contents.override} ] || systemctl enable {service} || :
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload || :
+fi
+if [ -d /run/systemd/system ] && [ ! -e {contents.override} ]; then
 {create}    [ $1 -eq 1 ] || systemctl try-restart {service} || :
 fi
 
 %preun
-if [ $1 -eq 0 ]; then
+if [ $1 -eq 0 ] && [ ! -e {contents.override} ]; then
     systemctl --no-reload disable --now {service} || :
 {remove}fi
 

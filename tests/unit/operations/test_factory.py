@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import pytest
 
 from os_containers.deployment import factory
 from os_containers.deployment.container import save_record
-from os_containers.errors import ConflictError, ServiceError
+from os_containers.errors import BrokenError, ConflictError, ServiceError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
@@ -20,12 +21,14 @@ from os_containers.operations.containers import list_containers
 from os_containers.operations.control import start_service, stop_service
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
+from os_containers.operations.preview import plan_install
 from os_containers.operations.prune import prune
-from os_containers.operations.recover import recover_all
+from os_containers.operations.recover import recover_all, recover_named
 from os_containers.operations.repair import repair
 from os_containers.operations.rollback import rollback
 from os_containers.operations.service import Start
 from os_containers.operations.status import container_status
+from os_containers.operations.system import System
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
 
@@ -197,6 +200,70 @@ def test_a_way_back_that_was_killed_behind_its_commit_point_is_finished(
     assert list_containers(preinstalled.system)[0].preinstalled
 
 
+def test_recovery_tells_systemd_what_a_killed_way_back_had_not(preinstalled: "Machine") -> None:
+    """The unit files were gone, and systemd had the unit as it was in /etc: it would start what is gone."""
+    store(preinstalled, "2")
+    update(preinstalled.system, "app", settings={})
+    state = ServiceState(running=True, enabled=True)
+    journal = Journal(
+        operation="rollback",
+        container="app",
+        leaving=1,
+        entering=factory.SERIAL,
+        before=state,
+        after=state,
+        is_fresh=False,
+    )
+    preinstalled.system.journals.write(journal)
+    preinstalled.system.container("app").forget()
+    shutil.rmtree(preinstalled.paths.units / "app.service.d")
+    (preinstalled.paths.units / "app.service").unlink()
+    preinstalled.services.stale.add("app.service")
+    recover_all(preinstalled.system, Start.WATCHED)
+    assert preinstalled.services.stale == set()
+    assert preinstalled.services.active == {"app.service"}
+
+
+def test_its_directories_are_there_again_when_ours_goes(preinstalled: "Machine") -> None:
+    """The fragment of ours may have removed what it wants; what only ours made goes, as of any container."""
+    machine, system = preinstalled, preinstalled.system
+    extra, shared = machine.root / "lib/extra", machine.root / "lib/shared"
+    fragment = machine.root / "usr-lib/app/tmpfiles-app.conf"
+    before = fragment.read_bytes()
+    fragment.write_text(f"d {shared} - - - -\n")
+    lines = f"d {extra} - - - -\nd {shared} - - - -\n"
+    machine.store("2", exports={"manifest.json": "{}", "service.template": UNIT, "tmpfiles.template": lines})
+    update(system, "app", settings={})
+    for made in (extra, shared):
+        made.mkdir(parents=True)
+    machine.services.calls.clear()
+    rollback(system, "app")
+    assert "create tmpfiles-app.conf" in machine.services.calls
+    assert extra.exists()
+    uninstall(system, "app")
+    assert (extra.exists(), shared.exists()) == (False, True)
+    fragment.write_bytes(before)
+
+
+def test_a_damaged_one_is_for_the_package_to_mend(preinstalled: "Machine") -> None:
+    """check, and who would go back to it, say so."""
+    place = preinstalled.root / "usr-lib/app"
+    whole = (place / "info").read_bytes()
+    (place / "info").write_text("{")
+    assert [one.hint for one in check(preinstalled.system, Depth.CONTENT)] == [factory.REINSTALL]
+    with pytest.raises(BrokenError) as caught:
+        start_service(preinstalled.system, "app")
+    assert caught.value.hint == factory.REINSTALL
+    (place / "info").write_bytes(whole)
+
+
+def test_what_is_being_built_is_none_whatever_its_name(machine: "Machine") -> None:
+    """The directory of a draft has the name of this container."""
+    store(machine, "1")
+    plan = plan_install(machine.system, NAME, name="deployment", settings={})
+    assert [Path(text.path).name for text in plan.texts][:1] == ["deployment.service"]
+
+
 def test_ours_lives_on_when_the_package_is_removed(preinstalled: "Machine") -> None:
     """It is a container like any other then."""
     store(preinstalled, "2")
@@ -207,3 +274,32 @@ def test_ours_lives_on_when_the_package_is_removed(preinstalled: "Machine") -> N
     assert (listed.state, listed.preinstalled) == ("running", False)
     uninstall(machine_without.system, "app")
     assert machine_without.deployed() == []
+
+
+@pytest.mark.parametrize("command", [start_service, partial(update, settings={}), rollback])
+def test_a_change_that_was_killed_between_its_two_links_is_settled_by_the_next_command(
+    preinstalled: "Machine", command: Callable[[System, str], object]
+) -> None:
+    """There is a spare link then and no link: that is no damage, since a journal tells of it."""
+    store(preinstalled, "2")
+    update(preinstalled.system, "app", settings={})
+    state = ServiceState(running=True, enabled=True)
+    journal = Journal(
+        operation="rollback",
+        container="app",
+        leaving=1,
+        entering=factory.SERIAL,
+        before=state,
+        after=state,
+        is_fresh=False,
+    )
+    preinstalled.system.journals.write(journal)
+    (preinstalled.paths.state / "app").unlink()
+    command(preinstalled.system, "app")
+    assert preinstalled.system.journals.names() == []
+    assert check(preinstalled.system, Depth.CONTENT) == []
+
+
+def test_what_the_distribution_brings_alone_needs_no_recovery(preinstalled: "Machine") -> None:
+    """Its name is one that is known."""
+    recover_named(preinstalled.system, "app", Start.WATCHED)

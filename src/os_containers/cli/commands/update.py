@@ -66,7 +66,8 @@ def update(
     A container of a root file system is made anew from that, as it is now, or goes over to another --rootfs.
     The service is restarted if it was running. If it does not start, the deployment from before is active
     again, and the exit code is 9. With --all each container is updated so, one after the other; a summary
-    tells what came of each, and the exit code is that of the first failure.
+    tells what came of each, and the exit code is that of the first failure. What the system brings in
+    /usr/lib/containers/atomic is left alone by --all, unless it was updated already.
     """
     runtime = runtime or invocation.runtime
     source = Source.REGISTRY if pull else Source.STORE_OR_REGISTRY if rebase else Source.STORE

@@ -46,6 +46,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"  {_title(text)}"
         yield from (f"    {line}" for line in _difference(text))
     yield from _part("steps", plan.steps)
+    yield from _part("discarded", [f"deployment {serial}" for serial in plan.discarded])
 
 
 def _heading(plan: Plan) -> str:

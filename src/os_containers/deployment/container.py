@@ -93,6 +93,11 @@ class Deployment:
         """Tell whether a predecessor made it: no image in the store makes it anew."""
         return predecessor.find_serial(self.container, self.path) is not None
 
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether it was made here, of an image of the store or of a root file system."""
+        return not self.is_predecessors and not self.is_factory
+
     def unit_text(self) -> str:
         return self.unit.read_text(errors="surrogateescape") if self.record.has_service else ""
 

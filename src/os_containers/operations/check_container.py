@@ -140,7 +140,7 @@ def _check_pins(store: Store, container: Container) -> Iterator[Problem]:
         return  # told already
     repo = store.repo
     for deployment in container.readable():
-        if deployment.is_predecessors or deployment.is_factory or not deployment.record.commit:
+        if not deployment.is_ours or not deployment.record.commit:
             continue
         pin = (container.name, deployment.serial)
         ref = repo.pin_ref(*pin) if repo else refs.pin_ref(*pin)

@@ -192,30 +192,34 @@ def remove_directories(system: System, owner: Deployment, directories: Iterable[
 
     Raises OSError when the host fails us: nothing would tell later that an empty directory is ours.
     """
-    state = owner.record.values.get("STATE_DIRECTORY")
     for path in sorted(directories, reverse=True):
-        is_data = state is not None and Path(path).is_relative_to(state.text)
-        if not files.remove_unless_needed(path) and is_data:
-            system.tell(_kept_data(path, owner))
+        if not files.remove_unless_needed(path):
+            _tell_kept(system, owner, path)
 
 
-def tell_kept_data(
-    system: System, owner: Deployment, directories: Iterable[str], gone: Iterable[str]
-) -> None:
-    """Tell which of these directories would stay, when all that is gone were gone."""
-    state = owner.record.values.get("STATE_DIRECTORY")
+def tell_staying(system: System, owner: Deployment, directories: Iterable[str], gone: Iterable[str]) -> None:
+    """Tell the same of directories that are not removed, as if all that is gone were gone."""
+    for path in staying(directories, gone):
+        _tell_kept(system, owner, path)
+
+
+def staying(directories: Iterable[str], gone: Iterable[str]) -> list[str]:
+    """Return which of these directories something would be in, inner ones first, if all of gone were gone."""
+    directories = sorted(directories, reverse=True)
     going = {os.path.realpath(path) for path in (*directories, *gone)}
-    for path in sorted(directories, reverse=True):
+    stay = []
+    for path in directories:
         inside = Path(path).iterdir() if Path(path).is_dir() else ()
-        stays = any(os.path.realpath(one) not in going for one in inside)
-        if stays:
-            going -= {os.path.realpath(path)}
-        if stays and state is not None and Path(path).is_relative_to(state.text):
-            system.tell(_kept_data(path, owner))
+        if any(os.path.realpath(one) not in going for one in inside):
+            going.discard(os.path.realpath(path))
+            stay.append(path)
+    return stay
 
 
-def _kept_data(path: str, owner: Deployment) -> str:
-    return f"kept {path}: the data of {owner.container}"
+def _tell_kept(system: System, owner: Deployment, path: str) -> None:
+    state = owner.record.values.get("STATE_DIRECTORY")
+    if state is not None and Path(path).is_relative_to(state.text):
+        system.tell(f"kept {path}: the data of {owner.container}")
 
 
 def _of_others(system: System, container: Container) -> list[tuple[str, InstalledFile]]:

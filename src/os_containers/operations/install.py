@@ -21,7 +21,7 @@ from os_containers.operations.service import unit_state
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, carry_out
-from os_containers.ostree.stored_image import STORED
+from os_containers.ostree.stored_image import STORED, StoredImage
 
 # atomic's
 _RUN = "atomic.run"
@@ -94,8 +94,8 @@ def install_or_run_once(
         check_free(system, container)
     repo = system.repo()
     stored = stored_or_pulled_image(system, repo, image, options=options)
-    if parse_about(stored.config, STORED).labels.get(_RUN) == "once":
-        system.tell(f"{stored.name} is run once, and not installed: it has the label {_RUN}=once")
+    if is_run_once(stored):
+        system.tell(told_of_run(stored))
         return run_image(system, repo, stored, (), settings=settings, runtime=found, name=container.name)
     return install(
         system,
@@ -106,6 +106,16 @@ def install_or_run_once(
         options=options,
         permission=permission,
     )
+
+
+def is_run_once(image: StoredImage) -> bool:
+    """Tell whether an image says of itself that it is to be run instead of installed, as atomic had it."""
+    return parse_about(image.config, STORED).labels.get(_RUN) == "once"
+
+
+def told_of_run(image: StoredImage) -> str:
+    """Return what is said of an image that is run once."""
+    return f"{image.name} is run once, and not installed: it has the label {_RUN}=once"
 
 
 def default_name(image: str | None, rootfs: Path | None) -> str:

@@ -9,21 +9,21 @@ from pathlib import Path
 from os_containers.deployment.container import Container, Deployment
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.values import Values
-from os_containers.errors import ConflictError, NotFoundError
+from os_containers.errors import BrokenError, ConflictError, NotFoundError
 from os_containers.events import Warned
 from os_containers.host.host_policy import Permission
 from os_containers.host.hostfiles import Action, Change, HostPlan
 from os_containers.host.unit_files import UnitFiles
-from os_containers.operations import service
+from os_containers.operations import host_changes, service
 from os_containers.operations.build import new_blueprint
 from os_containers.operations.control import require_service, restart, start_unless_running
 from os_containers.operations.find_image import stored_image
-from os_containers.operations.install import check_free, default_name, entry
+from os_containers.operations.install import check_free, default_name, entry, is_run_once, told_of_run
 from os_containers.operations.rehearsal import Rehearsal, rehearse, rehearsed_service
 from os_containers.operations.root import find_root, is_same, made_of, require_root_of
 from os_containers.operations.stage import drafted, staging_directory
 from os_containers.operations.system import System
-from os_containers.operations.transition import Transition, checked_plan, switch
+from os_containers.operations.transition import Transition, checked_plan, kept_serials, switch
 from os_containers.operations.uninstall import check_there, leave
 from os_containers.operations.update import is_current, root_of_next
 from os_containers.ostree.repo import Repo
@@ -62,7 +62,8 @@ class PlannedText:
 class Plan:
     """What a command would do to a container; leaving and entering are serials of deployments.
 
-    steps are what the command tells while it does it. Nothing of it is done when changes is False.
+    steps are what the command tells while it does it; discarded are the serials of deployments that go with
+    it. Nothing of it is done when changes is False. A random value, as that of UUID, will be another one.
     """
 
     operation: str
@@ -77,6 +78,7 @@ class Plan:
     host_files: tuple[PlannedHostFile, ...] = ()
     texts: tuple[PlannedText, ...] = ()
     steps: tuple[str, ...] = ()
+    discarded: tuple[int, ...] = ()
 
 
 def plan_install(
@@ -94,8 +96,14 @@ def plan_install(
     root = find_root(system, rootfs) if rootfs else None
     container = system.container(default_name(image, rootfs) if name is None else name)
     check_free(system, container)
+    if image and not (system.paths.repo / "config").exists():
+        raise _not_here(f"there is no image {image} in the store", image)  # and no store is made for it
     repo = system.repo()
-    source = made_of(root, _stored(repo, image) if image else None)
+    stored = _stored(repo, image) if image else None
+    if stored and not root and is_run_once(stored):
+        steps = (told_of_run(stored),)
+        return Plan("run", container.name, image=stored.name, digest=stored.digest, steps=steps)
+    source = made_of(root, stored)
     with _looked_at(system, container):
         blueprint = new_blueprint(container, source, found, settings=settings, permission=permission)
         with drafted(system, repo, blueprint) as draft:
@@ -157,9 +165,11 @@ def _stored(repo: Repo, image: str) -> StoredImage:
     try:
         return stored_image(repo, image)
     except NotFoundError as error:
-        raise NotFoundError(
-            error.message, hint=f"a dry run fetches nothing: os-containers pull {image}, then try again"
-        ) from error
+        raise _not_here(error.message, image) from error
+
+
+def _not_here(fact: str, image: str) -> NotFoundError:
+    return NotFoundError(fact, hint=f"a dry run fetches nothing: os-containers pull {image}, then try again")
 
 
 class ServiceVerb(Enum):
@@ -181,10 +191,19 @@ def plan_service(system: System, name: str, verb: ServiceVerb) -> Plan:
     """Return what start, stop or restart would do. Raises as they do before they have begun."""
     container = system.container(name)
     with _looked_at(system, container):
-        require_service(container)
+        _require_service(container, verb)
         rehearsed, told = rehearsed_service(system)
         _ACTS[verb](rehearsed, container)
     return Plan(verb.value, name, changes=bool(told), steps=tuple(told))
+
+
+def _require_service(container: Container, verb: ServiceVerb) -> None:
+    try:
+        require_service(container)
+    except BrokenError:
+        # what is damaged can still be stopped
+        if verb is not ServiceVerb.STOP or not container.exists():
+            raise
 
 
 @contextlib.contextmanager
@@ -235,20 +254,26 @@ def _plan(system: System, transition: Transition, place: Path | None) -> Plan:
         host_files=tuple(_host_files(host_plan)),
         texts=texts,
         steps=rehearsal.steps,
+        discarded=tuple(sorted(set(transition.container.serials()) - set(kept_serials(system, transition)))),
     )
 
 
 def _values(before: Values, after: Values) -> Iterator[PlannedValue]:
-    for name in sorted({*before, *after}):
-        old, new = before.get(name), after.get(name)
-        if (old.text if old else None) != (new.text if new else None):
-            origin = (new or old).origin  # type: ignore[union-attr]
-            yield PlannedValue(name, old.text if old else None, new.text if new else None, origin)
+    decided = {**before, **after}
+    for name in sorted(decided):
+        old, new = (values[name].text if name in values else None for values in (before, after))
+        if old != new:
+            yield PlannedValue(name, old, new, decided[name].origin)
 
 
 def _host_files(plan: HostPlan) -> Iterator[PlannedHostFile]:
+    removed = {change.path: _kind(change) for change in plan.changes if change.action is Action.REMOVE}
+    directories = {path for path, kind in removed.items() if kind is FileKind.DIRECTORY}
+    # what somebody has put something into is not removed
+    stay = host_changes.staying(directories, removed.keys() - directories)
     for change in plan.changes:
-        yield PlannedHostFile(change.path, _kind(change), change.action)
+        action = Action.LET_GO if change.path in stay else change.action
+        yield PlannedHostFile(change.path, _kind(change), action)
 
 
 def _kind(change: Change) -> FileKind:

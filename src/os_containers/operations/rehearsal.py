@@ -1,25 +1,26 @@
 """The steps of a transition, taken where nobody sees them: they tell what the real ones will tell.
 
 systemd is asked, and answers as if it had done what it was told; the unit files are copies in a directory of
-ours. So the words, their order and what is left out are those of the steps themselves.
+ours; host files are only told of. The steps are those of transition.py: so are their words and their order.
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from os_containers.deployment.container import Container
-from os_containers.events import Event, Step, Warned
-from os_containers.host.hostfiles import HostPlan
+from os_containers.deployment.container import Container, Deployment
+from os_containers.events import Event, OnEvent, Step, Warned
+from os_containers.host.hostfiles import Action, HostPlan
 from os_containers.host.prepared_files import step_of
 from os_containers.host.systemd import ServiceManager, UnitState, UnitUsage
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations import host_changes, service
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
-from os_containers.operations.transition import Transition
+from os_containers.operations.transition import Transition, switch_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +33,35 @@ class Rehearsal:
 
 def rehearse(system: System, transition: Transition, plan: HostPlan, stage: Path) -> Rehearsal:
     """Take the steps of a transition in an empty directory, and return what they tell."""
-    container, leaving, entering = transition.container, transition.leaving, transition.entering
+    container, entering = transition.container, transition.entering
     told: list[str] = []
     rehearsed = _on_stage(system, stage, told)
     _copy_unit_files(system, rehearsed, container)
     service.stop(rehearsed, container)
-    has_service = entering is not None and entering.record.has_service
-    if not has_service:
-        service.disable(rehearsed, container)
-    for event in map(step_of, plan.changes):
-        if event:
-            rehearsed.on_event(event)
-    host_changes.change_unit_files(rehearsed, container, entering)
-    if entering and has_service and transition.after.enabled:
-        was_enabled = transition.before.enabled
-        service.enable(rehearsed, container, entering, instead_of=leaving, was_enabled=was_enabled)
-    if leaving and transition.is_end:
-        removed = [change.path for change in plan.changes if change.changes_host]
-        obsolete = host_changes.obsolete_directories(container, leaving, entering)
-        host_changes.tell_kept_data(rehearsed, leaving, obsolete, removed)
-    if has_service and transition.after.running:
+    switch_host(rehearsed, transition, _TellingHands(rehearsed, plan))
+    if entering and entering.record.has_service and transition.after.running:
         service.start(rehearsed, container, Start.QUEUED)
     return Rehearsal(tuple(told), UnitFiles.find(rehearsed.paths, container.name))
+
+
+@dataclass(frozen=True, slots=True)
+class _TellingHands:
+    """What tells of each host file and directory, and leaves it."""
+
+    system: System
+    plan: HostPlan
+
+    def commit(self) -> None:
+        pass
+
+    def change_host_files(self) -> None:
+        for event in map(step_of, self.plan.changes):
+            if event:
+                self.system.on_event(event)
+
+    def remove_directories(self, owner: Deployment, directories: Collection[str]) -> None:
+        removed = [change.path for change in self.plan.changes if change.action is Action.REMOVE]
+        host_changes.tell_staying(self.system, owner, directories, removed)
 
 
 def rehearsed_service(system: System) -> tuple[System, list[str]]:
@@ -73,11 +81,11 @@ def _on_stage(system: System, stage: Path, told: list[str]) -> System:
     )
 
 
-def _teller(told: list[str], places: dict[str, str] | None = None) -> Any:
+def _teller(told: list[str], places: Mapping[str, str] = MappingProxyType({})) -> OnEvent:
     def on_event(event: Event) -> None:
         if isinstance(event, Step | Warned):
             text = event.text
-            for staged, real in (places or {}).items():
+            for staged, real in places.items():
                 text = text.replace(staged, real)
             told.append(text)
 

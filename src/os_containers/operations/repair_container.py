@@ -51,8 +51,7 @@ def mend_container(system: System, repo: Repo, container: Container, options: Pr
     with told(system):
         adopt(system, container)
         salvage(system, repo, container)
-    is_ours = lambda one: not one.is_predecessors and not one.is_factory  # noqa: E731
-    for deployment in filter(is_ours, container.readable()):
+    for deployment in [one for one in container.readable() if one.is_ours]:
         with told(system):
             if deployment.record.commit:
                 _mend_commit(system, repo, deployment, options)

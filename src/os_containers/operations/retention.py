@@ -43,11 +43,11 @@ def keep_only(system: System, repo: Repo, container: Container, serials: Collect
             system.on_event(Warned(f"{container.deployment_path(serial)} stays: {error.message}"))
 
 
-def retain(system: System, repo: Repo, container: Container, latest: Sequence[int]) -> None:
-    """Keep the latest active deployments, the newest first, and older ones as is configured."""
+def retained(system: System, container: Container, latest: Sequence[int]) -> list[int]:
+    """Return the latest active deployments, the newest first, and older ones as is configured."""
     others = [one.serial for one in container.once_active()]
     wanted = [*latest, *(serial for serial in reversed(others) if serial not in latest)]
-    keep_only(system, repo, container, wanted[: system.config.general.retention])
+    return wanted[: system.config.general.retention]
 
 
 def discard_unfinished(system: System, repo: Repo, container: Container) -> None:

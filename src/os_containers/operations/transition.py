@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import msgspec
 
@@ -29,12 +30,11 @@ from os_containers.operations import host_changes, service
 from os_containers.operations.host_changes import told_only
 from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.leftovers import remove_temporaries
-from os_containers.operations.retention import discard, keep_only, retain
+from os_containers.operations.retention import discard, keep_only, retained
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from os_containers.process import ENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,54 @@ def go_back(system: System, repo: Repo, transition: Transition, how: Start) -> N
         _Attempt(system, repo, transition, how, prepared).go_back()
 
 
+class Hands(Protocol):
+    """What a switch does by itself; the plan of one only tells it."""
+
+    def commit(self) -> None: ...
+    def change_host_files(self) -> None: ...
+    def remove_directories(self, owner: Deployment, directories: Collection[str]) -> None: ...
+
+
+def switch_host(system: System, transition: Transition, hands: Hands) -> None:
+    """Take the steps of a transition that come while its service is away, in their order."""
+    container, leaving, entering = transition.container, transition.leaving, transition.entering
+    if not entering or not entering.record.has_service:
+        service.disable(system, container)
+    hands.commit()
+    hands.change_host_files()
+    host_changes.change_unit_files(system, container, entering)
+    if entering and entering.record.has_service and transition.after.enabled:
+        was_enabled = transition.before.enabled
+        service.enable(system, container, entering, instead_of=leaving, was_enabled=was_enabled)
+    if leaving and transition.is_end:
+        hands.remove_directories(leaving, host_changes.obsolete_directories(container, leaving, entering))
+
+
+@dataclass(frozen=True, slots=True)
+class _Hands:
+    """What really does it."""
+
+    system: System
+    transition: Transition
+    plan: HostPlan
+    prepared: PreparedFiles
+
+    def commit(self) -> None:
+        leaving, entering = self.transition.leaving, self.transition.entering
+        if not entering:
+            self.transition.container.forget()
+            return
+        if not entering.is_factory:
+            save_record(entering.path, host_changes.activated_record(leaving, entering, self.plan))
+        self.transition.container.switch(entering)
+
+    def change_host_files(self) -> None:
+        apply_host_files(self.plan, self.prepared, self.system.on_event)
+
+    def remove_directories(self, owner: Deployment, directories: Collection[str]) -> None:
+        host_changes.remove_directories(self.system, owner, directories)
+
+
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     """A transition under way, forward or back, with the host files that wait for it."""
@@ -163,7 +211,8 @@ class _Attempt:
             self.prepared.discard()
             if entering := self.transition.entering:
                 self.transition.container.note_activation(entering, leaving=self.transition.leaving)
-            _retain(self.system, self.repo, self.transition)
+            kept = kept_serials(self.system, self.transition)
+            keep_only(self.system, self.repo, self.transition.container, kept)
             self.system.journals.remove(self.transition.container.name)
 
     def go_back(self) -> None:
@@ -194,29 +243,12 @@ class _Attempt:
         system.journals.write(msgspec.structs.replace(self.transition.journal(), is_proven=True))
 
     def _switch(self) -> None:
-        system, container = self.system, self.transition.container
-        leaving, entering = self.transition.leaving, self.transition.entering
         # only now: a daemon may save its configuration when it is stopped
-        plan = _plan(system, self.transition)
-        if not entering or not entering.record.has_service:
-            service.disable(system, container)
-        if entering:
-            if not entering.is_factory:
-                save_record(entering.path, host_changes.activated_record(leaving, entering, plan))
-            container.switch(entering)
-        else:
-            container.forget()
-        apply_host_files(plan, self.prepared, system.on_event)
-        host_changes.change_unit_files(system, container, entering)
-        if entering and entering.record.has_service and self.transition.after.enabled:
-            was_enabled = self.transition.before.enabled
-            service.enable(system, container, entering, instead_of=leaving, was_enabled=was_enabled)
-        if leaving and self.transition.is_end:
-            obsolete = host_changes.obsolete_directories(container, leaving, entering)
-            host_changes.remove_directories(system, leaving, obsolete)
+        plan = _plan(self.system, self.transition)
+        switch_host(self.system, self.transition, _Hands(self.system, self.transition, plan, self.prepared))
 
     def _restore(self) -> None:
-        """Take the steps of _switch the other way; the record of the leaving deployment is as it was."""
+        """Take the steps of switch_host the other way; the record of the leaving deployment is as it was."""
         system, transition, container = self.system, self.transition, self.transition.container
         leaving, entering = transition.leaving, _reloaded(transition.entering)
         missing = frozenset(transition.missing)
@@ -268,14 +300,14 @@ def _forget(system: System, repo: Repo, transition: Transition) -> None:
         system.journals.remove(transition.container.name)
 
 
-def _retain(system: System, repo: Repo, transition: Transition) -> None:
-    if transition.entering and transition.leaving and not transition.is_end:
-        latest = [transition.entering.serial, transition.leaving.serial]
-        retain(system, repo, transition.container, latest)
-    else:
-        # whatever else is there was of a container that is gone
-        kept = [transition.entering.serial] if transition.entering and not transition.is_end else []
-        keep_only(system, repo, transition.container, kept)
+def kept_serials(system: System, transition: Transition) -> list[int]:
+    """Return the serials of the deployments that stay once a transition is done."""
+    entering, leaving = transition.entering, transition.leaving
+    if not entering or transition.is_end:
+        return []
+    # behind an install, whatever else is there was of a container that is gone
+    latest = (entering.serial, leaving.serial) if leaving else None
+    return retained(system, transition.container, latest) if latest else [entering.serial]
 
 
 def _reloaded(deployment: Deployment | None) -> Deployment | None:
@@ -287,9 +319,7 @@ def _reloaded(deployment: Deployment | None) -> Deployment | None:
 def _undisturbed() -> Iterator[None]:
     """Let no signal stop us half-way: whoever is impatient pressed the key twice."""
     # not pthread_sigmask: a signal that another thread takes is handled in this one all the same
-    before = (
-        {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS} if _in_main_thread() else {}
-    )
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING} if _in_main_thread() else {}
     try:
         yield
     finally:

@@ -110,8 +110,7 @@ def _source(leaving: Deployment, named: str, source: Source, root: Path | None) 
             hint=f"os-containers update --rebase IMAGE {leaving.container}",
         )
     # what a predecessor has pulled is no image to us, and what a package brought was none
-    is_others = leaving.is_predecessors or leaving.is_factory
-    return Source.STORE_OR_REGISTRY if is_others and source is Source.STORE else source
+    return Source.STORE_OR_REGISTRY if not leaving.is_ours and source is Source.STORE else source
 
 
 def _image(

@@ -38,6 +38,8 @@ def test_version_is_one_line(tmp_path: Path) -> None:
         (["install"], 2),
         (["install", "--set", "NAME=x", "etcd"], 2),
         (["install", "--set", "A", "etcd"], 2),
+        (["install", "--system-package=build", "--dry-run", "etcd"], 2),
+        (["install", "--system-package=build", "--rootfs", "/srv"], 2),
         (["uninstall", "../x"], 2),
         (["uninstall", "nothing"], 3),
         (["rollback", "nothing"], 3),
@@ -82,7 +84,12 @@ def test_our_errors_are_one_fact_and_one_hint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(["check"], 10), (["check", "--json"], 10), (["update", "app"], 10), (["rollback", "app"], 10)],
+    [
+        (["check"], 10),
+        (["check", "--json"], 10),
+        (["update", "--dry-run", "app"], 10),
+        (["rollback", "--dry-run", "app"], 10),
+    ],
 )
 def test_b36_no_name_of_a_file_reaches_the_terminal_as_it_is(
     words: list[str], code: int, tmp_path: Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from os_containers.errors import ConflictError, ImageError, NotFoundError, OsContainersError
+from os_containers.errors import BrokenError, ConflictError, ImageError, NotFoundError, OsContainersError
 from os_containers.host.hostfiles import Action
 from os_containers.operations.control import restart_service, start_service, stop_service
 from os_containers.operations.install import install
@@ -165,6 +165,59 @@ def test_what_is_current_has_nothing_to_do(machine: "Machine") -> None:
     machine.store("1")
     install(machine.system, NAME, settings={})
     assert not plan_update(machine.system, "app", settings={}).changes
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_a_directory_that_somebody_put_something_into_is_planned_to_stay(machine: "Machine") -> None:
+    """As the uninstall leaves it."""
+    machine.store("1", exports={machine.exported("d/app.conf"): "x\n"})
+    install(machine.system, NAME, settings={})
+    (machine.host_file("d") / "mine").write_text("mine")
+    plan = plan_uninstall(machine.system, "app")
+    uninstall(machine.system, "app")
+    actions = {Path(one.path).name: one.action for one in plan.host_files}
+    assert (actions["d"], actions["app.conf"]) == (Action.LET_GO, Action.REMOVE)
+    assert (machine.host_file("d") / "mine").exists()
+
+
+def test_the_plan_of_an_update_names_the_deployments_that_go(machine: "Machine") -> None:
+    """Two are kept."""
+    machine.store("1")
+    install(machine.system, NAME, settings={})
+    machine.store("2")
+    assert plan_update(machine.system, "app", settings={}).discarded == ()
+    update(machine.system, "app", settings={})
+    machine.store("3")
+    assert plan_update(machine.system, "app", settings={}).discarded == (1,)
+    update(machine.system, "app", settings={})
+    assert machine.deployed() == ["2", "3"]
+    assert plan_uninstall(machine.system, "app").discarded == (2, 3)
+
+
+def test_an_image_that_is_run_once_is_not_planned_as_installed(machine: "Machine") -> None:
+    """It leaves no container."""
+    machine.store("1", labels={"atomic.run": "once"})
+    plan = plan_install(machine.system, NAME, settings={})
+    assert (plan.operation, plan.entering, plan.texts) == ("run", None, ())
+
+
+def test_a_plan_makes_no_store_on_a_bare_host(machine: "Machine") -> None:
+    """Nor a directory of ours."""
+    before = set(machine.root.rglob("*"))
+    with pytest.raises(NotFoundError, match="example"):
+        plan_install(machine.system, NAME, settings={})
+    assert set(machine.root.rglob("*")) == before
+
+
+def test_what_is_damaged_can_be_stopped_so_its_stop_has_a_plan(machine: "Machine") -> None:
+    """A start has none."""
+    machine.store("1")
+    install(machine.system, NAME, settings={})
+    machine.services.active.add("app.service")
+    (machine.paths.state / "app" / "info").write_text("{")
+    assert plan_service(machine.system, "app", ServiceVerb.STOP).steps == ("systemctl stop app",)
+    with pytest.raises(BrokenError):
+        plan_service(machine.system, "app", ServiceVerb.START)
 
 
 def raised(act: Callable[[], object]) -> tuple[type[OsContainersError], str]:

@@ -79,9 +79,8 @@ def install(
     make: Callable[..., Deployment | Path | int] = install_or_run_once
     if rootfs or not image:
         make = functools.partial(install_container, rootfs=rootfs)
-    if system_package == "build" and (rootfs or not image):
-        raise UsageError("a package is made of an image", hint="name one, and leave out --rootfs")
     if system_package == "build":
+        _check_package(is_of_image=bool(image and not rootfs), dry_run=dry_run)
         make = functools.partial(make_package, kind=native_format(), output=Path())
     with invocation.system() as system:
         if dry_run:
@@ -108,3 +107,13 @@ def install(
     if isinstance(made, Path):
         click.echo(made)
     return made if isinstance(made, int) else 0
+
+
+def _check_package(*, is_of_image: bool, dry_run: bool) -> None:
+    if not is_of_image:
+        raise UsageError("a package is made of an image", hint="name one, and leave out --rootfs")
+    if dry_run:
+        raise UsageError(
+            "a package changes nothing on the host, and has no dry run",
+            hint="leave out --dry-run, and look into the package",
+        )

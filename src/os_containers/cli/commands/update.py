@@ -73,11 +73,11 @@ def update(
     source = Source.REGISTRY if pull else Source.STORE_OR_REGISTRY if rebase else Source.STORE
     only_one = bool(rebase or rootfs or settings or permission != Permission())
     _check(name, every=every, only_one=only_one, as_json=as_json and not dry_run)
+    if dry_run and pull:
+        raise UsageError(
+            "--pull would change the store", hint="pull the image first: os-containers pull IMAGE"
+        )
     if dry_run:
-        if pull:
-            raise UsageError(
-                "--pull would change the store", hint="pull the image first: os-containers pull IMAGE"
-            )
         plan = functools.partial(
             plan_update,
             settings=settings,

@@ -13,7 +13,7 @@ SECONDS ?= 60
 AS_ROOT := $(if $(filter 0,$(shell id --user)),,sudo --preserve-env=OS_CONTAINERS_CACHE) env PYTHONDONTWRITEBYTECODE=1
 TESTHOST := $(AS_ROOT) /usr/bin/python3 -m testhost
 BIN := .venv/bin
-SCRIPTS := tools/setup debian/backport packaging/install .ci/run examples/build examples/etcd/etcd-start \
+SCRIPTS := tools/setup debian/backport packaging/install .ci/run examples/build \
     $(wildcard examples/*/rootfs/usr/bin/*) $(wildcard examples/*/exports/hostfs/usr/local/bin/*) \
     examples/node-exporter/rootfs/usr/lib/node-exporter/prepare
 

@@ -1,4 +1,4 @@
-"""The images of examples/, made by examples/build as their READMEs say; etcd has images.py."""
+"""The images of examples/, made by examples/build as their READMEs say."""
 
 import shutil
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 RECIPE = "1"
 
 
-def example_layout(name: str) -> Path:
+def example_layout(name: str, *, suite: str = "trixie") -> Path:
     """Return a cached OCI layout of an example, tag latest, made now if the cache has none."""
     directory = cache_directory() / "images"
     directory.mkdir(exist_ok=True)
-    key = f"example-{name}-{key_of(RECIPE, *_parts(name))}"
-    return cached_tree(directory, key, lambda target: _build(name, target))
+    key = f"example-{name}-{suite}-{key_of(RECIPE, *_parts(name))}"
+    return cached_tree(directory, key, lambda target: _build(name, suite, target))
 
 
 def write_next_version(layout: Path, target: Path, changed: Mapping[str, str]) -> None:
@@ -40,6 +40,6 @@ def _parts(name: str) -> list[str]:
     return [(EXAMPLES / "build").read_text(), *described]
 
 
-def _build(name: str, target: Path) -> None:
+def _build(name: str, suite: str, target: Path) -> None:
     print(f"testhost: making the image of the example {name}, about 10 s", flush=True)
-    run([*TOGETHER, EXAMPLES / "build", name, target])
+    run([*TOGETHER, "env", f"SUITE={suite}", EXAMPLES / "build", name, target])

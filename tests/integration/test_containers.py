@@ -142,11 +142,11 @@ def test_b106_an_update_after_a_rollback_works_on_what_is_deployed(host: Host, p
 
 @pytest.mark.parametrize(
     "service",
-    ["#!/bin/sh\necho broken >&2\nexit 3\n", "#!/bin/sh\nsleep 0.1\nexit 3\n"],
+    ["#!/bin/sh\necho broken >&2\nexit 3\n", "#!/bin/sh\nsleep 0.1\necho broken >&2\nexit 3\n"],
     ids=["at-once", "soon"],
 )
 def test_b90_an_update_that_does_not_start_goes_back(host: Host, push_hello: Push, service: str) -> None:
-    """The old version runs again, with its unit, its host files and its enabled state; exit code 9."""
+    """The old version runs again, with its unit, host files and enabled state; exit code 9, and its own words."""
     image = push_hello(HelloImage("1", files=TEMPLATED), "hello:latest")
     install(host, image)
     start_hello(host)
@@ -156,7 +156,7 @@ def test_b90_an_update_that_does_not_start_goes_back(host: Host, push_hello: Pus
     pull(host, image)
     failed = os_containers(host, "update hello", check=False)
     assert failed.returncode == 9
-    assert "error: hello.service did not start" in failed.stderr
+    assert "error: hello.service did not start: broken\n" in failed.stderr
     assert version(host) == "1"
     assert (state(host)["ActiveState"], state(host)["UnitFileState"]) == ("active", "enabled")
     changed = [

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from os_containers import process
 from os_containers.errors import ImageError, ProcessError, SystemFaultError
+from os_containers.host.last_words import last_words
 from os_containers.paths import Mode
 
 TIMEOUT = 90.0
@@ -34,6 +35,8 @@ _USAGE = ("MemoryCurrent", "CPUUsageNSec", "TasksCurrent")
 _ENDED = frozenset({129, 130, 131, 143})
 _NOT_COUNTED = 2**64 - 1
 _TRIED_AGAIN = frozenset({"auto-restart", "auto-restart-queued"})
+# Among them is the service's own, below what a unit says when it stops.
+_LAST_LINES = 50
 _FROWNED_UPON = re.compile("obsolete|deprecated|unsafe|legacy|please use|will be removed")
 _AUTHOR = "the image must be mended by its author"
 # systemd 257 names the bus: "Failed to connect to user scope bus via local transport: ..."
@@ -211,22 +214,14 @@ class Systemctl:
         return ["systemd-run", *self._user(), *options, "--"]
 
     def last_log_line(self, unit: str, *, since: float) -> str:
-        """Return the newest line that a unit's own processes wrote since then, empty if there is none."""
+        """Return the newest line that a unit's service wrote since then, empty if there is none."""
         field = "_SYSTEMD_USER_UNIT" if self.mode is Mode.USER else "_SYSTEMD_UNIT"
-        shown = process.run(
-            [
-                "journalctl",
-                f"{field}={unit}",
-                f"--since=@{since:.6f}",
-                "--lines=1",
-                "--output=cat",
-                "--no-pager",
-                "--quiet",
-            ],
-            check=False,
-            timeout=self.timeout,
-        )
-        return shown.stdout.strip()
+        lines = [f"{field}={unit}", f"--since=@{since:.6f}", f"--lines={_LAST_LINES}"]
+        form = ["--output=json", "--output-fields=MESSAGE,_SYSTEMD_CGROUP", "--all", "--no-pager", "--quiet"]
+        # what was said is on its way there; only root may ask for it
+        process.run(["journalctl", "--sync"], check=False, timeout=self.timeout)
+        shown = process.run(["journalctl", *lines, *form], check=False, timeout=self.timeout)
+        return last_words(shown.stdout)
 
     def log_command(self, unit: str) -> str:
         """Return the command with which a person reads the journal of a unit."""

@@ -146,7 +146,7 @@ def test_b106_an_update_after_a_rollback_works_on_what_is_deployed(host: Host, p
     ids=["at-once", "soon"],
 )
 def test_b90_an_update_that_does_not_start_goes_back(host: Host, push_hello: Push, service: str) -> None:
-    """The old version runs again, with its unit, host files and enabled state; exit code 9, and its own words."""
+    """The old version runs again, unit, host files and enabled as before; exit code 9 and the last words."""
     image = push_hello(HelloImage("1", files=TEMPLATED), "hello:latest")
     install(host, image)
     start_hello(host)

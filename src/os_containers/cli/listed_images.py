@@ -67,7 +67,7 @@ def image_row(listed: ListedImage, shown: Callable[[str], str]) -> tuple[str, ..
 
 def layer_row(layer: StoredLayer, shown: Callable[[str], str]) -> tuple[str, ...]:
     """Return the cells of a layer."""
-    return "<layer>", "", shown(layer.digest), "", render.human_size(layer.size), "", ""
+    return "<layer>", "", shown(layer.digest), "", render.human_size(layer.unpacked), "", ""
 
 
 def _has_label(config: bytes, wanted: str) -> bool:

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 import click
 
 # What people type who know podman, docker, atomic or apt.
+_ELSEWHERE_IN_GROUP = {"ls": "list", "remove": "delete", "rm": "delete", "unmount": "umount"}
 _ELSEWHERE = {
     "fsck": "check",
     "help": "--help",
     "ls": "containers list",
+    "list": "containers list",
     "ps": "containers list",
     "remove": "uninstall",
     "rm": "uninstall",
@@ -44,8 +46,9 @@ def no_command(ctx: click.Context, name: str) -> tuple[str, str]:
     assert isinstance(group, click.Group)  # noqa: S101 - who else has commands
     known = group.list_commands(ctx)
     near = difflib.get_close_matches(name, known) or [one for one in known if one.startswith(name)]
-    if not near and ctx.parent is None and name in _ELSEWHERE:
-        near = [_ELSEWHERE[name]]
+    elsewhere = _ELSEWHERE_IN_GROUP if ctx.parent else _ELSEWHERE
+    if not near and name in elsewhere:
+        near = [elsewhere[name]]
     meant = did_you_mean(f"{ctx.command_path} {one}" for one in near)
     return f"{ctx.command_path} has no command {name!r}", meant or f"{ctx.command_path} --help lists them"
 

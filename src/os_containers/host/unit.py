@@ -57,6 +57,15 @@ def exec_variables(commands: ServiceCommands) -> dict[str, str]:
     }
 
 
+def stop_at_ease(unit: str, stop: str) -> str:
+    """Return the unit, where a failure to stop the container does not count.
+
+    systemd runs ExecStop= also when a service has ended by itself: there is no container then, and a service
+    that ended well would have failed.
+    """
+    return re.sub(rf"(?m)^(\s*ExecStop\s*=\s*)(?={re.escape(stop)}\s*$)", r"\1-", unit)
+
+
 def exec_line(words: Iterable[str]) -> str:
     """Return a command line for Exec*= (systemd.service(5), Command lines)."""
     return " ".join(_quoted(word) for word in words)

@@ -41,7 +41,7 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
             r"|(?<!permission )denied(:|$)"
         ),
         RegistryError,
-        "login is needed: skopeo login, or give --authfile or --creds",
+        "a login is needed, or what was given is not accepted: skopeo login, --authfile or --creds",
     ),
     (
         r"toomanyrequests|too many requests|429 Too Many",

@@ -22,6 +22,7 @@ from os_containers.image.tar import TarReader
 
 _Type = TypeVar("_Type")
 
+_MAKE_ARCHIVE = "skopeo copy and podman save make archives; name the file that they made, uncompressed"
 _ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
@@ -119,8 +120,8 @@ def _read_member(archive: Path, name: str) -> bytes:
             raise
         raise NotFoundError(f"{archive} cannot be read: {error.strerror}", hint="check the path") from error
     except ImageError as error:
-        raise ImageError(f"{archive} is not an image archive: {error.message}") from error
-    raise ImageError(f"{archive} is not an image archive: it has no {name}")
+        raise ImageError(f"{archive} is not an image archive: {error.message}", hint=_MAKE_ARCHIVE) from error
+    raise ImageError(f"{archive} is not an image archive: it has no {name}", hint=_MAKE_ARCHIVE)
 
 
 def _bounded(content: Iterator[memoryview], size: int) -> bytes:

@@ -228,6 +228,7 @@ class _Draft:
             errors="surrogateescape"
         )
         unit.check_unit(text)
+        text = unit.stop_at_ease(text, self.texts["EXEC_STOP"])
         text = unit.for_user(text) if self.system.mode is Mode.USER else text
         root = self.blueprint.root
         return f"{text}{unit.render_needs(str(root))}" if root else text

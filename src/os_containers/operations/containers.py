@@ -11,6 +11,9 @@ from os_containers.operations.system import System
 RUNNING = "running"
 FAILED = "failed"
 BROKEN = "broken"
+INACTIVE = "inactive"
+NO_SERVICE = "no service"
+STATES = (RUNNING, FAILED, INACTIVE, NO_SERVICE, BROKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,8 @@ def _listed(container: Container, unit: UnitState) -> ListedContainer:
 def state_of(record: Record, unit: UnitState) -> str:
     """Return how a container is: running, failed, inactive, or no service."""
     if not record.has_service:
-        return "no service"
+        return NO_SERVICE
     if unit.is_down:
         return FAILED
     # what is being stopped runs still
-    return RUNNING if unit.is_running or unit.active == "deactivating" else "inactive"
+    return RUNNING if unit.is_running or unit.active == "deactivating" else INACTIVE

@@ -6,7 +6,7 @@ In the store a person may also say the beginning of its id, as `images list` sho
 import re
 from collections.abc import Sequence
 
-from os_containers.errors import BrokenError, NotFoundError, OsContainersError, UsageError
+from os_containers.errors import BrokenError, NotFoundError, OsContainersError, RegistryError, UsageError
 from os_containers.events import Warned
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
@@ -78,11 +78,20 @@ def _with_id(prefix: str, images: Sequence[StoredImage]) -> list[StoredImage]:
 def stored_or_pulled_image(
     system: System, repo: Repo, image: str, *, options: ProxyOptions | None = None
 ) -> StoredImage:
-    """Return the image in the store; pull it when it is not there, or is damaged."""
+    """Return the image in the store; pull it when it is not there, or is damaged.
+
+    Raises what pull does; where no registry has it, the names in the store that are like it are asked for.
+    """
     reference = ImageReference.parse(image)
     try:
         found = repo.find_image(store_name(reference))
     except BrokenError as error:
         system.on_event(Warned(error.message))
         found = None
-    return found or pull(system, reference, options=options)
+    try:
+        return found or pull(system, reference, options=options)
+    except (RegistryError, NotFoundError) as error:
+        hint = error.hint or error.next_step
+        known = (one.name for one in repo.images())
+        near = image_suggestion(image.removeprefix("docker://"), known, otherwise="")
+        raise type(error)(error.message, hint=f"{hint}; in the store: {near}" if near else hint) from error

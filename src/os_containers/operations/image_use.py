@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from os_containers.deployment.container import Container
-from os_containers.errors import BrokenError
+from os_containers.deployment.container import Container, all_containers
+from os_containers.errors import BrokenError, OsContainersError
 from os_containers.operations.system import System
 from os_containers.ostree import refs
 from os_containers.ostree.repo import Repo
@@ -48,6 +48,16 @@ def _others_use(ref: str) -> Use:
         return Use(f"{name} (another state)", serial, active=False)
     container = Container(name, Path(state))
     return Use(f"{name} ({state})", serial, container.own_active_path() == container.deployment_path(serial))
+
+
+def find_followers(system: System) -> Mapping[str, tuple[str, ...]]:
+    """Return the containers by the name of the image that an update of them asks for."""
+    found: dict[str, list[str]] = {}
+    for container in all_containers(system.paths):
+        # check tells of one that is damaged
+        with contextlib.suppress(OsContainersError):
+            found.setdefault(container.current().record.image, []).append(container.name)
+    return {name: tuple(containers) for name, containers in found.items()}
 
 
 def nameless_images(repo: Repo) -> list[StoredImage]:

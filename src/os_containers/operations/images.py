@@ -8,7 +8,7 @@ from os_containers.errors import BrokenError, ConflictError
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, normalize_name
 from os_containers.operations.find_image import stored_images
-from os_containers.operations.image_use import Use, find_uses, nameless_images
+from os_containers.operations.image_use import Use, find_followers, find_uses, nameless_images
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo, StoredLayer
 from os_containers.ostree.sizes import Sizes, sizes_by_layer
@@ -67,7 +67,8 @@ def delete_images(
     """Take the names of images out of the store and return them: all, or none when one cannot go.
 
     In a dry run they stay. An id means all names of its image. Deployments made of an image keep working
-    without its name. Raises NotFoundError, and ConflictError for the last name of an image in use.
+    without its name. Raises NotFoundError, and ConflictError for the last name of an image in use, and for
+    one that a container is updated by.
     """
     repo = system.repo()
     with system.store_in_use():
@@ -98,13 +99,18 @@ def _names_of(system: System, repo: Repo, image: str) -> Iterator[tuple[str, str
 
 
 def _refuse_used(system: System, repo: Repo, commits: Mapping[str, str | None]) -> None:
-    uses = find_uses(system, repo)
+    uses, followers = find_uses(system, repo), find_followers(system)
     keep_a_name = {one.commit for one in repo.images() if one.name not in commits}
     for name, commit in commits.items():
         if commit and commit in uses and commit not in keep_a_name:
             raise ConflictError(
                 f"{name} is in use: {_users(uses[commit])} was made of it",
                 hint="--force takes its name away; the container goes on as it is",
+            )
+        if name in followers:
+            raise ConflictError(
+                f"{name} is in use: an update of {', '.join(followers[name])} looks for it",
+                hint="--force takes its name away; update --rebase IMAGE leads to another",
             )
 
 

@@ -1,6 +1,8 @@
 """Bring an image from a registry, an archive or a directory into the store."""
 
+from os_containers.events import Warned
 from os_containers.image.access import ProxyOptions
+from os_containers.image.manifest import Platform
 from os_containers.image.name import store_name
 from os_containers.image.proxy import open_image
 from os_containers.image.reference import ImageReference, normalize_name
@@ -26,7 +28,7 @@ def pull(
         open_image(reference, options or ProxyOptions(), limits, scratch=scratch) as remote,
     ):
         digest, manifest = remote.manifest()
-        return import_image(
+        stored = import_image(
             repo,
             remote,
             manifest_digest=digest,
@@ -36,3 +38,14 @@ def pull(
             limits=limits,
             on_event=system.on_event,
         )
+    if options and options.platform:
+        _warn_of_another(system, stored, options.platform)
+    return stored
+
+
+def _warn_of_another(system: System, stored: StoredImage, wanted: Platform) -> None:
+    """Warn of an image of one platform alone, which a registry gives to whoever asks for another."""
+    config = stored.image_config()
+    if (config.os, config.architecture) != (wanted.os, wanted.architecture):
+        made_for = Platform(config.os, config.architecture)
+        system.on_event(Warned(f"{stored.name} is made for {made_for} alone, not for {wanted}"))

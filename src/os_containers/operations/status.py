@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from os_containers.deployment.container import Container, Deployment
+from os_containers.deployment.values import Origin, Values
 from os_containers.errors import BrokenError
 from os_containers.host.drift import drifted_files
 from os_containers.host.systemd import UnitState, UnitUsage
@@ -38,6 +39,15 @@ class HostFileStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueStatus:
+    """A variable of the container, its value, and who decided it."""
+
+    name: str
+    text: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerStatus:
     """A container: since is when its service came to this state, in seconds since 1970, None if never.
 
@@ -60,6 +70,7 @@ class ContainerStatus:
     tasks: int | None
     deployments: tuple[DeploymentStatus, ...]
     host_files: tuple[HostFileStatus, ...]
+    values: tuple[ValueStatus, ...]
     log: tuple[str, ...]
 
 
@@ -86,6 +97,7 @@ def container_status(system: System, name: str, *, lines: int) -> ContainerStatu
         tasks=usage.tasks,
         deployments=_deployments(container, current),
         host_files=_host_files(current) if current else (),
+        values=_values(record.values) if record else (),
         log=tuple(system.services.log_lines(container.service, lines)) if lines else (),
     )
 
@@ -121,6 +133,10 @@ def _deployments(container: Container, current: Deployment | None) -> tuple[Depl
         )
         for one in sorted(kept, key=lambda one: one.serial, reverse=True)
     )
+
+
+def _values(values: Values) -> tuple[ValueStatus, ...]:
+    return tuple(ValueStatus(name, value.text, value.origin) for name, value in sorted(values.items()))
 
 
 def _host_files(current: Deployment) -> tuple[HostFileStatus, ...]:

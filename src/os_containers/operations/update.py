@@ -7,7 +7,7 @@ from pathlib import Path
 
 from os_containers.deployment.container import Deployment
 from os_containers.deployment.values import set_by_user
-from os_containers.errors import BrokenError
+from os_containers.errors import BrokenError, NotFoundError
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference
@@ -118,11 +118,21 @@ def _image(
 ) -> StoredImage:
     match source:
         case Source.STORE:
-            return stored_image(repo, image)
+            return _in_store(repo, image)
         case Source.STORE_OR_REGISTRY:
             return stored_or_pulled_image(system, repo, image, options=options)
         case Source.REGISTRY:
             return pull(system, ImageReference.parse(image), options=options)
+
+
+def _in_store(repo: Repo, image: str) -> StoredImage:
+    try:
+        return stored_image(repo, image)
+    except NotFoundError as error:
+        # nobody has typed this name: there is none that was meant
+        raise NotFoundError(
+            error.message, hint="update --pull fetches it anew, update --rebase IMAGE goes over to another"
+        ) from error
 
 
 def is_current(leaving: Deployment, blueprint: Blueprint) -> bool:

@@ -42,16 +42,22 @@ def update_all(
 
     When a signal ends it, the container under work is the last one, and what the signal raised comes then.
     """
+    asked: set[str] = set()
     for container in list(all_containers(system.paths)):
         before = _image(container)
+        system.tell(f"os-containers update {container.name}")
         try:
-            updated = _updated_or_failed(system, container, source, runtime, options)
+            # the registry is asked once for each image
+            now_from = Source.STORE if before[0] in asked else source
+            updated = _updated_or_failed(system, container, now_from, runtime, options)
         except Exception:
             raise  # a mistake of ours
         except BaseException:
             image, now = _image(container)
             yield UpdatedContainer(container.name, Outcome.INTERRUPTED, image, before[1], now)
             raise
+        if not updated.error:
+            asked.add(updated.image)
         yield updated
 
 

@@ -16,7 +16,6 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["containers", "delete", "etcd"], "error: nobody is there to be asked"),
         (["update"], "error: no container is named"),
         (["update", "--all", "etcd"], "error: --all is for every container as it is"),
         (["update", "--all", "--set", "A=b"], "error: --all is for every container as it is"),

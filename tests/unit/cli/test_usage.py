@@ -40,6 +40,11 @@ needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is 
             "os-containers images has no command 'lst'",
             "did you mean os-containers images list?",
         ),
+        (
+            "images rm",
+            "os-containers images has no command 'rm'",
+            "did you mean os-containers images delete?",
+        ),
         ("images ps", "os-containers images has no command 'ps'", "os-containers images --help lists them"),
         ("rollback --too 3 x", "there is no option --too", "did you mean --to?"),
         ("--vrebose check", "there is no option --vrebose", "did you mean --verbose?"),

@@ -20,6 +20,7 @@ from os_containers.host.unit import (
     render_drop_in,
     render_tmpfiles,
     slice_path,
+    stop_at_ease,
 )
 from os_containers.paths import Mode
 
@@ -189,3 +190,20 @@ def unquoted(line: str) -> list[str]:
 def test_slice_path_is_where_systemd_puts_the_unit(unit: str, path: str) -> None:
     """Dashes in a slice's name mean that it lies in another."""
     assert slice_path(unit, default="system") == path
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("ExecStop=/usr/bin/crun kill app TERM", "ExecStop=-/usr/bin/crun kill app TERM"),
+        ("  ExecStop = /usr/bin/crun kill app TERM  ", "  ExecStop = -/usr/bin/crun kill app TERM  "),
+        ("ExecStop=-/usr/bin/crun kill app TERM", None),
+        ("ExecStop=/usr/bin/crun kill app TERM --all", None),
+        ("ExecStop=/usr/bin/true", None),
+        ("ExecStopPost=/usr/bin/crun kill app TERM", None),
+    ],
+)
+def test_that_there_is_nothing_to_stop_is_no_failure(line: str, after: str | None) -> None:
+    """Of the line that $EXEC_STOP makes; what an author writes besides is the author's."""
+    unit = "[Service]\n{}\nExecStart=/bin/a\n"
+    assert stop_at_ease(unit.format(line), "/usr/bin/crun kill app TERM") == unit.format(after or line)

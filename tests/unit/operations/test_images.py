@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from os_containers.errors import BrokenError, ConflictError, NotFoundError, UsageError
+from os_containers.errors import BrokenError, ConflictError, NotFoundError, RegistryError, UsageError
 from os_containers.image.manifest import Digest
-from os_containers.operations.find_image import stored_image, stored_images
+from os_containers.operations.find_image import stored_image, stored_images, stored_or_pulled_image
 from os_containers.operations.image_use import Use
 from os_containers.operations.images import WhenInUse, delete_images, list_images, tag_image
 from os_containers.operations.install import install
@@ -97,6 +97,14 @@ def test_a_mistyped_image_is_asked_for(machine: "Machine", said: str, meant: str
     assert caught.value.hint == asked
 
 
+def test_an_image_that_no_registry_has_may_be_meant_for_one_in_the_store(machine: "Machine") -> None:
+    """The registry here is none: nothing listens on that port."""
+    machine.store("1", name="localhost:1/hello:1")
+    with pytest.raises(RegistryError) as caught:
+        stored_or_pulled_image(machine.system, machine.system.repo(), "localhost:1/helo:1")
+    assert (caught.value.hint or "").endswith("; in the store: did you mean localhost:1/hello:1?")
+
+
 def test_suggestions_are_few() -> None:
     """The most alike first."""
     known = ["app-1", "app-2", "app-3", "app-4", "other"]
@@ -126,7 +134,14 @@ def test_an_image_in_use_is_deleted_only_by_force(machine: "Machine") -> None:
     with pytest.raises(ConflictError, match="app:latest is in use: app was made of it") as caught:
         delete_images(machine.system, ["example.org/app"])
     assert "--force" in (caught.value.hint or "")
+    tag_image(machine.system, "example.org/app", "example.org/third:1")
+    with pytest.raises(ConflictError, match="app:latest is in use: an update of app looks for it"):
+        delete_images(machine.system, ["example.org/app"])
     delete_images(machine.system, ["example.org/app"], WhenInUse.DELETE)
+    with pytest.raises(NotFoundError) as missing:
+        update(machine.system, "app", settings={"A": "b"})
+    assert missing.value.hint == ("update --pull fetches it anew, update --rebase IMAGE goes over to another")
+    delete_images(machine.system, ["example.org/third:1"], WhenInUse.DELETE)
     prune(machine.system)
     assert machine.version() == "1"
     with pytest.raises(ConflictError, match="has no name any more: app was made of it"):

@@ -27,7 +27,7 @@ from tars import END, header
 
 from os_containers.errors import ImageError, OsContainersError, UsageError
 from os_containers.image.access import ProxyOptions
-from os_containers.image.manifest import Digest
+from os_containers.image.manifest import Digest, Platform
 from os_containers.image.reference import ImageReference
 from os_containers.operations.install import install
 from os_containers.operations.pull import pull
@@ -74,6 +74,16 @@ def hostile(directory: Path, victim: Path, kind: str) -> Path:
     }
     image = raw_image(tars[kind])
     return write_layout(directory, image.config, [tars[kind]], name="example.org/hostile:1")
+
+
+def test_an_image_of_another_platform_is_warned_of(machine: "Machine", tmp_path: Path) -> None:
+    """A registry, or a layout, that has one alone gives it to whoever asks for any."""
+    layout = build_image(tmp_path / "layout", {"/a": "1"}, name="example.org/app:1", architecture="arm64")
+    for wanted, warned in (("linux/arm64/v8", False), ("linux/amd64", True)):
+        machine.events.clear()
+        options = ProxyOptions(platform=Platform.parse(wanted))
+        pull(machine.system, ImageReference.parse(f"oci:{layout}"), options=options)
+        assert ("example.org/app:1 is made for linux/arm64 alone" in " ".join(machine.told())) is warned
 
 
 @pytest.mark.parametrize("kind", ["good", "up", "absolute", "through a symlink", "whiteout", "damaged"])

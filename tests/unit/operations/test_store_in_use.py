@@ -17,7 +17,7 @@ from os_containers.errors import BusyError, ConflictError
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
 from os_containers.operations.containers import list_containers
-from os_containers.operations.images import delete_images
+from os_containers.operations.images import WhenInUse, delete_images
 from os_containers.operations.install import install
 from os_containers.operations.prune import prune
 from os_containers.operations.rollback import rollback
@@ -54,7 +54,7 @@ def test_b100_prune_leaves_what_runs_and_what_one_can_go_back_to(machine: "Machi
     """Also when their image has gone from the store, and what nothing needs goes."""
     run_version_2(machine)
     store(machine, "3")
-    delete_images(machine.system, [IMAGE])
+    delete_images(machine.system, [IMAGE], WhenInUse.DELETE)
     before, snapshot = trees(machine), machine.snapshot()
     assert prune(machine.system).objects > 0
     assert trees(machine) == before
@@ -75,7 +75,7 @@ def test_a_prune_that_dies_is_ended_by_the_next(machine: "Machine", death: str, 
     """Killed, or by an abort in libostree, at a file that it removes: nothing that is needed goes."""
     run_version_2(machine)
     store(machine, "3")
-    delete_images(machine.system, [IMAGE])
+    delete_images(machine.system, [IMAGE], WhenInUse.DELETE)
     before, snapshot = trees(machine), machine.snapshot()
     number = death.partition("_")[2]
     done = images_prune(machine, f"inject=unlink,unlinkat:signal={number}:when={call}")

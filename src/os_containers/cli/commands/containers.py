@@ -15,12 +15,21 @@ from os_containers.cli.failure import each
 from os_containers.cli.filters import Test, filtered
 from os_containers.cli.plain import plain
 from os_containers.errors import UsageError
-from os_containers.operations.containers import RUNNING, ListedContainer, list_containers
+from os_containers.operations.containers import RUNNING, STATES, ListedContainer, list_containers
+from os_containers.suggestions import suggestion
+
+
+def _has_state(one: ListedContainer, value: str) -> bool:
+    if value not in STATES:
+        hint = suggestion(value, STATES, otherwise=f"one of: {', '.join(STATES)}")
+        raise UsageError(f"{value!r} is no state of a container", hint=hint)
+    return one.state == value
+
 
 _TESTS: dict[str, Test[ListedContainer]] = {
     "name": lambda one, value: value in one.name,
     "image": lambda one, value: one.record is not None and value in one.record.image,
-    "state": lambda one, value: one.state == value,
+    "state": _has_state,
     "runtime": lambda one, value: one.record is not None and one.record.runtime.endswith(value),
 }
 _ABORTED = 2
@@ -116,13 +125,13 @@ def delete(invocation: Invocation, names: tuple[str, ...], *, yes: bool, dry_run
     if dry_run:
         with invocation.system() as system:
             return each(names, lambda name: show_plans([plan_uninstall(system, name)]))
-    if not yes and not sys.stdin.isatty():
-        raise UsageError("nobody is there to be asked", hint="give --yes")
     with invocation.system() as system:
         # nobody is asked about what is not there
         code = 0 if yes else each(names, lambda name: check_there(system, name))
         if code:
             return code
+        if not yes and not sys.stdin.isatty():
+            raise UsageError("nobody is there to be asked", hint="give --yes")
         if not yes and not _agreed(names):
             return _ABORTED
         return each(names, lambda name: uninstall(system, name))

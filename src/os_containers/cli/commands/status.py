@@ -8,8 +8,10 @@ from os_containers.cli import options, render
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.cli.plain import plain
+from os_containers.deployment.values import Origin
 from os_containers.errors import BrokenError
-from os_containers.operations.status import ContainerStatus, DeploymentStatus, container_status
+from os_containers.operations.containers import NO_SERVICE
+from os_containers.operations.status import ContainerStatus, DeploymentStatus, ValueStatus, container_status
 
 
 @click.command(
@@ -33,7 +35,7 @@ from os_containers.operations.status import ContainerStatus, DeploymentStatus, c
 @options.as_json
 @pass_invocation
 def status(invocation: Invocation, name: str, *, lines: int, as_json: bool) -> int:
-    """Show how a container is: service, image, deployments, host files, and the end of its journal.
+    """Show how a container is: service, image, deployments, host files, values, and the end of its journal.
 
     Memory and processor time are those of its unit, as far as systemd counts them. The exit code is 10 for a
     container that is broken.
@@ -48,7 +50,7 @@ def status(invocation: Invocation, name: str, *, lines: int, as_json: bool) -> i
 
 
 def _state(found: ContainerStatus) -> str:
-    if found.state == "no service":
+    if found.state == NO_SERVICE:
         return found.state
     # systemd's words say it already
     is_said = found.state in {"running", found.detail.partition(" ")[0]}
@@ -80,7 +82,16 @@ def _show(found: ContainerStatus) -> None:
     _show_list(
         "Host files", [f"{one.path}{f' ({one.drift})' if one.drift else ''}" for one in found.host_files]
     )
+    _show_list("Values", [f"{one.name}={one.text}{_by_whom(one)}" for one in found.values if _is_said(one)])
     _show_list("Journal", found.log)
+
+
+def _is_said(value: ValueStatus) -> bool:
+    return value.origin in {Origin.SET, Origin.DEFAULT}
+
+
+def _by_whom(value: ValueStatus) -> str:
+    return " (set)" if value.origin is Origin.SET else ""
 
 
 def _deployment(one: DeploymentStatus) -> str:

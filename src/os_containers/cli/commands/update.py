@@ -74,9 +74,7 @@ def update(
     only_one = bool(rebase or rootfs or settings or permission != Permission())
     _check(name, every=every, only_one=only_one, as_json=as_json and not dry_run)
     if dry_run and pull:
-        raise UsageError(
-            "--pull would change the store", hint="pull the image first: os-containers pull IMAGE"
-        )
+        raise _pull_first(invocation, name)
     if dry_run:
         plan = functools.partial(
             plan_update,
@@ -105,8 +103,19 @@ def update(
             permission=permission,
         )
     if not updated.changed:
-        click.echo("Latest version already deployed")
+        is_stored = source is Source.STORE and not updated.deployment.record.remote
+        where = " of those in the store: --pull asks the registry" if is_stored else ""
+        click.echo(f"Latest version already deployed{where}")
     return 0
+
+
+def _pull_first(invocation: Invocation, name: str | None) -> UsageError:
+    with invocation.system() as system:
+        image = system.container(name).current().record.image if name else ""
+    return UsageError(
+        "--pull would change the store",
+        hint=f"pull the image first, no container changes by it: os-containers pull {image or 'IMAGE'}",
+    )
 
 
 def _show_plans(

@@ -39,7 +39,10 @@ def build_rpm(facts: Facts, contents: Contents, scratch: Path) -> Path:
 
 
 def render_spec(facts: Facts, contents: Contents) -> str:
-    """Return the spec: the files are there already, and nothing is to be done to them."""
+    """Return the spec: the files are copied as they are.
+
+    rpmbuild changes modes in its own directories, and what it is given may be links to the files of the store.
+    """
     requires = "".join(f"Requires: {name}\n" for name in sorted({"systemd", *_RUNTIMES & {facts.runtime}}))
     url = f"URL: {_literal(facts.url)}\n" if facts.url else ""
     listed = "\n".join(_files(contents))
@@ -61,7 +64,7 @@ Made from {_literal(facts.image)}
 
 %install
 rm --recursive --force %{{buildroot}}
-mv {_shell(contents.top)} %{{buildroot}}
+cp --archive --reflink=auto {_shell(contents.top)} %{{buildroot}}
 {_scriptlets(contents)}
 %files
 %defattr(-,root,root,-)

@@ -12,6 +12,7 @@ from images import File, Files, Symlink
 
 from os_containers.errors import ImageError, NotFoundError, PolicyError, SystemFaultError, UsageError
 from os_containers.host.host_policy import Permission
+from os_containers.operations.check import Depth, check
 from os_containers.operations.package import Format, make_package
 from os_containers.paths import Mode
 
@@ -114,6 +115,36 @@ def test_an_rpm(machine: "Machine", output: Path) -> None:
     assert said("rpm", "--query", "--queryformat", "%{NAME} %{ARCH}", "--package", package) == (
         "atomic-container-app x86_64"
     )
+
+
+# what rpmbuild does from 4.20 on before it cleans up
+FIXING_RPMBUILD = """\
+#!/bin/sh -e
+/usr/bin/rpmbuild --noclean "$@"
+for word; do
+    case $word in --define=_topdir*) top=${word#--define=_topdir }; esac
+done
+chmod --recursive a+rX,u+w,g-w,o-w "$top"
+echo "$top" >>%s
+"""
+
+
+@as_root
+def test_an_rpm_is_made_of_copies(
+    machine: "Machine", output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What rpmbuild does with its files, it does not to those of the store, which containers run from."""
+    machine.store("1", more={"/etc/key": File("secret", mode=0o600)})
+    wrapper, done = tmp_path / "bin/rpmbuild", tmp_path / "done"
+    wrapper.parent.mkdir()
+    wrapper.write_text(FIXING_RPMBUILD % done)
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    package = make(machine, Format.RPM, output)
+    assert done.exists()
+    assert check(machine.system, Depth.CONTENT) == []
+    listed = said("rpm", "--query", "--list", "--verbose", "--package", package).splitlines()
+    assert [line[:10] for line in listed if line.endswith("/rootfs/etc/key")] == ["-rw-------"]
 
 
 @as_root

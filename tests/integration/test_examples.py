@@ -54,6 +54,8 @@ def test_hello_world(host: Host, publish: Callable[..., str]) -> None:
     host.run("systemctl start hello-world hi")
     assert page(host, "127.0.0.1:8080") == "Hello, world\n"
     assert page(host, "127.0.0.1:8081") == "Hi\n"
+    # it has no devpts, so there is no terminal for it
+    assert host.run_on_terminal("hello-world-get") == (0, "Hello, world\r\n")
     host.write("/etc/hi/hello.conf", 'GREETING="Good morning"\n')
     host.run("systemctl restart hi")
     assert page(host, "127.0.0.1:8081") == "Good morning\n"

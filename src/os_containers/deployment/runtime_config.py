@@ -137,6 +137,14 @@ def missing_mount_points(config: RuntimeConfig, root: Path) -> list[str]:
     ]
 
 
+def has_terminals(config: RuntimeConfig) -> bool:
+    """Tell whether a terminal can be made in the container: it has a devpts, or the host's."""
+    shown = {mount.get("destination") for mount in bind_mounts(config)}
+    return bool(shown & {"/dev", "/dev/pts"}) or any(
+        mount.get("type") == "devpts" for mount in config.get("mounts", [])
+    )
+
+
 def bind_sources(config: RuntimeConfig) -> list[str]:
     """Return the host paths that the container mounts."""
     return [mount["source"] for mount in bind_mounts(config)]

@@ -33,7 +33,7 @@ def check(system: System, depth: Depth) -> list[Problem]:
     busy: list[BusyError] = []
     for name in sorted({*known_names(system), *(one.name for one in all_and_factories(system.paths))}):
         with _unless_busy(system, name, busy) as patient:
-            problems += _check_alone(patient, store, name)
+            problems += _check_alone(patient, store, name, depth)
     problems += _check_ownership(system)
     problems += _check_abandoned(system)
     if store.repo:
@@ -54,11 +54,11 @@ def _unless_busy(system: System, what: str, busy: list[BusyError]) -> Iterator[S
         busy.append(error)
 
 
-def _check_alone(system: System, store: Store, name: str) -> list[Problem]:
+def _check_alone(system: System, store: Store, name: str, depth: Depth) -> list[Problem]:
     """Check a container while nobody changes it."""
     container = system.named(name)
     with system.locked(container):
-        return list(check_container(system, store, container))
+        return list(check_container(system, store, container, depth))
 
 
 def _check_ownership(system: System) -> Iterator[Problem]:

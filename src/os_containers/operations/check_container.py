@@ -10,18 +10,20 @@ from os_containers.errors import BrokenError, NotFoundError
 from os_containers.host import unit
 from os_containers.host.drift import Drift, drifted_files
 from os_containers.host.unit_files import UnitFiles
-from os_containers.operations.check_store import Store
+from os_containers.operations.check_store import Depth, Store
 from os_containers.operations.leftovers import find_temporaries
 from os_containers.operations.problem import MOVE_AWAY, REPAIR, Problem
 from os_containers.operations.root import missing_hint, require_root_of
+from os_containers.operations.rootfs_links import unlinked_files
 from os_containers.operations.system import System
 from os_containers.ostree import refs
+from os_containers.ostree.repo import Repo
 
 _PUT_BACK = "os-containers repair puts it back; a file of your own, an empty one too, stays in its place"
 _SEE_DISK = "the disk may be failing: see journalctl --dmesg"
 
 
-def check_container(system: System, store: Store, container: Container) -> Iterator[Problem]:
+def check_container(system: System, store: Store, container: Container, depth: Depth) -> Iterator[Problem]:
     """Yield what is wrong with a container that nobody changes meanwhile."""
     recover = f"os-containers recover {container.name}"
     yield from _check_journal(system, container, recover)
@@ -37,6 +39,8 @@ def check_container(system: System, store: Store, container: Container) -> Itera
         yield from _check_host_files(system, deployment)
         yield from _check_others(container, deployment)
         yield from _check_pins(store, container)
+        if depth is Depth.CONTENT and store.repo:
+            yield from _check_rootfs(store.repo, container)
     except BrokenError as error:
         hint = REPAIR if container.lost() else error.hint or reinstall(container.name)
         yield Problem("I1", error.message, str(container.link), hint)
@@ -148,3 +152,16 @@ def _check_pins(store: Store, container: Container) -> Iterator[Problem]:
             yield Problem("I11", "a deployment's commit is not pinned", ref, REPAIR)
         elif not repo.is_whole(deployment.record.commit):
             yield Problem("I11", "objects of a deployment's commit are missing", ref, REPAIR)
+
+
+def _check_rootfs(repo: Repo, container: Container) -> Iterator[Problem]:
+    """Yield the deployments with files that are not those of their image, once for each."""
+    for deployment in container.readable():
+        record = deployment.record
+        # what is not whole is told with the store
+        if deployment.is_ours and record.commit and not record.remote and repo.is_whole(record.commit):
+            others = [here for here, _ in unlinked_files(repo, deployment)]
+            if others:
+                fact = f"{len(others)} files of deployment {record.serial} of {container}"
+                what = f"{fact} are not those of its image"
+                yield Problem("I1", what, str(others[0]), REPAIR)

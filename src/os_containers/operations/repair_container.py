@@ -25,14 +25,13 @@ from os_containers.operations.check_container import unit_file_problems
 from os_containers.operations.host_changes import change_unit_files, install_recovery_unit, plan
 from os_containers.operations.pull import pull
 from os_containers.operations.retention import discard
+from os_containers.operations.rootfs_links import unlinked_files
 from os_containers.operations.salvage import salvage
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.ostree import refs
-from os_containers.ostree.objects import object_path
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
-from os_containers.ostree.tree import Directory
 
 
 def mend_link(system: System, container: Container) -> None:
@@ -154,26 +153,11 @@ def _mend_bundle(system: System, repo: Repo, deployment: Deployment) -> None:
 
 def _mend_rootfs(system: System, repo: Repo, deployment: Deployment) -> None:
     """Link every file that is not the object that it should be; whoever opens it next sees the new one."""
-    for path, checksum in _files(repo.whole_tree(deployment.record.commit)):
-        here, there = deployment.rootfs / path, Path(object_path(repo.path, f"{checksum}.file"))
-        if not there.is_symlink() and not _is_same(here, there):
-            temporary = files.temporary_name(here)
-            os.link(there, temporary)
-            temporary.rename(here)
-            system.tell(f"linked {here} again")
-
-
-def _is_same(here: Path, there: Path) -> bool:
-    # a symlink is what the user's repo keeps as a file; it is no hard link in the rootfs
-    return here.is_symlink() or (here.exists() and here.samefile(there))
-
-
-def _files(root: Directory) -> Iterator[tuple[str, str]]:
-    pending = [("", root)]
-    while pending:
-        path, directory = pending.pop()
-        yield from ((f"{path}{name}", checksum) for name, checksum in directory.files.items())
-        pending += [(f"{path}{name}/", inner) for name, inner in directory.directories.items()]
+    for here, there in unlinked_files(repo, deployment):
+        temporary = files.temporary_name(here)
+        os.link(there, temporary)
+        temporary.rename(here)
+        system.tell(f"linked {here} again")
 
 
 def pull_again(system: System, image: str, options: ProxyOptions) -> StoredImage:

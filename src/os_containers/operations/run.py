@@ -220,8 +220,11 @@ def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]
 
 
 def _process(system: System, config: RuntimeConfig, command: Sequence[str]) -> dict[str, Any]:
-    """Return a container's process with another command, on a terminal like ours if our input is one."""
-    described = {**config["process"], "terminal": os.isatty(0)}
+    """Return a container's process with another command, on a terminal like ours if our input is one.
+
+    Where the container can have none, it has our own input and output as they are.
+    """
+    described = {**config["process"], "terminal": os.isatty(0) and runtime_config.has_terminals(config)}
     if command:
         described["args"] = list(command)
     if described["terminal"]:

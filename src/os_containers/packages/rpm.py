@@ -41,7 +41,7 @@ def build_rpm(facts: Facts, contents: Contents, scratch: Path) -> Path:
 def render_spec(facts: Facts, contents: Contents) -> str:
     """Return the spec: the files are copied as they are.
 
-    rpmbuild changes modes in its own directories, and what it is given may be links to the files of the store.
+    rpmbuild changes modes in its own directories, and what it is given are links to the files of the store.
     """
     requires = "".join(f"Requires: {name}\n" for name in sorted({"systemd", *_RUNTIMES & {facts.runtime}}))
     url = f"URL: {_literal(facts.url)}\n" if facts.url else ""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from os_containers.deployment.runtime_config import bind_sources, confine, parse_config
+from os_containers.deployment.runtime_config import bind_sources, confine, has_terminals, parse_config
 from os_containers.errors import ImageError
 
 SMALL: dict[str, Any] = {"ociVersion": "1.0.0", "process": {}, "root": {"path": "rootfs"}, "linux": {}}
@@ -143,6 +143,20 @@ def test_cve_2024_21626_a_working_directory_in_proc_is_refused(directory: str) -
     """A descriptor that a runtime forgot to close leads to the host's root there."""
     with pytest.raises(ImageError, match=r"process\.cwd"):
         confine(config(process={"cwd": directory}), cgroups_path="/x")
+
+
+@pytest.mark.parametrize(
+    ("mount", "has"),
+    [
+        ({"destination": "/dev/pts", "type": "devpts", "source": "devpts"}, True),
+        ({"destination": "/dev", "type": "bind", "source": "/dev", "options": ["rbind"]}, True),
+        ({"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}, False),
+        ({"destination": "/srv", "type": "bind", "source": "/dev/pts"}, False),
+    ],
+)
+def test_a_terminal_needs_a_devpts(mount: dict[str, Any], has: bool) -> None:  # noqa: FBT001
+    """One of the container, or that of the host."""
+    assert has_terminals(config(mounts=[mount])) is has
 
 
 def test_bind_sources_are_the_host_paths_of_bind_mounts() -> None:

@@ -109,6 +109,13 @@ def remove_container(machine: "Machine") -> None:
     (machine.paths.units / "app.service").unlink()
 
 
+def edit_rootfs(machine: "Machine") -> None:
+    """Replace a file as sed does in place: the store keeps its own."""
+    path = deployment(machine) / "rootfs/version"
+    path.unlink()
+    path.write_text("2")
+
+
 DAMAGES: list[tuple[str, str, Damage]] = [
     ("I1", "info is not a deployment's record", lambda m: (deployment(m) / "info").write_text("{")),
     ("I1", "info cannot be read", lambda m: (deployment(m) / "info").unlink()),
@@ -117,6 +124,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         "runtime configuration cannot be used",
         lambda m: (deployment(m) / "config.json").write_text("[]"),
     ),
+    ("I1", "not those of its image", edit_rootfs),
     ("I1", "has no rootfs", lambda m: shutil.rmtree(deployment(m) / "rootfs")),
     (
         "I1",
@@ -242,7 +250,7 @@ def test_b96_a_file_where_a_directory_of_ours_belongs_is_named(machine: "Machine
 
 
 MENDED_ALONE = {"I5", "I11", "I12", "I16"}
-MENDED_OFTEN = ("roll back", "runtime", "rootfs", "symlink", "point", "no unit", "of ours")
+MENDED_OFTEN = ("not those", "roll back", "runtime", "rootfs", "symlink", "point", "no unit", "of ours")
 REPAIRED = [
     (invariant, damage)
     for invariant, what, damage in DAMAGES

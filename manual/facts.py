@@ -85,6 +85,16 @@ ARGUMENTS = {
 
 PAGES_BY_HAND = ("os-containers-image", "os-containers-config")
 
+_OTHER_CODES = "`os-containers(1)` lists the other codes, and the options before the command."
+ANY_STATUS = f"0 when all is done; {_OTHER_CODES}"
+_COMMANDS_OWN = f"That of the command. Where it was not run at all, {_OTHER_CODES}"
+EXIT_STATUS = {
+    "exec": _COMMANDS_OWN,
+    "run": _COMMANDS_OWN,
+    "start": f"0 when all is done, 9 when a service does not stay up; {_OTHER_CODES}",
+    "restart": f"0 when all is done, 9 when a service does not stay up; {_OTHER_CODES}",
+}
+
 _CODE = re.compile(r"^[ │├└─]*\w+Error +([0-9]+)  (.+)$", re.MULTILINE)
 
 
@@ -95,5 +105,6 @@ def exit_codes() -> dict[str, str]:
     return {
         "0": "All is done.",
         **ours,
+        "12": "The registry has a newer image; of `images verify` alone.",
         "128+N": "Signal N ended it; 130 after Ctrl-C. What was under way is undone first.",
     }

@@ -90,10 +90,7 @@ def _sections(page: Page) -> Iterator[str]:
     yield roff.section("OPTIONS", _options(page))
     yield roff.section("COMMANDS", _commands(page))
     yield roff.section("EXAMPLES", _examples(getattr(page.command, "examples", ())))
-    status = (
-        "0 when all is done; `os-containers(1)` lists the other codes, and the options before the command."
-    )
-    yield roff.section("EXIT STATUS", roff.prose(status))
+    yield roff.section("EXIT STATUS", roff.prose(facts.EXIT_STATUS.get(page.words[-1], facts.ANY_STATUS)))
     yield roff.section("SEE ALSO", [_references(_neighbours(page))])
 
 

@@ -9,7 +9,7 @@
     ├── BusyError             7  another command holds the lock
     ├── SystemFaultError      8  the host failed us: disk full, read-only, a missing program
     │   └── ProcessError         a program that we called failed
-    ├── ServiceError          9  the service did not start; the state from before is back
+    ├── ServiceError          9  the service did not start; after a change, the state from before is back
     ├── BrokenError          10  the state on disk needs attention
     └── RegistryError        11  the registry or the network failed
 

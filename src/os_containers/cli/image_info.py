@@ -191,7 +191,8 @@ def _show_demands(info: ImageInfo, demands: Demands) -> None:
     _section(f"Host files{skipped}", [_host_file_line(one) for one in demands.host_files])
     _section("Privileges", [*_privilege_lines(demands.privileges), *_command_lines(demands)])
     _section("Problems", demands.problems)
-    click.echo(f"To install it: os-containers {plain(_install_line(info, demands))}")
+    if not demands.problems:
+        click.echo(f"To install it: os-containers {plain(_install_line(info, demands))}")
 
 
 def _section(title: str, lines: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
 from os_containers.errors import UsageError
 from os_containers.paths import Mode, Paths
 from os_containers.process import find_program
+from os_containers.suggestions import suggestion
 
 FORCED = frozenset(
     {
@@ -112,6 +113,18 @@ def texts(values: Values) -> dict[str, str]:
 def set_by_user(values: Values) -> dict[str, str]:
     """Return what a person set, which stays over updates."""
     return {name: value.text for name, value in values.items() if value.origin is Origin.SET}
+
+
+def without(kept: Mapping[str, str], unset: Iterable[str], settings: Mapping[str, str]) -> dict[str, str]:
+    """Return what stays set. Raises UsageError for what is not set, or is to be set at the same time."""
+    unset = frozenset(unset)
+    for name in sorted(unset):
+        if name not in kept:
+            hint = suggestion(name, kept, otherwise=f"set are: {', '.join(kept) or 'none'}")
+            raise UsageError(f"{name!r} is not set", hint=hint)
+        if name in settings:
+            raise UsageError(f"{name} is to be set and unset", hint="leave out one of --set and --unset")
+    return {name: text for name, text in kept.items() if name not in unset}
 
 
 def generate(paths: Paths, *, name: str, runtime: Path, previous: Values) -> dict[str, str]:

@@ -6,7 +6,7 @@ Something else than the container's own unit reads these places, and acts as roo
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -94,42 +94,43 @@ _SENSITIVE = re.compile("|".join(map(_expression, SENSITIVE)))
 def approve(files: Iterable[tuple[HostFile, str]], permission: Permission, before: Approved) -> Approved:
     """Return what of the files, each with its real path, needed the admin's word and has it.
 
-    Raises PolicyError for the first that has not: neither now, nor in the deployment before.
+    Raises PolicyError for all that have not: neither now, nor in the deployment before.
     """
-    paths: dict[str, None] = {}
-    setuid: dict[str, None] = {}
+    paths: dict[str, bool] = {}
+    setuid: dict[str, bool] = {}
+    powers: dict[str, str] = {}
     for file, real in files:
         if file.kind is FileKind.DIRECTORY:
             continue  # nobody acts on one that is empty
         # either name may be the one that others know: /lib/x is /usr/lib/x, and a cron.d may be a link
         names = (real, file.path)
         if any(map(is_sensitive, names)):
-            _check_path(names, permission, before)
-            paths[real] = None
+            paths[real] = any(name in before.paths or permission.covers(name) for name in names)
         if file.mode & _SETUID or file.capabilities:
-            _check_setuid(file, permission, before)
-            setuid[file.path] = None
+            setuid[file.path] = permission.setuid or file.path in before.setuid
+            powers[file.path] = "has capabilities" if file.capabilities else "is setuid or setgid"
+    refused, given = ([path for path, allowed in found.items() if not allowed] for found in (paths, setuid))
+    _refuse(refused, [f"{path} {powers[path]}" for path in given])
     return Approved(tuple(paths), tuple(setuid))
 
 
-def _check_path(names: tuple[str, str], permission: Permission, before: Approved) -> None:
-    if any(name in before.paths or permission.covers(name) for name in names):
-        return
-    path, _ = names
-    raise PolicyError(
-        f"the image puts {path} on the host, where it acts on more than the container",
-        hint=f"look at the file; --allow-host-path {path} allows it",
-    )
+def _refuse(paths: Collection[str], powers: Collection[str]) -> None:
+    """Raise PolicyError when there is anything that is not allowed."""
+    facts, ways = [], []
+    if paths:
+        them = "it acts" if len(paths) == 1 else "they act"
+        facts.append(f"the image puts {_listed(paths)} on the host, where {them} on more than the container")
+        ways.append(f"look at the files: {' '.join(f'--allow-host-path {path}' for path in paths)}")
+    if powers:
+        facts.append(f"{_listed(powers)}: whoever runs that gets more rights")
+        ways.append("if you trust the image with that: --allow-setuid")
+    if facts:
+        raise PolicyError("; ".join(facts), hint="; ".join(ways))
 
 
-def _check_setuid(file: HostFile, permission: Permission, before: Approved) -> None:
-    if permission.setuid or file.path in before.setuid:
-        return
-    what = "has capabilities" if file.capabilities else "is setuid or setgid"
-    raise PolicyError(
-        f"{file.path} {what}: whoever runs it gets more rights",
-        hint="if you trust the image with that: --allow-setuid",
-    )
+def _listed(words: Collection[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _absolute(path: str) -> str:

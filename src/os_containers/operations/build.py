@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -82,18 +82,24 @@ def new_blueprint(
     *,
     settings: Mapping[str, str],
     permission: Permission | None,
+    unset: Collection[str] = (),
     leaving: Deployment | None = None,
 ) -> Blueprint:
-    """Return what the next deployment of a container is made of; what was set stays so."""
+    """Return what the next deployment of a container is made of; what was set stays so, if not unset.
+
+    Raises UsageError for what is to be unset and nobody has set.
+    """
     serial = container.next_serial()
     before = leaving.record if leaving else None
+    kept = values.set_by_user(before.values) if before else {}
+    kept = values.without(kept, unset, settings)
     return Blueprint(
         container.name,
         container.deployment_path(serial),
         serial,
         source,
         runtime,
-        (values.set_by_user(before.values) if before else {}) | dict(settings),
+        kept | dict(settings),
         previous=before.values if before else {},
         permission=permission or Permission(),
         approved=before.approved if before else Approved(),

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from os_containers import process
 from os_containers.deployment.container import Container
-from os_containers.errors import BrokenError, ConflictError
+from os_containers.errors import BrokenError, ConflictError, UsageError
 from os_containers.operations import service
 from os_containers.operations.recover import settled
 from os_containers.operations.root import require_root_of
@@ -36,14 +36,24 @@ def restart_service(system: System, name: str) -> None:
 
 
 def become_journal(system: System, name: str, options: Sequence[str]) -> NoReturn:
-    """Be the journal of a container's service from now on; that of a broken one may tell why it is."""
+    """Be the journal of a container's service from now on; that of a broken one may tell why it is.
+
+    Raises UsageError for options that journalctl does not understand.
+    """
     container = system.container(name)
     try:
         require_service(container)
     except BrokenError:
         if not container.exists():
             raise
-    process.become([*system.services.journal_command(container.service), *options])
+    command = [*system.services.journal_command(container.service), *options]
+    tried = process.run([*command, "--lines=0", "--quiet"], check=False)
+    if tried.returncode:
+        raise UsageError(
+            f"the journal does not answer: {tried.stderr.strip()}",
+            hint='a time is "today", "2 hours ago" or "2026-11-26 10:00": see systemd.time(7)',
+        )
+    process.become(command)
 
 
 def restart(system: System, container: Container) -> None:

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from os_containers.errors import BrokenError, ConflictError
+from os_containers.events import Warned
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, normalize_name
 from os_containers.operations.find_image import stored_images
 from os_containers.operations.image_use import Use, find_followers, find_uses, nameless_images
 from os_containers.operations.system import System
+from os_containers.ostree import refs
 from os_containers.ostree.repo import Repo, StoredLayer
 from os_containers.ostree.sizes import Sizes, sizes_by_layer
 from os_containers.ostree.stored_image import StoredImage
@@ -55,6 +57,10 @@ def tag_image(system: System, source: str, target: str, *, dry_run: bool = False
     with system.store_in_use():
         image = stored_images(repo, source, nameless=nameless_images(repo))[0]
         name = normalize_name(target)
+        if repo.read_ref(refs.image_ref(name)) not in {None, image.commit}:
+            users = find_followers(system).get(name, ())
+            lost = f", and an update of {', '.join(users)} goes over to it" if users else ""
+            system.on_event(Warned(f"{name} was another image until now{lost}"))
         if dry_run:
             return replace(image, name=name)
         repo.set_image(name, image.commit)

@@ -1,7 +1,7 @@
 """What a change would do, exactly, without doing it: the deployment is built, looked at, and let go."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -25,7 +25,7 @@ from os_containers.operations.stage import drafted, staging_directory
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, checked_plan, kept_serials, switch
 from os_containers.operations.uninstall import check_there, leave
-from os_containers.operations.update import is_current, root_of_next
+from os_containers.operations.update import image_in_store, is_current, root_of_next
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 
@@ -115,6 +115,7 @@ def plan_update(
     name: str,
     *,
     settings: Mapping[str, str],
+    unset: Collection[str] = (),
     rebase: str | None = None,
     rootfs: Path | None = None,
     runtime: str | None = None,
@@ -128,10 +129,18 @@ def plan_update(
         leaving = container.current()
         root = root_of_next(system, leaving, rebase, rootfs)
         named = rebase or leaving.record.image
-        source = made_of(root, _stored(repo, named) if named else None)
+        change_values = bool(settings or unset)
+        image = _next_image(system, repo, leaving, rebase, or_own=change_values) if named else None
+        source = made_of(root, image)
         found = system.runtime(runtime, recorded=leaving.record.runtime)
         blueprint = new_blueprint(
-            container, source, found, settings=settings, permission=permission, leaving=leaving
+            container,
+            source,
+            found,
+            settings=settings,
+            unset=unset,
+            permission=permission,
+            leaving=leaving,
         )
         if is_current(leaving, blueprint):
             return _nothing("update", leaving)
@@ -159,6 +168,14 @@ def plan_uninstall(system: System, name: str) -> Plan:
     check_there(system, name)
     with _looked_at(system, container):
         return _plan(system, leave(system, container), None)
+
+
+def _next_image(
+    system: System, repo: Repo, leaving: Deployment, rebase: str | None, *, or_own: bool
+) -> StoredImage:
+    if rebase or not leaving.is_ours:
+        return _stored(repo, rebase or leaving.record.image)
+    return image_in_store(system, repo, leaving, leaving.record.image, or_own=or_own)
 
 
 def _stored(repo: Repo, image: str) -> StoredImage:

@@ -1,6 +1,6 @@
 """Update: a container goes over to a newer image or to other values, or stays exactly as it was."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 from os_containers.deployment.container import Deployment
 from os_containers.deployment.values import set_by_user
 from os_containers.errors import BrokenError, NotFoundError
+from os_containers.events import Warned
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import ImageReference
@@ -51,6 +52,7 @@ def update(
     name: str,
     *,
     settings: Mapping[str, str],
+    unset: Collection[str] = (),
     rebase: str | None = None,
     rootfs: Path | None = None,
     source: Source = Source.STORE,
@@ -72,13 +74,17 @@ def update(
         root = root_of_next(system, leaving, rebase, rootfs)
         named = rebase or leaving.record.image
         source = _source(leaving, named, source, root)
-        image = _image(system, repo, named, source, options) if named else None
+        if source is Source.STORE and named:
+            image = image_in_store(system, repo, leaving, named, or_own=bool(settings or unset))
+        else:
+            image = _pulled_image(system, repo, named, source, options) if named else None
         found = system.runtime(runtime, recorded=leaving.record.runtime)
         blueprint = new_blueprint(
             container,
             made_of(root, image),
             found,
             settings=settings,
+            unset=unset,
             permission=permission,
             leaving=leaving,
         )
@@ -113,22 +119,28 @@ def _source(leaving: Deployment, named: str, source: Source, root: Path | None) 
     return Source.STORE_OR_REGISTRY if not leaving.is_ours and source is Source.STORE else source
 
 
-def _image(
+def _pulled_image(
     system: System, repo: Repo, image: str, source: Source, options: ProxyOptions | None
 ) -> StoredImage:
-    match source:
-        case Source.STORE:
-            return _in_store(repo, image)
-        case Source.STORE_OR_REGISTRY:
-            return stored_or_pulled_image(system, repo, image, options=options)
-        case Source.REGISTRY:
-            return pull(system, ImageReference.parse(image), options=options)
+    if source is Source.REGISTRY:
+        return pull(system, ImageReference.parse(image), options=options)
+    return stored_or_pulled_image(system, repo, image, options=options)
 
 
-def _in_store(repo: Repo, image: str) -> StoredImage:
+def image_in_store(
+    system: System, repo: Repo, leaving: Deployment, image: str, *, or_own: bool
+) -> StoredImage:
+    """Return the image of a name; or else that which the container has, since its deployment keeps it.
+
+    Raises NotFoundError when there is none.
+    """
+    record = leaving.record
     try:
         return stored_image(repo, image)
     except NotFoundError as error:
+        if or_own and leaving.is_ours and record.image == image and repo.is_whole(record.commit):
+            system.on_event(Warned(f"{error.message}: {leaving.container} keeps the one that it has"))
+            return repo.stored_commit(image, record.commit)
         # nobody has typed this name: there is none that was meant
         raise NotFoundError(
             error.message, hint="update --pull fetches it anew, update --rebase IMAGE goes over to another"

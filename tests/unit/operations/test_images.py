@@ -11,6 +11,7 @@ from os_containers.operations.find_image import stored_image, stored_images, sto
 from os_containers.operations.image_use import Use
 from os_containers.operations.images import WhenInUse, delete_images, list_images, tag_image
 from os_containers.operations.install import install
+from os_containers.operations.preview import plan_update
 from os_containers.operations.prune import plan_prune, prune
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
@@ -139,8 +140,11 @@ def test_an_image_in_use_is_deleted_only_by_force(machine: "Machine") -> None:
         delete_images(machine.system, ["example.org/app"])
     delete_images(machine.system, ["example.org/app"], WhenInUse.DELETE)
     with pytest.raises(NotFoundError) as missing:
-        update(machine.system, "app", settings={"A": "b"})
-    assert missing.value.hint == ("update --pull fetches it anew, update --rebase IMAGE goes over to another")
+        update(machine.system, "app", settings={})
+    assert (missing.value.hint or "").startswith("update --pull fetches it anew")
+    assert update(machine.system, "app", settings={"A": "b"}).changed
+    assert "app:latest in the store: app keeps the one that it has" in " ".join(machine.told())
+    assert not plan_update(machine.system, "app", settings={"A": "b"}).changes
     delete_images(machine.system, ["example.org/third:1"], WhenInUse.DELETE)
     prune(machine.system)
     assert machine.version() == "1"

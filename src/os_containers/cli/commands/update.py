@@ -40,6 +40,13 @@ from os_containers.operations.update_all import UpdatedContainer, update_all
 @options.rootfs
 @click.option("--pull", is_flag=True, help="Ask the registry for a newer image first.")
 @image_options.settings
+@click.option(
+    "--unset",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=complete.variables,
+    help="Give a variable the image's own value again.",
+)
 @options.runtime
 @image_options.registry
 @image_options.host_files
@@ -55,6 +62,7 @@ def update(
     rootfs: Path | None,
     pull: bool,
     settings: dict[str, str],
+    unset: tuple[str, ...],
     runtime: str | None,
     options: ProxyOptions,
     permission: Permission,
@@ -71,7 +79,7 @@ def update(
     """
     runtime = runtime or invocation.runtime
     source = Source.REGISTRY if pull else Source.STORE_OR_REGISTRY if rebase else Source.STORE
-    only_one = bool(rebase or rootfs or settings or permission != Permission())
+    only_one = bool(rebase or rootfs or settings or unset or permission != Permission())
     _check(name, every=every, only_one=only_one, as_json=as_json and not dry_run)
     if dry_run and pull:
         raise _pull_first(invocation, name)
@@ -79,6 +87,7 @@ def update(
         plan = functools.partial(
             plan_update,
             settings=settings,
+            unset=unset,
             rebase=rebase,
             rootfs=rootfs,
             runtime=runtime,
@@ -95,6 +104,7 @@ def update(
             system,
             name,
             settings=settings,
+            unset=unset,
             rebase=rebase,
             rootfs=rootfs,
             source=source,

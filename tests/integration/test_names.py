@@ -97,10 +97,6 @@ def test_b64_a_service_of_the_host_is_refused(host: Host, image: str, name: str)
             "systemctl stop theirs",
         ),
         (
-            f"mkdir -p {UNITS}/theirs.service.d; printf '[Service]' > {UNITS}/theirs.service.d/x.conf",
-            f"rm -r {UNITS}/theirs.service.d",
-        ),
-        (
             f"mkdir -p {RUN}/theirs.service.d; touch {RUN}/theirs.service.d/x.conf",
             f"rm -r {RUN}/theirs.service.d",
         ),
@@ -120,7 +116,7 @@ def test_b64_a_service_of_the_host_is_refused(host: Host, image: str, name: str)
         ),
     ],
     ids=[
-        *("masked", "dangling", "directory", "alias", "running-transient", "drop-in", "drop-in-in-run"),
+        *("masked", "dangling", "directory", "alias", "running-transient", "drop-in-in-run"),
         *("generated", "run", "transient", "usr-local", "usr", "control"),
     ],
 )

@@ -38,6 +38,11 @@ class _Archived(msgspec.Struct, rename="pascal"):
     repo_tags: tuple[str, ...] | None = None
 
 
+def is_local(name: str) -> bool:
+    """Tell whether an image has a name that no registry has, as those of layouts and archives do."""
+    return name.startswith("localhost/")
+
+
 def store_name(reference: ImageReference) -> str:
     """Return the full name of an image. Raises NotFoundError when its file or directory is not there."""
     rest = reference.rest

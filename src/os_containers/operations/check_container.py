@@ -10,9 +10,10 @@ from os_containers.errors import BrokenError, NotFoundError
 from os_containers.host import unit
 from os_containers.host.drift import Drift, drifted_files
 from os_containers.host.unit_files import UnitFiles
+from os_containers.image.name import is_local
 from os_containers.operations.check_store import Depth, Store
 from os_containers.operations.leftovers import find_temporaries
-from os_containers.operations.problem import MOVE_AWAY, REPAIR, Problem
+from os_containers.operations.problem import MOVE_AWAY, PULL_FIRST, REPAIR, Problem
 from os_containers.operations.root import missing_hint, require_root_of
 from os_containers.operations.rootfs_links import unlinked_files
 from os_containers.operations.system import System
@@ -151,7 +152,8 @@ def _check_pins(store: Store, container: Container) -> Iterator[Problem]:
         if not repo or repo.read_ref(ref) != deployment.record.commit:
             yield Problem("I11", "a deployment's commit is not pinned", ref, REPAIR)
         elif not repo.is_whole(deployment.record.commit):
-            yield Problem("I11", "objects of a deployment's commit are missing", ref, REPAIR)
+            hint = PULL_FIRST if is_local(deployment.record.image) else REPAIR
+            yield Problem("I11", "objects of a deployment's commit are missing", ref, hint)
 
 
 def _check_rootfs(repo: Repo, container: Container) -> Iterator[Problem]:

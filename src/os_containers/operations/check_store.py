@@ -6,7 +6,8 @@ from enum import Enum
 
 from os_containers.deployment.container import Container
 from os_containers.errors import BrokenError, BusyError
-from os_containers.operations.problem import MOVE_AWAY, REPAIR, Problem
+from os_containers.image.name import is_local
+from os_containers.operations.problem import MOVE_AWAY, PULL_FIRST, REPAIR, Problem
 from os_containers.operations.system import System
 from os_containers.ostree import refs
 from os_containers.ostree.creation import without_repo
@@ -49,7 +50,9 @@ def check_store(system: System, repo: Repo, depth: Depth) -> Iterator[Problem]:
         for ref in repo.image_refs():
             problem = repo.image_problem(ref)
             if problem:
-                yield Problem("I9", f"the image {_name(ref)} is damaged: {problem}", ref, REPAIR)
+                name = _name(ref)
+                hint = PULL_FIRST if is_local(name) else REPAIR
+                yield Problem("I9", f"the image {name} is damaged: {problem}", ref, hint)
         yield from _check_orphaned_pins(system, repo)
         if depth is Depth.CONTENT:
             for name in damaged_objects(repo.path, repo.mode):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from os_containers.deployment.container import Container, Deployment
 from os_containers.errors import ConflictError
+from os_containers.events import Warned
 from os_containers.host.host_policy import Permission
-from os_containers.host.names import files_with_name
+from os_containers.host.names import files_with_name, kept_drop_ins
 from os_containers.image.about import parse_about
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
@@ -148,6 +149,8 @@ def _check_unit_free(system: System, container: Container) -> None:
     another = "choose another name with --name"
     for path in files_with_name(system.paths, system.services, container.name):
         raise ConflictError(f"{path} is there already", hint=another)
+    for path in kept_drop_ins(system.paths, container.name):
+        system.on_event(Warned(f"{path} is there already, and counts for {container.service}"))
     state = unit_state(system, container)
     if state.load != "not-found":
         raise ConflictError(f"the host has its own {container.service} ({state.load})", hint=another)

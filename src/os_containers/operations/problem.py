@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 REPAIR = "os-containers repair mends it"
+PULL_FIRST = "os-containers pull it again from where it came, as oci:DIRECTORY; then os-containers repair"
 MOVE_AWAY = "move it away, then: os-containers repair"
 
 

@@ -10,7 +10,7 @@ from os_containers import files
 from os_containers.deployment.container import Container, Deployment, save_record
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.soundness import lacks_unit, unusable_parts
-from os_containers.errors import BrokenError, OsContainersError
+from os_containers.errors import BrokenError, NotFoundError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words, next_step
 from os_containers.host.drift import Drift, drifted_files
@@ -18,11 +18,13 @@ from os_containers.host.hostfiles import Action, Change
 from os_containers.host.prepared_files import apply_host_files, prepare_host_files
 from os_containers.host.unit_files import UnitFiles
 from os_containers.image.access import ProxyOptions
+from os_containers.image.name import is_local
 from os_containers.image.reference import ImageReference, split_tag
 from os_containers.operations.adopt import adopt
 from os_containers.operations.build import blueprint_of, build
 from os_containers.operations.check_container import unit_file_problems
 from os_containers.operations.host_changes import change_unit_files, install_recovery_unit, plan
+from os_containers.operations.problem import PULL_FIRST
 from os_containers.operations.pull import pull
 from os_containers.operations.retention import discard
 from os_containers.operations.rootfs_links import unlinked_files
@@ -161,7 +163,12 @@ def _mend_rootfs(system: System, repo: Repo, deployment: Deployment) -> None:
 
 
 def pull_again(system: System, image: str, options: ProxyOptions) -> StoredImage:
-    """Fetch what is missing of an image; return it as it is now."""
+    """Fetch what is missing of an image; return it as it is now.
+
+    Raises NotFoundError for one that no registry has.
+    """
+    if is_local(image):
+        raise NotFoundError(f"no registry has {image}", hint=PULL_FIRST)
     system.tell(f"pulling {image} again")
     return pull(system, ImageReference.parse(image), options=options)
 

@@ -11,6 +11,7 @@ from os_containers.errors import BrokenError, NotFoundError
 from os_containers.events import Warned
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
+from os_containers.image.name import is_local
 from os_containers.image.reference import ImageReference
 from os_containers.operations.build import Blueprint, new_blueprint
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
@@ -74,10 +75,14 @@ def update(
         root = root_of_next(system, leaving, rebase, rootfs)
         named = rebase or leaving.record.image
         source = _source(leaving, named, source, root)
-        if source is Source.STORE and named:
+        if source is Source.REGISTRY and is_local(named):
+            system.on_event(Warned(f"no registry has {named}: what is in the store is taken"))
+            source = Source.STORE
+        image: StoredImage | None = None
+        if named and source is Source.STORE:
             image = image_in_store(system, repo, leaving, named, or_own=bool(settings or unset))
-        else:
-            image = _pulled_image(system, repo, named, source, options) if named else None
+        elif named:
+            image = _pulled_image(system, repo, named, source, options)
         found = system.runtime(runtime, recorded=leaving.record.runtime)
         blueprint = new_blueprint(
             container,

@@ -9,7 +9,7 @@ from os_containers.errors import BrokenError, NotFoundError, OsContainersError
 from os_containers.faults import system_fault
 from os_containers.image.access import ProxyOptions
 from os_containers.image.manifest import Platform
-from os_containers.image.name import store_name
+from os_containers.image.name import is_local, store_name
 from os_containers.image.proxy import open_image
 from os_containers.image.reference import ImageReference, split_tag
 from os_containers.operations.find_image import stored_images
@@ -19,8 +19,6 @@ from os_containers.ostree import refs
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 from os_containers.ostree.verification import damaged_in_tree
-
-_LOCAL = "localhost"
 
 
 class Latest(StrEnum):
@@ -133,7 +131,7 @@ def _compared(
     if tag.startswith("@"):
         # a digest never means another image
         return replace(verified, latest=Latest.SAME)
-    if repository.partition("/")[0] == _LOCAL:
+    if is_local(repository):
         return replace(verified, latest=Latest.LOCAL)
     try:
         remote = _remote_digest(system, image, options)

@@ -96,6 +96,17 @@ def test_b74_what_was_allowed_before_is_allowed_again_and_no_more() -> None:
         approve([file("/etc/cron.d/app"), file("/etc/cron.d/new")], Permission(), before)
 
 
+def test_b74_all_that_needs_a_word_is_named_at_once() -> None:
+    """With the options that give it."""
+    su = (HostFile("/usr/local/bin/su", FileKind.FILE, 0o4755, "", Path()), "/usr/local/bin/su")
+    with pytest.raises(PolicyError) as caught:
+        approve([file("/etc/cron.d/a"), file("/etc/cron.d/b"), su], Permission(), Approved())
+    assert "/etc/cron.d/a and /etc/cron.d/b" in caught.value.message
+    assert "/usr/local/bin/su is setuid" in caught.value.message
+    for option in ("--allow-host-path /etc/cron.d/a", "--allow-host-path /etc/cron.d/b", "--allow-setuid"):
+        assert option in (caught.value.hint or "")
+
+
 def test_b74_a_directory_needs_none() -> None:
     """Images bring all directories above their files."""
     directory = HostFile("/usr/lib", FileKind.DIRECTORY, 0o755, "", Path())

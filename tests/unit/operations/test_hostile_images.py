@@ -40,10 +40,10 @@ def unit(text: str) -> str:
 
 @pytest.mark.parametrize(
     "there",
-    ["units/app.service.d/50-theirs.conf", "vendor-units/app.service.d/x.conf", "vendor-units/app.service"],
+    ["vendor-units/app.service.d/x.conf", "vendor-units/app.service"],
 )
 def test_b64_a_name_in_any_unit_path_is_refused(machine: "Machine", there: str) -> None:
-    """Somebody's drop-in would change our unit; theirs may be there though systemd does not know it yet."""
+    """A package's drop-in would change our unit; theirs may be there though systemd does not know it yet."""
     machine.store("1")
     (machine.root / there).parent.mkdir(parents=True)
     (machine.root / there).write_text("[Service]\nUser=nobody\n")
@@ -51,6 +51,18 @@ def test_b64_a_name_in_any_unit_path_is_refused(machine: "Machine", there: str) 
     with pytest.raises(ConflictError, match=re.escape(there)):
         install(machine.system, "example.org/app", settings={})
     assert machine.snapshot() == before
+
+
+def test_b64_a_drop_in_of_the_admin_counts_and_is_told(machine: "Machine") -> None:
+    """It may be from before an uninstall, or put there first by whoever sets up the host."""
+    machine.store("1")
+    mine = machine.paths.units / "app.service.d/50-mine.conf"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("[Service]\nUser=nobody\n")
+    install(machine.system, "example.org/app", settings={})
+    assert f"{mine} is there already, and counts for app.service" in machine.told()
+    uninstall(machine.system, "app")
+    assert mine.exists()
 
 
 def test_b64_a_masked_name_is_refused(machine: "Machine") -> None:

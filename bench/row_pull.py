@@ -17,10 +17,11 @@ VERIFIED = "limit + digests"
 SKOPEO = "skopeo copy"
 PODMAN = "podman"
 LINES = "lines"
+JSON = "JSON"
 PULL_TO_LIMIT = 1.3
 PULL_TO_PODMAN = 1 / 3
 AGAIN_TO_STARTS = 2.0
-BARS_TO_LINES = 1.01
+PROGRESS_TO_LINES = 1.01
 MEMORY = 200.0
 
 
@@ -66,24 +67,32 @@ def pull_again(setting: Setting) -> Result:
 
 
 def progress(setting: Setting) -> Result:
-    """Pull with bars on a terminal, and with a line per layer."""
+    """Pull with bars on a terminal, with JSON, and with a line per layer."""
     image = big_image()
 
-    def ours(shown: str) -> Usage:
+    def ours(form: str, shown: str) -> Usage:
         with fresh_disk() as disk:
             limit.read_ahead(image)
-            command = f"{shlex.join(map(str, setting.program.call('pull', image.reference)))} {shown}"
+            words = setting.program.call("--progress", form, "pull", image.reference)
+            command = f"{shlex.join(map(str, words))} {shown}"
             terminal = ["script", "--quiet", "--return", "--command", command, "/dev/null"]
             variables = {**setting.program.environment(disk), "TERM": "xterm"}
             return measure(terminal, environment=variables)
 
-    runs = by_turns(setting.rounds, {OURS: lambda: ours(""), LINES: lambda: ours("2>/dev/null")})
-    processor = {name: middle(usages, lambda usage: usage.processor) for name, usages in runs.items()}
+    contestants: dict[str, Callable[[], Usage]] = {
+        OURS: lambda: ours("auto", ""),
+        JSON: lambda: ours("json", "2>/dev/null"),
+        LINES: lambda: ours("plain", "2>/dev/null"),
+    }
+    runs = by_turns(setting.rounds, contestants)
+    taken = {name: middle(usages, lambda usage: usage.processor) for name, usages in runs.items()}
     figures = [
-        compared("time with bars", runs, LINES, BARS_TO_LINES),
-        Figure("processor time with bars", "s", processor[OURS], LINES, processor[LINES], BARS_TO_LINES),
+        compared("time with bars", runs, LINES, PROGRESS_TO_LINES),
+        Figure("processor time with bars", "s", taken[OURS], LINES, taken[LINES], PROGRESS_TO_LINES),
+        compared("time with JSON", runs, LINES, PROGRESS_TO_LINES, ours=JSON),
+        Figure("processor time with JSON", "s", taken[JSON], LINES, taken[LINES], PROGRESS_TO_LINES),
     ]
-    return Result("progress", "bars on a terminal during a pull", figures, runs)
+    return Result("progress", "bars or JSON during a pull", figures, runs)
 
 
 def _contestants(

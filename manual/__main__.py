@@ -11,7 +11,7 @@ from pathlib import Path
 
 from manual import pages
 from os_containers.cli.main import cli
-from os_containers.cli.schemas import outputs, schema
+from os_containers.cli.schemas import outputs, progress_schema, schema
 from os_containers.cli.shells import Shell, script
 from os_containers.version import VERSION
 
@@ -60,10 +60,11 @@ def write_completions(directory: Path) -> None:
 
 
 def write_schemas(directory: Path) -> None:
-    """Write the schema of what each command prints with --json."""
-    for name, output in outputs(cli, PROGRAM):
-        text = json.dumps(schema(name, output), indent=2)
-        (directory / f"{name.replace(' ', '-')}.json").write_text(text + "\n")
+    """Write the schema of what each command prints with --json, and that of the progress."""
+    found = {name: schema(name, output) for name, output in outputs(cli, PROGRAM)}
+    for name, tree in (found | {f"{PROGRAM} progress": progress_schema()}).items():
+        path = directory / f"{name.replace(' ', '-')}.json"
+        path.write_text(json.dumps(tree, indent=2) + "\n")
 
 
 def _link(path: Path, target: str) -> None:

@@ -30,6 +30,27 @@ EXAMPLES = (
     ("uninstall etcd", "Remove the container; its data stay"),
 )
 
+EVENTS_INTRODUCTION = """\
+With `--progress json` each line on stderr is one JSON object; what is not known may be passed over, since
+later versions may have more kinds and keys. `os-containers schema --progress` prints the schema. What a
+container that is run writes to stderr comes as it is. `event` says the kind:
+"""
+
+EVENTS = {
+    "step": "Something was done: `text`.",
+    "warning": "What one should know, and what does not stop the work: `text`.",
+    "hint": "What can be done about the warnings before it: `text`.",
+    "layer-present": "The layer `digest` is in the store, and is not fetched.",
+    "layer-started": "The layer `digest` of `total` bytes is being fetched; anew after a failed attempt.",
+    "layer-progress": "So many `bytes` of it have arrived; at most ten times a second.",
+    "layer-finished": "It has arrived and was verified.",
+    "log": "What `--verbose` and `--debug` show: `level` and `text`.",
+    "error": (
+        "What failed: `text`, `hint` for what to do next, and `exit_code`. Commands for several containers "
+        "go on after one; the program ends with the code of the first."
+    ),
+}
+
 ENVIRONMENT = {
     "OS_CONTAINERS_CHECKOUT_PATH": "Where the state is: containers, deployments and, beneath it, the repo.",
     "OSTREE_REPO": "The OSTree repo in which images are kept.",

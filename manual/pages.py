@@ -75,6 +75,8 @@ def _root_sections(page: Page) -> Iterator[str]:
     yield roff.section("COMMANDS", _commands(page))
     yield roff.section("EXAMPLES", _examples(facts.EXAMPLES))
     yield roff.section("EXIT STATUS", _table(facts.exit_codes()))
+    events = [*roff.paragraphs(facts.EVENTS_INTRODUCTION), *_table(facts.EVENTS)]
+    yield roff.section("PROGRESS EVENTS", events)
     yield roff.section("ENVIRONMENT", _table(facts.ENVIRONMENT))
     yield roff.section("FILES", _table(facts.FILES))
     yield roff.section("SEE ALSO", [_references(_all_pages(page))])

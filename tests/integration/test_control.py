@@ -3,8 +3,10 @@
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from json_schemas import check_output
 
 from testhost.hello import HelloImage
 from testhost.machine import Host, Result
@@ -16,10 +18,18 @@ def os_containers(host: Host, arguments: str, *, check: bool = True) -> Result:
     return host.run(f"os-containers {arguments}", check=check)
 
 
+def events(host: Host, done: Result) -> list[dict[str, Any]]:
+    """Return what --progress json told; every line is such an event."""
+    schema = json.loads(os_containers(host, "schema --progress").stdout)
+    return [check_output(line, schema) for line in done.stderr.splitlines()]
+
+
 def test_the_day_of_an_admin(host: Host, push_hello: Push) -> None:
     """Start, look, read, go in, restart, stop, delete: two containers, one of which will not start."""
     good = push_hello(HelloImage("1"), "hello:latest")
-    os_containers(host, f"install --insecure --name hello {good}")
+    told = events(host, os_containers(host, f"--progress json install --insecure --name hello {good}"))
+    assert [one["event"] for one in told].count("layer-finished") == 2
+    assert told[-1] == {"event": "step", "text": "systemctl enable hello"}
     os_containers(host, f"install --insecure --name other {good}")
     os_containers(host, "start hello other")
     status = json.loads(os_containers(host, "status --json hello").stdout)
@@ -58,7 +68,10 @@ def test_all_are_updated_and_the_one_that_does_not_start_goes_back(host: Host, p
     os_containers(host, "start hello bad")
     push_hello(HelloImage("2"), "hello:latest")
     push_hello(HelloImage("2", config={"Cmd": ["/bin/does-not-exist"]}), "bad:latest")
-    done = os_containers(host, "update --all --pull --insecure --json", check=False)
+    done = os_containers(host, "--progress json update --all --pull --insecure --json", check=False)
+    told = events(host, done)
+    assert {"event": "step", "text": "systemctl start hello"} in told
+    assert [one["exit_code"] for one in told if one["event"] == "error"] == [9]
     found = {one["name"]: one for one in json.loads(done.stdout)}
     assert {name: one["outcome"] for name, one in found.items()} == {"hello": "updated", "bad": "failed"}
     assert done.returncode == found["bad"]["exit_code"] == 9

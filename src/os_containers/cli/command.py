@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from os_containers.cli import voice
 from os_containers.errors import UsageError
 
 # What is typed after "os-containers ", and what one gets by it.
@@ -44,6 +45,8 @@ class Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing:
+            if voice.chosen() is voice.Form.JSON:
+                raise UsageError("a command is missing", hint=f"{ctx.command_path} --help lists them")
             # whatever the version of click: help, and that it is not what was to be done
             click.echo(ctx.get_help(), err=True)
             ctx.exit(UsageError.exit_code)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from os_containers.cli import options
+from os_containers.cli import options, voice
 from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation
 from os_containers.cli.failure import tell
@@ -20,6 +20,8 @@ from os_containers.faults import system_fault
 from os_containers.version import VERSION
 
 if TYPE_CHECKING:
+    import logging
+
     from click.shell_completion import CompletionItem
 
 # Where each command is, and what it does in a few words: help must not load them all.
@@ -92,6 +94,10 @@ class LazyGroup(Group):
             formatter.write_dl([(name, self._table[name][1]) for name in sorted(self._table)])
 
 
+def _choose_form(ctx: click.Context, parameter: click.Parameter, form: str) -> None:  # noqa: ARG001
+    voice.choose(voice.Form(form))
+
+
 @click.command(
     cls=LazyGroup,
     table=COMMANDS,
@@ -105,6 +111,16 @@ class LazyGroup(Group):
     type=click.FloatRange(min=0),
     help="How long to wait for another command; 60 unless config.toml says otherwise.",
 )
+@click.option(
+    "--progress",
+    type=click.Choice([form.value for form in voice.Form]),
+    default=voice.Form.AUTO.value,
+    is_eager=True,
+    expose_value=False,
+    callback=_choose_form,
+    help="What stderr tells of the work: bars on a terminal and lines elsewhere (auto), lines, JSON, or "
+    "warnings and errors alone (none).",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show the programs that are called.")
 @click.option("--debug", is_flag=True, help="Show everything, tracebacks too.")
 @click.version_option(VERSION, prog_name="os-containers", message="%(prog)s %(version)s")
@@ -115,10 +131,23 @@ def cli(
     """Run host services as OCI containers, with systemd and an OCI runtime."""
     import logging  # noqa: PLC0415 - --help and --version want none of it
 
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING, format="%(message)s", handlers=[_log_handler()]
+    )
     if verbose:
         logging.getLogger("os_containers.process").setLevel(logging.DEBUG)
     ctx.obj = Invocation(runtime=runtime, lock_timeout=lock_timeout)
+
+
+def _log_handler() -> "logging.Handler":
+    import logging  # noqa: PLC0415 - as above
+
+    handler = logging.StreamHandler()
+    if voice.chosen() is voice.Form.JSON:
+        from os_containers.cli.json_lines import LogFormatter  # noqa: PLC0415 - only for programs
+
+        handler.setFormatter(LogFormatter())
+    return handler
 
 
 def main() -> None:
@@ -203,7 +232,7 @@ def _explanation(error: BaseException) -> tuple[str, str, int]:
 
 
 def _fail(message: str, hint: str, code: int) -> int:
-    tell(message, hint)
+    tell(message, hint, code)
     return code
 
 

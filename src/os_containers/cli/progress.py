@@ -1,4 +1,4 @@
-"""What an operation tells, for people: bars on a terminal, a line per blob otherwise; all on stderr."""
+"""What an operation tells, as it was chosen: bars on a terminal, a line per blob otherwise; all on stderr."""
 
 import contextlib
 import logging
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
+from os_containers.cli import voice
 from os_containers.cli.plain import plain
 from os_containers.cli.render import human_size
 from os_containers.events import (
@@ -31,14 +32,28 @@ _SHORT = len("sha256:") + 12
 @contextlib.contextmanager
 def reporter() -> Iterator[OnEvent]:
     """Yield the listener for an operation's events."""
-    if not _has_room_for_bars():
-        yield _tell_plainly
+    if voice.chosen() is not voice.Form.AUTO or not _has_room_for_bars():
+        yield _without_bars(voice.chosen())
         return
     bars = _Bars()
     try:
         yield bars.tell
     finally:
         bars.stop()
+
+
+def _without_bars(form: voice.Form) -> OnEvent:
+    match form:
+        case voice.Form.JSON:
+            from os_containers.cli.json_lines import EventLines  # noqa: PLC0415 - only for programs
+
+            return EventLines().tell
+        case voice.Form.NONE:
+            return _tell_warnings
+        case voice.Form.AUTO | voice.Form.PLAIN:
+            return _tell_plainly
+        case _:
+            assert_never(form)
 
 
 def _has_room_for_bars() -> bool:
@@ -53,6 +68,11 @@ def _tell_plainly(event: Event) -> None:
     with contextlib.suppress(OSError):
         if text:
             print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the voice of the program
+
+
+def _tell_warnings(event: Event) -> None:
+    if isinstance(event, Warned):
+        _tell_plainly(event)
 
 
 def _text(event: Event) -> str:

@@ -31,6 +31,14 @@ def schema(name: str, output: Any) -> dict[str, Any]:
     return {"$schema": _DIALECT, "title": f"{name} --json", **tree}
 
 
+def progress_schema() -> dict[str, Any]:
+    """Return the schema of a line of --progress json."""
+    from os_containers.cli.json_lines import Line  # noqa: PLC0415 - only for who asks
+
+    tree = msgspec.json.schema(Line)
+    return {"$schema": _DIALECT, "title": "a line of os-containers --progress json", **tree}
+
+
 def _list_schema(output: ListOf) -> dict[str, Any]:
     kinds, parts = msgspec.json.schema_components(
         output.kinds, ref_template="#/$defs/{name}", schema_hook=_text

@@ -11,7 +11,7 @@ def told(updated: Iterable[UpdatedContainer]) -> Iterator[UpdatedContainer]:
     """Yield the same, and tell of each failure when it comes."""
     for one in updated:
         if one.error:
-            tell(f"{one.name}: {one.error}", one.hint)
+            tell(f"{one.name}: {one.error}", one.hint, one.exit_code)
         yield one
 
 

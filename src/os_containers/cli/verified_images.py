@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-import click
-
 from os_containers.cli import render
-from os_containers.cli.plain import plain
+from os_containers.cli.failure import advise, warn
 from os_containers.errors import BrokenError, RegistryError
 from os_containers.operations.verify_images import Latest, VerifiedImage
 
@@ -31,11 +29,11 @@ def show_verified(verified: Sequence[VerifiedImage]) -> None:
     render.table(("IMAGE", "IMAGE ID", "FILES", "REGISTRY"), rows)
     for one in verified:
         for fact in filter(None, (one.damage, one.problem, one.fault)):
-            click.echo(f"warning: {plain(one.name)}: {plain(fact)}", err=True)
+            warn(f"{one.name}: {fact}")
     if any(one.intact is False for one in verified):
-        click.echo("hint: os-containers repair fetches what is damaged again", err=True)
+        advise("os-containers repair fetches what is damaged again")
     if newer := [one.name for one in verified if one.latest is Latest.NEWER]:
-        click.echo(f"hint: os-containers pull {plain(newer[0])}, or update --pull CONTAINER", err=True)
+        advise(f"os-containers pull {newer[0]}, or update --pull CONTAINER")
 
 
 def _intact(verified: VerifiedImage) -> str:

@@ -11,9 +11,10 @@ import pytest
 from images import build_image
 from json_schemas import check_output
 
+from manual.__main__ import write_schemas
 from os_containers.cli.command import Command
 from os_containers.cli.main import cli
-from os_containers.cli.schemas import outputs, schema
+from os_containers.cli.schemas import outputs, progress_schema, schema
 from os_containers.errors import NotFoundError
 
 OUTPUTS = dict(outputs(cli))
@@ -69,6 +70,16 @@ def test_the_program_shows_its_schemas(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(NotFoundError, match="os-containers pull prints no JSON") as raised:
         call(capsys, "schema", "pull")
     assert "containers list, " in str(raised.value.hint)
+
+
+def test_packages_bring_all_schemas(tmp_path: Path) -> None:
+    """A file for each command that prints JSON, and one for what is told meanwhile."""
+    write_schemas(tmp_path)
+    expected = {f"{name.replace(' ', '-')}.json": schema(name, output) for name, output in OUTPUTS.items()}
+    expected["os-containers-progress.json"] = progress_schema()
+    written = {path.name: json.loads(path.read_text()) for path in tmp_path.iterdir()}
+    # what is a tuple here is a list there
+    assert written == json.loads(json.dumps(expected))
 
 
 def checked(capsys: pytest.CaptureFixture[str], command: str, *options: str) -> Any:

@@ -11,7 +11,7 @@ from os_containers.cli import filters as container_filters
 from os_containers.cli import options, render
 from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation, pass_invocation
-from os_containers.cli.failure import each
+from os_containers.cli.failure import each, warn
 from os_containers.cli.filters import Test, filtered
 from os_containers.cli.plain import plain
 from os_containers.errors import UsageError
@@ -102,7 +102,7 @@ def list_(
     render.table(None if no_heading else heading, [_row(one, shown) for one in listed])
     for one in listed:
         if one.problem:
-            click.echo(f"warning: {one.name}: {plain(one.problem)}", err=True)
+            warn(f"{one.name}: {one.problem}")
 
 
 @containers.command(

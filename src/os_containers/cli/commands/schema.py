@@ -4,20 +4,29 @@ import click
 
 from os_containers.cli import render, schemas
 from os_containers.cli.command import Command
-from os_containers.errors import NotFoundError
+from os_containers.errors import NotFoundError, UsageError
 
 
 @click.command(
     cls=Command,
-    examples=(("schema images list", "Show what `os-containers images list --json` prints"),),
+    examples=(
+        ("schema images list", "Show what `os-containers images list --json` prints"),
+        ("schema --progress", "Show what `--progress json` tells"),
+    ),
 )
-@click.argument("words", metavar="COMMAND...", nargs=-1, required=True)
+@click.argument("words", metavar="[COMMAND...]", nargs=-1)
+@click.option("--progress", is_flag=True, help="Of a line that --progress json tells on stderr.")
 @click.pass_context
-def schema(ctx: click.Context, words: tuple[str, ...]) -> None:
+def schema(ctx: click.Context, words: tuple[str, ...], *, progress: bool) -> None:
     """Print the JSON schema of what a command prints with --json.
 
     A later version may add keys; it takes none away.
     """
+    if progress is bool(words):
+        raise UsageError("either a command or --progress is needed", hint="os-containers schema images list")
+    if progress:
+        render.as_json(schemas.progress_schema())
+        return
     name = " ".join(("os-containers", *words))
     outputs = dict(schemas.outputs(ctx.find_root().command))
     if name not in outputs:

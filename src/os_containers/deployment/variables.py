@@ -1,6 +1,6 @@
 """The variables of an image's templates: which have a default, which must be set; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from os_containers.deployment import template
@@ -45,6 +45,12 @@ def file_templates(exports: Exports) -> list[str]:
 def rename_templates(exports: Exports) -> dict[str, bytes]:
     """Return the new names of host files, which are templates, too."""
     return {"exports/manifest.json": "\n".join(exports.manifest.rename_files.values()).encode()}
+
+
+def all_templates(exports: Exports, read: Callable[[str], bytes]) -> dict[str, bytes]:
+    """Return all of these by what they are called; read gives what a host file holds."""
+    files = {name: read(name) for name in file_templates(exports)}
+    return unit_templates(exports) | files | rename_templates(exports)
 
 
 def variables_of(

@@ -14,14 +14,15 @@ from os_containers.deployment.accounts import Account, find_account
 from os_containers.deployment.bind_sources import DirectoryLine, wanted_directories
 from os_containers.deployment.container import Container, Deployment, all_containers
 from os_containers.deployment.default_config import default_config, volume_directory
-from os_containers.deployment.exports import Exports, FileKind, load_exports
+from os_containers.deployment.exports import Exports, FileKind, load_exports, read_export
 from os_containers.deployment.host_tree import Content, destinations, write_host_tree
 from os_containers.deployment.json_text import AUTHOR
 from os_containers.deployment.old_config import drop_labels, upgrade
 from os_containers.deployment.record import Approved, Record
 from os_containers.deployment.rootless import drop_groups, make_rootless
 from os_containers.deployment.runtime_config import RuntimeConfig
-from os_containers.deployment.values import Origin, Value, Values
+from os_containers.deployment.values import FORCED, Origin, Value, Values
+from os_containers.deployment.variables import all_templates
 from os_containers.errors import ImageError, OsContainersError, UsageError
 from os_containers.events import Warned
 from os_containers.host import unit
@@ -35,6 +36,7 @@ from os_containers.ostree.checkout import checkout
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 from os_containers.paths import Mode
+from os_containers.suggestions import suggestion
 
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 # OCI image-spec, config, StopSignal: SIGNAME, SIGRTMIN+n, or a number
@@ -134,6 +136,7 @@ def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> 
     limits = system.config.deployment
     draft = _Draft(system, blueprint, rootfs, load_exports(rootfs, limits=limits))
     draft.tell_unknown_keys()
+    draft.tell_unused_settings()
     draft.check_values()
     config = draft.runtime_config()
     _write(directory / "config.json", runtime_config.dump_config(config))
@@ -188,6 +191,16 @@ class _Draft:
         return wanted
 
     @cached_property
+    def generated(self) -> dict[str, str]:
+        """Return the values that an image need not declare."""
+        return values.generate(
+            self.system.paths,
+            name=self.blueprint.name,
+            runtime=self.blueprint.runtime.path,
+            previous=self.blueprint.previous,
+        )
+
+    @cached_property
     def values(self) -> dict[str, Value]:
         """Return the value of every variable; the command lines need some of the others first."""
         blueprint, image = self.blueprint, self.blueprint.image
@@ -195,12 +208,7 @@ class _Draft:
             mode=self.system.mode,
             settings=blueprint.settings,
             defaults=self.exports.manifest.defaults(),
-            generated=values.generate(
-                self.system.paths,
-                name=blueprint.name,
-                runtime=blueprint.runtime.path,
-                previous=blueprint.previous,
-            ),
+            generated=self.generated,
             forced={
                 "DESTDIR": str(blueprint.path),
                 "HOST_GID": str(os.getegid()),
@@ -290,6 +298,26 @@ class _Draft:
         """Warn about what the export manifest says and we do not understand."""
         for key in self.exports.unknown_keys:
             self.system.on_event(Warned(f"exports/manifest.json has the unknown key {key!a}"))
+
+    def tell_unused_settings(self) -> None:
+        """Warn about values set now that nothing asks for: the name may be mistyped."""
+        settings, previous = self.blueprint.settings, self.blueprint.previous
+        fresh = {name for name, text in settings.items() if previous.get(name) != Value(text, Origin.SET)}
+        known = self._known_names() if fresh else set()
+        for name in sorted(fresh - known) if known else ():
+            hint = suggestion(name, sorted(known - FORCED), otherwise="images info shows what can be set")
+            self.system.on_event(Warned(f"{name} is set, and nothing in the image uses it: {hint}"))
+
+    def _known_names(self) -> set[str]:
+        """Return the names that mean something to the image; none when its templates cannot be read."""
+        exports, limit = self.exports, self.system.config.deployment.template
+        names = {*exports.manifest.defaults(), *self.generated}
+        try:
+            templates = all_templates(exports, lambda one: read_export(self.rootfs, one, limit=limit) or b"")
+            return names.union(*(template.variables(text, source=one) for one, text in templates.items()))
+        except ImageError:
+            # told where it matters: a user has no host files
+            return set()
 
     def tell_skipped_files(self) -> None:
         """Warn about the host files that only root may install."""

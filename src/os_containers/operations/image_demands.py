@@ -22,13 +22,7 @@ from os_containers.deployment.privileges import Privileges, privileges_of
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.deployment.unit_text import settings
 from os_containers.deployment.values import Value
-from os_containers.deployment.variables import (
-    Variable,
-    file_templates,
-    rename_templates,
-    unit_templates,
-    variables_of,
-)
+from os_containers.deployment.variables import Variable, all_templates, variables_of
 from os_containers.errors import ConflictError, ImageError, UsageError
 from os_containers.host.host_policy import POLICY_FILE, Permission, is_sensitive, parse_policy
 from os_containers.host.host_root import HostRoot
@@ -146,8 +140,7 @@ class _Inspection:
 
     def _variables(self, decided: Mapping[str, Value]) -> list[Variable]:
         try:
-            files = {name: self._read(name) for name in file_templates(self.exports)}
-            templates = unit_templates(self.exports) | files | rename_templates(self.exports)
+            templates = all_templates(self.exports, self._read)
             return variables_of(templates, decided, self.exports.manifest.defaults())
         except ImageError as error:
             self.problems.append(error.message)

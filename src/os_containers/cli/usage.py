@@ -27,7 +27,9 @@ def explain(error: click.ClickException) -> tuple[str, str]:
     program = context.command_path if context else "os-containers"
     match error:
         case click.NoSuchOption():
-            meant = did_you_mean(error.possibilities or _options_like(error.option_name, context))
+            meant = _before_the_command(error.option_name, context) or did_you_mean(
+                error.possibilities or _options_like(error.option_name, context)
+            )
             return (
                 f"there is no option {error.option_name}",
                 meant or f"{program} --help shows all",
@@ -57,6 +59,15 @@ def did_you_mean(words: Iterable[str]) -> str:
     """Return the question, nothing without words."""
     found = list(words)
     return f"did you mean {' or '.join(found)}?" if found else ""
+
+
+def _before_the_command(name: str, context: click.Context | None) -> str:
+    """Return where an option belongs that is for all commands, nothing for another."""
+    root = context.find_root() if context else None
+    if root is None or root is context or all(name not in one.opts for one in root.command.params):
+        return ""
+    words = context.command_path.removeprefix(root.command_path) if context else ""
+    return f"it stands before the command: {root.command_path} {name}{words}"
 
 
 def _options_like(name: str, context: click.Context | None) -> list[str]:

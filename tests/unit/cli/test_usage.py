@@ -48,6 +48,11 @@ needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is 
         ("images ps", "os-containers images has no command 'ps'", "os-containers images --help lists them"),
         ("rollback --too 3 x", "there is no option --too", "did you mean --to?"),
         ("--vrebose check", "there is no option --vrebose", "did you mean --verbose?"),
+        (
+            "images list --verbose",
+            "there is no option --verbose",
+            "it stands before the command: os-containers --verbose images list",
+        ),
         ("check --zzz", "there is no option --zzz", "os-containers check --help shows all"),
         ("rollback", "NAME is missing", "usage: os-containers rollback [OPTIONS] NAME"),
         (

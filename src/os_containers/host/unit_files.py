@@ -66,6 +66,17 @@ class UnitFiles:
         for path in self.in_the_way():
             raise ConflictError(f"{path} is in the way", hint=f"move {path} away, then try again")
 
+    def check_unclaimed(self) -> None:
+        """Raise ConflictError when somebody has masked what the system brings, or has replaced it."""
+        if self.unit.is_symlink() and self.unit.readlink() == Path(os.devnull):
+            raise ConflictError(f"{self.unit.name} is masked", hint=f"systemctl unmask {self.unit.name}")
+        for path in (self.unit, self.tmpfiles):
+            if os.path.lexists(path):
+                raise ConflictError(
+                    f"{path} is somebody's own, in place of what the system brings",
+                    hint="move it away, then try again; what it changes may be in a drop-in: systemctl edit",
+                )
+
     def install(
         self, *, unit_text: bytes, tmpfiles_text: bytes, services: ServiceManager, on_event: OnEvent
     ) -> None:

@@ -114,7 +114,10 @@ def check_units(
     system: System, container: Container, leaving: Deployment | None, entering: Deployment | None
 ) -> None:
     """Raise an error, while nothing has changed, when a unit cannot be put in place or back there."""
-    UnitFiles.find(system.paths, container.name).check_places()
+    unit_files = UnitFiles.find(system.paths, container.name)
+    unit_files.check_places()
+    if leaving and leaving.is_factory and entering and not entering.is_factory:
+        unit_files.check_unclaimed()
     # what is damaged can still be uninstalled
     for one in (leaving, entering) if entering else ():
         if one and lacks_unit(one):

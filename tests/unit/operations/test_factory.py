@@ -21,7 +21,7 @@ from os_containers.operations.containers import list_containers
 from os_containers.operations.control import start_service, stop_service
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
-from os_containers.operations.preview import plan_install
+from os_containers.operations.preview import plan_install, plan_update
 from os_containers.operations.prune import prune
 from os_containers.operations.recover import recover_all, recover_named
 from os_containers.operations.repair import repair
@@ -115,6 +115,31 @@ def test_an_update_takes_its_place_and_a_rollback_gives_it_back(preinstalled: "M
     store(machine, "3")
     update(system, "app", settings={})
     assert rollback(system, "app", serial=factory.SERIAL).is_factory
+
+
+@pytest.mark.parametrize("name", ["units/app.service", "tmpfiles.d/app.conf"])
+def test_what_somebody_has_in_its_place_is_not_taken_by_an_update(preinstalled: "Machine", name: str) -> None:
+    """A unit of `systemctl edit --full`, or a fragment in /etc: it would be lost."""
+    own = preinstalled.root / name
+    own.write_text("mine")
+    store(preinstalled, "2")
+    with pytest.raises(ConflictError, match=f"{own} is somebody's own"):
+        plan_update(preinstalled.system, "app", settings={})
+    with pytest.raises(ConflictError, match=f"{own} is somebody's own"):
+        update(preinstalled.system, "app", settings={})
+    assert own.read_text() == "mine"
+    assert preinstalled.deployed() == []
+    assert preinstalled.services.active == {"app.service"}
+
+
+def test_one_that_is_masked_is_not_unmasked_by_an_update(preinstalled: "Machine") -> None:
+    """Whoever masked it wants it to stay down."""
+    unit = preinstalled.paths.units / "app.service"
+    unit.symlink_to("/dev/null")
+    store(preinstalled, "2")
+    with pytest.raises(ConflictError, match=r"app\.service is masked"):
+        update(preinstalled.system, "app", settings={})
+    assert unit.is_symlink()
 
 
 def test_an_uninstall_removes_what_is_ours_and_gives_it_back(preinstalled: "Machine") -> None:

@@ -33,13 +33,14 @@ class Rehearsal:
 
 def rehearse(system: System, transition: Transition, plan: HostPlan, stage: Path) -> Rehearsal:
     """Take the steps of a transition in an empty directory, and return what they tell."""
-    container, entering = transition.container, transition.entering
+    container = transition.container
     told: list[str] = []
     rehearsed = _on_stage(system, stage, told)
     _copy_unit_files(system, rehearsed, container)
-    service.stop(rehearsed, container)
+    if not transition.is_still:
+        service.stop(rehearsed, container)
     switch_host(rehearsed, transition, _TellingHands(rehearsed, plan))
-    if entering and entering.record.has_service and transition.after.running:
+    if transition.is_start:
         service.start(rehearsed, container, Start.QUEUED)
     return Rehearsal(tuple(told), UnitFiles.find(rehearsed.paths, container.name))
 

@@ -59,6 +59,18 @@ class Transition:
         """Tell whether nothing of ours stays; the distribution's own deployment may enter."""
         return self.operation == "uninstall"
 
+    @property
+    def is_still(self) -> bool:
+        """Tell whether what is active stays so, and only what is beside it goes."""
+        leaving, entering = self.leaving, self.entering
+        return leaving is not None and entering is not None and leaving.path == entering.path
+
+    @property
+    def is_start(self) -> bool:
+        """Tell whether the service is started when all is in place."""
+        has_service = self.entering is not None and self.entering.record.has_service
+        return has_service and self.after.running and not self.is_still
+
     def journal(self) -> Journal:
         """Return what recovery must know of it."""
         return Journal(
@@ -154,6 +166,14 @@ class Hands(Protocol):
 def switch_host(system: System, transition: Transition, hands: Hands) -> None:
     """Take the steps of a transition that come while its service is away, in their order."""
     container, leaving, entering = transition.container, transition.leaving, transition.entering
+    if not transition.is_still:
+        _switch_service(system, transition, hands)
+    if leaving and transition.is_end:
+        hands.remove_directories(leaving, host_changes.obsolete_directories(container, leaving, entering))
+
+
+def _switch_service(system: System, transition: Transition, hands: Hands) -> None:
+    container, leaving, entering = transition.container, transition.leaving, transition.entering
     if not entering or not entering.record.has_service:
         service.disable(system, container)
     hands.commit()
@@ -162,8 +182,6 @@ def switch_host(system: System, transition: Transition, hands: Hands) -> None:
     if entering and entering.record.has_service and transition.after.enabled:
         was_enabled = transition.before.enabled
         service.enable(system, container, entering, instead_of=leaving, was_enabled=was_enabled)
-    if leaving and transition.is_end:
-        hands.remove_directories(leaving, host_changes.obsolete_directories(container, leaving, entering))
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +236,9 @@ class _Attempt:
     def go_back(self) -> None:
         system, container, leaving = self.system, self.transition.container, self.transition.leaving
         with _undisturbed():
+            if self.transition.is_still:
+                _forget(system, self.repo, self.transition)
+                return
             # a full disk must not keep us from going back; without this a second crash costs a second try
             with contextlib.suppress(OSError):
                 system.journals.write(msgspec.structs.replace(self.transition.journal(), is_undone=True))
@@ -232,12 +253,13 @@ class _Attempt:
             _forget(system, self.repo, self.transition)
 
     def _go(self) -> None:
-        system, container, entering = self.system, self.transition.container, self.transition.entering
+        system, container = self.system, self.transition.container
         # a service may take its time to stop and to start: other containers do not wait for that
-        service.stop(system, container)
+        if not self.transition.is_still:
+            service.stop(system, container)
         with system.host_locked():
             self._switch()
-        if entering and entering.record.has_service and self.transition.after.running:
+        if self.transition.is_start:
             service.start(system, container, self.how)
         # before an older deployment goes: from here on no boot may take the change back
         system.journals.write(msgspec.structs.replace(self.transition.journal(), is_proven=True))

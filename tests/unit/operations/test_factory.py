@@ -21,7 +21,7 @@ from os_containers.operations.containers import list_containers
 from os_containers.operations.control import start_service, stop_service
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
-from os_containers.operations.preview import plan_install, plan_update
+from os_containers.operations.preview import plan_install, plan_uninstall, plan_update
 from os_containers.operations.prune import prune
 from os_containers.operations.recover import recover_all, recover_named
 from os_containers.operations.repair import repair
@@ -328,3 +328,22 @@ def test_a_change_that_was_killed_between_its_two_links_is_settled_by_the_next_c
 def test_what_the_distribution_brings_alone_needs_no_recovery(preinstalled: "Machine") -> None:
     """Its name is one that is known."""
     recover_named(preinstalled.system, "app", Start.WATCHED)
+
+
+def test_an_uninstall_of_what_is_not_active_leaves_what_is_alone(preinstalled: "Machine") -> None:
+    """What is the distribution's runs on, and a unit that somebody has in its place since stays."""
+    store(preinstalled, "2")
+    update(preinstalled.system, "app", settings={})
+    rollback(preinstalled.system, "app")
+    own = preinstalled.paths.units / "app.service"
+    own.write_text("mine")
+    preinstalled.services.calls.clear()
+    plan = plan_uninstall(preinstalled.system, "app")
+    preinstalled.events.clear()
+    uninstall(preinstalled.system, "app")
+    assert own.read_text() == "mine"
+    # of the unit for recovery, which is there meanwhile
+    assert set(preinstalled.services.calls) == {"reload"}
+    assert preinstalled.told() == []
+    assert (plan.steps, plan.texts, plan.discarded) == ((), (), (1,))
+    assert preinstalled.deployed() == []

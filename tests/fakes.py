@@ -64,6 +64,8 @@ class FakeServices:
 
     def reenable(self, unit: str) -> None:
         self._call(f"reenable {unit}")
+        if "[Install]" not in (self.units / unit).read_text():
+            self.enabled.discard(unit)
 
     def disable(self, unit: str) -> None:
         self._call(f"disable {unit}")
@@ -146,6 +148,12 @@ class FakeServices:
             return "failed"
         return "active" if unit in self.active else "inactive"
 
+    def _enabled(self, unit: str) -> str:
+        path = self.units / unit
+        if unit in self.enabled:
+            return "enabled"
+        return "static" if path.is_file() and "[Install]" not in path.read_text() else "disabled"
+
     def _state(self, unit: str) -> UnitState:
         if unit not in self.foreign and not (self.units / unit).exists():
             return UnitState()
@@ -154,7 +162,7 @@ class FakeServices:
             active=self._active(unit),
             status=self.status if unit in self.failed else 0,
             sub="running" if unit in self.active else "dead",
-            enabled="enabled" if unit in self.enabled else "disabled",
+            enabled=self._enabled(unit),
             needs_reload=unit in self.stale,
             restarts=self.restarts if unit in self.active else 0,
         )

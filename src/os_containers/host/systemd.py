@@ -78,6 +78,11 @@ class UnitState:
         return self.enabled in {"enabled", "enabled-runtime"}
 
     @property
+    def is_static(self) -> bool:
+        """Tell whether there is nothing to enable: nobody has said whether it is to start at boot."""
+        return self.enabled == "static"
+
+    @property
     def is_down(self) -> bool:
         return self.active == "failed" or self.sub in _TRIED_AGAIN
 

@@ -41,6 +41,16 @@ def state_to_keep(unit: UnitState) -> ServiceState:
     return ServiceState(running=unit.is_meant_to_run, enabled=unit.is_enabled, failed=failed)
 
 
+def state_of_next(unit: UnitState, leaving: Deployment) -> ServiceState:
+    """Return how the service of the next deployment is to be: as the admin left that of the leaving one.
+
+    Where there was nothing to enable, the next one is as good as newly installed.
+    """
+    kept = state_to_keep(unit)
+    was_choice = leaving.record.has_service and not unit.is_static
+    return ServiceState(running=kept.running, enabled=kept.enabled or not was_choice)
+
+
 def warn_of_stopped(system: System, container: Container, unit: UnitState) -> None:
     """Say that a service that reads as failed is not started, since somebody had stopped it."""
     if unit.active == "failed" and not unit.is_meant_to_run:
@@ -77,12 +87,13 @@ def enable(
     """Enable the unit, durably; anew when its [Install] section is another one than before."""
     if was_enabled and instead_of and _install_section(instead_of) == _install_section(deployment):
         return  # systemd is not asked: the service is away meanwhile
-    if not unit_state(system, container).is_enabled:
+    if unit_state(system, container).is_enabled:
+        if instead_of and _install_section(instead_of) != _install_section(deployment):
+            system.services.reenable(container.service)
+            system.tell(system.services.shown("systemctl", "reenable", container.name))
+    elif _install_section(deployment):
         system.services.enable(container.service)
         system.tell(system.services.shown("systemctl", "enable", container.name))
-    elif instead_of and _install_section(instead_of) != _install_section(deployment):
-        system.services.reenable(container.service)
-        system.tell(system.services.shown("systemctl", "reenable", container.name))
     sync_links(system.paths.units)
 
 

@@ -129,8 +129,7 @@ def switch(
     unit = service.unit_state(system, container)
     service.warn_of_stopped(system, container, unit)
     before = service.state_to_keep(unit)
-    # a container that had no service is as good as newly installed
-    after = ServiceState(running=before.running, enabled=before.enabled or not leaving.record.has_service)
+    after = service.state_of_next(unit, leaving)
     return Transition(operation, container, leaving, entering, before, after, is_fresh)
 
 

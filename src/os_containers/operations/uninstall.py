@@ -12,7 +12,7 @@ from os_containers.operations.adopt import adopt
 from os_containers.operations.host_changes import recoverable, told_only, unrecorded_files
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.recover import recover
-from os_containers.operations.service import Start, state_to_keep, unit_state
+from os_containers.operations.service import Start, state_of_next, state_to_keep, unit_state
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, carry_out
 from os_containers.ostree.repo import Repo
@@ -45,17 +45,20 @@ def leave(system: System, container: Container) -> Transition:
     """Return the change by which a container goes. Raises BusyError when something is mounted in it."""
     leaving = _leaving(system, container)
     factory = load_deployment(container.name, container.factory) if container.factory else None
-    before = state_to_keep(unit_state(system, container))
+    unit = unit_state(system, container)
     for path in (container.directory, *container.predecessors.values()):
         if path.exists():
             files.refuse_mounts(path)
+    after = ServiceState(running=False, enabled=False)
+    if factory:
+        after = state_of_next(unit, leaving) if leaving else state_to_keep(unit)
     return Transition(
         operation="uninstall",
         container=container,
         leaving=leaving,
         entering=factory,
-        before=before,
-        after=before if factory else ServiceState(running=False, enabled=False),
+        before=state_to_keep(unit),
+        after=after,
     )
 
 

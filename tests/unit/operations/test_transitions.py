@@ -748,3 +748,19 @@ def test_b77_read_only_units_show_before_the_service_is_stopped(machine: "Machin
         assert machine.services.calls == []
         assert machine.system.journals.names() == []
         assert machine.deployed() == ["1"]
+
+
+def test_a_version_that_cannot_be_enabled_does_not_take_the_choice_away(machine: "Machine") -> None:
+    """It has no [Install]: a rollback from it is enabled as before, and it is not told to be enabled."""
+    plain = "[Service]\nExecStart=$EXEC_START\n"
+    machine.store("1", exports={"service.template": f"{plain}[Install]\nWantedBy=a.target\n"})
+    install(machine.system, "example.org/app", settings={})
+    machine.store("2", exports={"service.template": plain})
+    update(machine.system, "app", settings={})
+    assert machine.services.enabled == set()
+    rollback(machine.system, "app")
+    assert machine.services.enabled == {"app.service"}
+    rollback(machine.system, "app")
+    machine.services.calls.clear()
+    update(machine.system, "app", settings={"A": "b"})
+    assert "enable app.service" not in machine.services.calls

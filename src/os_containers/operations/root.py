@@ -63,8 +63,12 @@ def require_trusted(system: System, path: Path) -> None:
     if system.mode is Mode.USER:
         return
     exports = path / "exports"
-    for one in (*([exports] if exports.exists() else []), path, *path.parents):
-        if _is_open(one.stat(), is_above=one not in {path, exports}):
+    statuses = {one: one.stat() for one in (path, *path.parents)}
+    # a link is refused by who reads it
+    if exports.is_dir() and not exports.is_symlink():
+        statuses |= {one: one.lstat() for one in (exports, *exports.rglob("*"))}
+    for one, status in statuses.items():
+        if _is_open(status, is_above=one in path.parents):
             raise PolicyError(
                 f"others than root may change {one}, and with it what root runs",
                 hint=f"let root own {one}, with mode 0755, or copy {path} to another place",
@@ -74,7 +78,9 @@ def require_trusted(system: System, path: Path) -> None:
 def _is_open(status: os.stat_result, *, is_above: bool) -> bool:
     # in /tmp nobody can replace what is another's
     is_sticky = is_above and status.st_mode & stat.S_ISVTX
-    is_writable = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid != 0)
+    # a link has every permission, and none is asked for
+    mode = 0 if stat.S_ISLNK(status.st_mode) else status.st_mode
+    is_writable = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and status.st_gid != 0)
     return status.st_uid not in {0, os.geteuid()} or bool(is_writable and not is_sticky)
 
 

@@ -231,13 +231,15 @@ def test_a_bundle_may_be_named_as_well(machine: "Machine") -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a user's own is the user's affair")
-@pytest.mark.parametrize("what", ["owner", "mode", "owner of exports", "owner of what is above"])
-def test_a_directory_that_others_may_change_is_refused(machine: "Machine", what: str) -> None:
+@pytest.mark.parametrize("what", ["", "exports", "exports/config.json.template", ".."])
+@pytest.mark.parametrize("how", ["owner", "mode"])
+def test_a_directory_that_others_may_change_is_refused(machine: "Machine", what: str, how: str) -> None:
     """Its exports say what root runs; an update looks again."""
     root = make_root(machine)
     install(machine.system, None, rootfs=root, settings={})
-    changed = {"owner of exports": root / "exports", "owner of what is above": root.parent}.get(what, root)
-    if what == "mode":
+    (root / "exports/hostfs/link").symlink_to("nowhere")
+    changed = (root / what).resolve()
+    if how == "mode":
         changed.chmod(0o777)
     else:
         os.chown(changed, 1000, 1000)

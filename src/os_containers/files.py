@@ -169,12 +169,22 @@ def written_beside(path: Path, content: bytes, *, mode: int = 0o644) -> Iterator
     temporary = temporary_name(path)
     with _removed_on_failure(temporary):
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file, _named(path):
             os.fchmod(descriptor, mode)
             file.write(content)
             file.flush()
             os.fsync(descriptor)
         yield temporary
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let an error about a descriptor say whose it is."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def symlink_atomic(path: Path, target: str) -> None:

@@ -40,6 +40,13 @@ def test_arguments_pass_unchanged(host: Host, target: str) -> None:
     assert done.stdout == "-n --set a  b $x --help".removeprefix("-n ")
 
 
+def test_a_command_is_run_as_is_said(host: Host, target: str) -> None:
+    """Its user, environment and directory; -it is as it is anyway."""
+    manner = "-it --user 4242:43 --env COLOR=red --workdir /tmp"
+    said = host.run(f"os-containers run {manner} {target} sh -c 'id -u; id -g; echo $COLOR; pwd'").stdout
+    assert said.split() == ["4242", "43", "red", "/tmp"]
+
+
 def test_stdin_is_a_terminal_if_ours_is_one(host: Host, target: str) -> None:
     """Nothing else decides it."""
     script = "sh -c 'test -t 0 && echo yes || echo no'"

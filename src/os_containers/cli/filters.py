@@ -1,11 +1,16 @@
 """The option --filter KEY=VALUE of what lists: values of one key are alternatives, each key must be met."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from os_containers.errors import UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from os_containers.cli.complete import Completer
 
 _Listed = TypeVar("_Listed")
 # Tells whether what is listed has a value.
@@ -22,8 +27,18 @@ def option(keys: Iterable[str]) -> Callable[[click.decorators.FC], click.decorat
         "filters",
         metavar="KEY=VALUE",
         multiple=True,
+        shell_complete=_completer(tuple(keys)),
         help=f"Only those that match: {', '.join(keys)}.",
     )
+
+
+def _completer(keys: tuple[str, ...]) -> "Completer":
+    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell wants it
+
+        return [CompletionItem(f"{key}=") for key in keys if key.startswith(incomplete)]
+
+    return complete
 
 
 def filtered(

@@ -139,10 +139,12 @@ def _new_bars() -> "Progress":
 
     return Progress(
         TextColumn("Copying {task.description}"),
-        BarColumn(),
+        # what the words leave of the line
+        BarColumn(bar_width=None),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        expand=True,
         refresh_per_second=_DRAWN_PER_SECOND,
     )

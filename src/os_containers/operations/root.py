@@ -71,7 +71,7 @@ def require_trusted(system: System, path: Path) -> None:
         if _is_open(status, is_above=one in path.parents):
             raise PolicyError(
                 f"others than root may change {one}, and with it what root runs",
-                hint=f"let root own {one}, with mode 0755, or copy {path} to another place",
+                hint="choose a directory that only root may change, with all above it, or copy it into one",
             )
 
 

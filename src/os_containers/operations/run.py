@@ -20,6 +20,7 @@ from os_containers.host.unit_files import UnitFiles
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import container_name
 from os_containers.operations.build import Blueprint, build
+from os_containers.operations.command import AS_THE_SERVICE, Manner, process_of
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.root import require_root_of
 from os_containers.operations.service import unit_state
@@ -51,6 +52,7 @@ def run(
     command: Sequence[str],
     *,
     settings: Mapping[str, str],
+    manner: Manner = AS_THE_SERVICE,
     runtime: str | None = None,
     options: ProxyOptions | None = None,
 ) -> int:
@@ -61,7 +63,13 @@ def run(
     container = _existing(system, name_or_image)
     if container is None:
         return _run_in_image(
-            system, name_or_image, command, settings=settings, runtime=runtime, options=options
+            system,
+            name_or_image,
+            command,
+            settings=settings,
+            manner=manner,
+            runtime=runtime,
+            options=options,
         )
     if settings:
         raise UsageError(
@@ -74,13 +82,20 @@ def run(
             hint=f"to start it: os-containers start {container.name}",
         )
     if unit_state(system, container).has_processes:
-        return execute(system, name_or_image, command, runtime=runtime)
+        return execute(system, name_or_image, command, manner=manner, runtime=runtime)
     deployment = container.current()
     found = system.runtime(runtime, recorded=deployment.record.runtime)
-    return _run_beside(system, deployment, found, command)
+    return _run_beside(system, deployment, found, command, manner)
 
 
-def execute(system: System, name: str, command: Sequence[str], *, runtime: str | None = None) -> int:
+def execute(
+    system: System,
+    name: str,
+    command: Sequence[str],
+    *,
+    manner: Manner = AS_THE_SERVICE,
+    runtime: str | None = None,
+) -> int:
     """Return the exit code of a command that was run in a running container, on our own terminal.
 
     Raises ConflictError when the container does not run.
@@ -94,7 +109,7 @@ def execute(system: System, name: str, command: Sequence[str], *, runtime: str |
         )
     found = system.runtime(runtime, recorded=deployment.record.runtime)
     _wait_until_running(system, container, found)
-    return _join(system, found, deployment, command)
+    return _join(system, found, deployment, command, manner)
 
 
 def _existing(system: System, name: str) -> Container | None:
@@ -105,7 +120,9 @@ def _existing(system: System, name: str) -> Container | None:
     return container if container.exists() else None
 
 
-def _run_beside(system: System, deployment: Deployment, runtime: Runtime, command: Sequence[str]) -> int:
+def _run_beside(
+    system: System, deployment: Deployment, runtime: Runtime, command: Sequence[str], manner: Manner
+) -> int:
     """Run a command with the rootfs, mounts and values of a stopped container."""
     tmpfiles = UnitFiles.find(system.paths, deployment.container).tmpfiles
     if tmpfiles.exists():
@@ -115,7 +132,8 @@ def _run_beside(system: System, deployment: Deployment, runtime: Runtime, comman
     name = _temporary_name(deployment.container)
     with system.store_in_use(), staging_directory(system, name) as bundle:
         config["root"]["path"] = str(deployment.root)
-        return _run_temporary(system, _Temporary(name, bundle, config, runtime), command)
+        config["process"] = _process(system, config, command, deployment.root, manner)
+        return _run_temporary(system, _Temporary(name, bundle, config, runtime))
 
 
 def _run_in_image(
@@ -124,6 +142,7 @@ def _run_in_image(
     command: Sequence[str],
     *,
     settings: Mapping[str, str],
+    manner: Manner,
     runtime: str | None,
     options: ProxyOptions | None,
 ) -> int:
@@ -134,7 +153,7 @@ def _run_in_image(
         stored = stored_or_pulled_image(system, repo, image, options=options)
     else:
         stored = _stored_image(system, repo, image)
-    return run_image(system, repo, stored, command, settings=settings, runtime=found)
+    return run_image(system, repo, stored, command, settings=settings, manner=manner, runtime=found)
 
 
 def run_image(
@@ -145,6 +164,7 @@ def run_image(
     *,
     settings: Mapping[str, str],
     runtime: Runtime,
+    manner: Manner = AS_THE_SERVICE,
     name: str | None = None,
 ) -> int:
     """Return the exit code of a command, by default the image's own, that was run in an image."""
@@ -153,8 +173,9 @@ def run_image(
         blueprint = Blueprint(name, bundle.path, 0, stored, runtime, settings)
         config = build(system, repo, blueprint, bundle.path).config
         config["root"]["path"] = str(bundle.path / "rootfs")
+        config["process"] = _process(system, config, command, bundle.path / "rootfs", manner)
         with _directories_for(system, bundle.path / f"tmpfiles-{name}.conf", config):
-            return _run_temporary(system, _Temporary(name, bundle, config, runtime), command)
+            return _run_temporary(system, _Temporary(name, bundle, config, runtime))
 
 
 def _stored_image(system: System, repo: Repo, name: str) -> StoredImage:
@@ -187,8 +208,10 @@ def _wait_until_running(system: System, container: Container, runtime: Runtime) 
         time.sleep(_STEP)
 
 
-def _join(system: System, runtime: Runtime, deployment: Deployment, command: Sequence[str]) -> int:
-    described = _process(system, _load_config(deployment), command)
+def _join(
+    system: System, runtime: Runtime, deployment: Deployment, command: Sequence[str], manner: Manner
+) -> int:
+    described = _process(system, _load_config(deployment), command, deployment.root, manner)
     scope = system.services.scope_command(_temporary_name(deployment.container))
     with files.in_memory(runtime_config.dump_config(described)) as (path, descriptor):
         argv = runtime.exec_command(deployment.container, path)
@@ -200,13 +223,12 @@ def _load_config(deployment: Deployment) -> RuntimeConfig:
     return runtime_config.parse_config(raw, source=str(deployment.config), root=deployment.root)
 
 
-def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]) -> int:
-    """Run a command in a temporary container, on our own terminal if we have one."""
+def _run_temporary(system: System, temporary: _Temporary) -> int:
+    """Run a temporary container to its end, on our own terminal if we have one."""
     name, config = temporary.name, temporary.config
     slices = slice_path("", default=default_slice(system.mode))
     cgroup = cgroup_path(f"{name}.scope", mode=system.mode, uid=os.geteuid(), slices=slices)
     config["linux"]["cgroupsPath"] = cgroup
-    config["process"] = _process(system, config, command)
     bundle = temporary.bundle
     (bundle.path / "config.json").write_bytes(runtime_config.dump_config(config))
     scope = system.services.scope_command(name)
@@ -219,23 +241,11 @@ def _run_temporary(system: System, temporary: _Temporary, command: Sequence[str]
         temporary.runtime.delete(name)
 
 
-def _process(system: System, config: RuntimeConfig, command: Sequence[str]) -> dict[str, Any]:
-    """Return a container's process with another command, on a terminal like ours if our input is one.
-
-    Where the container can have none, it has our own input and output as they are.
-    """
-    described = {**config["process"], "terminal": os.isatty(0) and runtime_config.has_terminals(config)}
-    if command:
-        described["args"] = list(command)
-    if described["terminal"]:
-        width, height = os.get_terminal_size(0)
-        # else it is 0 by 0 with crun, until somebody resizes ours
-        described["consoleSize"] = {"width": width, "height": height}
-        described["env"] = [
-            *described.get("env", ()),
-            f"TERM={system.environment.get('TERM', 'xterm')}",
-        ]
-    return described
+def _process(
+    system: System, config: RuntimeConfig, command: Sequence[str], rootfs: Path, manner: Manner
+) -> dict[str, Any]:
+    terminal_type = system.environment.get("TERM", "xterm")
+    return process_of(config, command, rootfs=rootfs, manner=manner, terminal_type=terminal_type)
 
 
 def _temporary_name(name: str) -> str:

@@ -28,7 +28,7 @@ def _has_state(one: ListedContainer, value: str) -> bool:
 
 _TESTS: dict[str, Test[ListedContainer]] = {
     "name": lambda one, value: value in one.name,
-    "image": lambda one, value: one.record is not None and value in one.record.image,
+    "image": lambda one, value: one.record is not None and value in (one.record.image or one.record.remote),
     "state": _has_state,
     "runtime": lambda one, value: one.record is not None and one.record.runtime.endswith(value),
 }

@@ -2,10 +2,11 @@
 
 import click
 
-from os_containers.cli import complete, image_options, options
+from os_containers.cli import complete, image_options, options, process_options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.access import ProxyOptions
+from os_containers.operations.command import Manner
 from os_containers.operations.run import run as run_command
 
 
@@ -20,6 +21,7 @@ from os_containers.operations.run import run as run_command
 @click.argument("name_or_image", metavar="NAME|IMAGE", shell_complete=complete.containers_and_images)
 @click.argument("command", metavar="[--] CMD...", nargs=-1, type=click.UNPROCESSED)
 @image_options.settings
+@process_options.manner
 @options.runtime
 @image_options.registry
 @pass_invocation
@@ -29,6 +31,7 @@ def run(
     *,
     command: tuple[str, ...],
     settings: dict[str, str],
+    manner: Manner,
     runtime: str | None,
     options: ProxyOptions,
 ) -> int:
@@ -44,6 +47,7 @@ def run(
             name_or_image,
             words,
             settings=settings,
+            manner=manner,
             runtime=runtime or invocation.runtime,
             options=options,
         )

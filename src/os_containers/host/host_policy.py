@@ -120,7 +120,7 @@ def _refuse(paths: Collection[str], powers: Collection[str]) -> None:
     if paths:
         them = "it acts" if len(paths) == 1 else "they act"
         facts.append(f"the image puts {_listed(paths)} on the host, where {them} on more than the container")
-        ways.append(f"look at the files: {' '.join(f'--allow-host-path {path}' for path in paths)}")
+        ways.append(f"look at the files: {' '.join(f'--allow-host-path {path}' for path in paths)} allows it")
     if powers:
         facts.append(f"{_listed(powers)}: whoever runs that gets more rights")
         ways.append("if you trust the image with that: --allow-setuid")

@@ -38,7 +38,7 @@ def restart_service(system: System, name: str) -> None:
 def become_journal(system: System, name: str, options: Sequence[str]) -> NoReturn:
     """Be the journal of a container's service from now on; that of a broken one may tell why it is.
 
-    Raises UsageError for options that journalctl does not understand.
+    Raises UsageError for times that journalctl does not understand.
     """
     container = system.container(name)
     try:
@@ -46,14 +46,20 @@ def become_journal(system: System, name: str, options: Sequence[str]) -> NoRetur
     except BrokenError:
         if not container.exists():
             raise
-    command = [*system.services.journal_command(container.service), *options]
+    command = system.services.journal_command(container.service)
+    times = [one for one in options if one.startswith(("--since=", "--until="))]
+    if times:
+        _check_times([*command, *times])
+    process.become([*command, *options])
+
+
+def _check_times(command: Sequence[str]) -> None:
     tried = process.run([*command, "--lines=0", "--quiet"], check=False)
     if tried.returncode:
         raise UsageError(
-            f"the journal does not answer: {tried.stderr.strip()}",
+            tried.stderr.strip(),
             hint='a time is "today", "2 hours ago" or "2026-11-26 10:00": see systemd.time(7)',
         )
-    process.become(command)
 
 
 def restart(system: System, container: Container) -> None:

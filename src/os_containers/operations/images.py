@@ -113,7 +113,7 @@ def _refuse_used(system: System, repo: Repo, commits: Mapping[str, str | None]) 
                 f"{name} is in use: {_users(uses[commit])} was made of it",
                 hint="--force takes its name away; the container goes on as it is",
             )
-        if name in followers:
+        if commit in uses and name in followers:
             raise ConflictError(
                 f"{name} is in use: an update of {', '.join(followers[name])} looks for it",
                 hint="--force takes its name away; update --rebase IMAGE leads to another",

@@ -14,6 +14,8 @@ from os_containers.events import Warned
 from os_containers.host.host_policy import Permission
 from os_containers.host.hostfiles import Action, Change, HostPlan
 from os_containers.host.unit_files import UnitFiles
+from os_containers.image.access import ProxyOptions
+from os_containers.image.name import is_local
 from os_containers.operations import host_changes, service
 from os_containers.operations.build import new_blueprint
 from os_containers.operations.control import require_service, restart, start_unless_running
@@ -26,6 +28,7 @@ from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, checked_plan, kept_serials, switch
 from os_containers.operations.uninstall import check_there, leave
 from os_containers.operations.update import image_in_store, is_current, root_of_next
+from os_containers.operations.verify_images import remote_digest
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 
@@ -120,8 +123,12 @@ def plan_update(
     rootfs: Path | None = None,
     runtime: str | None = None,
     permission: Permission | None = None,
+    newest: ProxyOptions | None = None,
 ) -> Plan:
-    """Return what update would do with an image of the store. Raises as update does."""
+    """Return what update would do with an image of the store. Raises as update does.
+
+    With newest the registry is asked so, and NotFoundError raised when it has another one.
+    """
     container = system.container(name)
     container.require()
     repo = system.repo()
@@ -131,6 +138,8 @@ def plan_update(
         named = rebase or leaving.record.image
         change_values = bool(settings or unset)
         image = _next_image(system, repo, leaving, rebase, or_own=change_values) if named else None
+        if image and newest:
+            _require_newest(system, image, newest)
         source = made_of(root, image)
         found = system.runtime(runtime, recorded=leaving.record.runtime)
         blueprint = new_blueprint(
@@ -176,6 +185,14 @@ def _next_image(
     if rebase or not leaving.is_ours:
         return _stored(repo, rebase or leaving.record.image)
     return image_in_store(system, repo, leaving, leaving.record.image, or_own=or_own)
+
+
+def _require_newest(system: System, image: StoredImage, options: ProxyOptions) -> None:
+    if is_local(image.name):
+        return
+    digest = remote_digest(system, image, options)
+    if digest != image.digest:
+        raise _not_here(f"the registry has another {image.name}, {digest}", image.name)
 
 
 def _stored(repo: Repo, image: str) -> StoredImage:

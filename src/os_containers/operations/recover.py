@@ -19,7 +19,7 @@ from os_containers.operations.adopt import adopt
 from os_containers.operations.host_changes import recoverable, remove_recovery_unit
 from os_containers.operations.image_checkouts import remove_abandoned_checkouts
 from os_containers.operations.journal import Journal
-from os_containers.operations.leftovers import known_names, remove_temporaries
+from os_containers.operations.leftovers import find_temporaries, known_names, remove_temporaries
 from os_containers.operations.retention import discard_unfinished
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
@@ -73,6 +73,32 @@ def recover_all(system: System, how: Start) -> None:
     remove_recovery_unit(system)
     if failures:
         raise failures[0]
+
+
+def plan_recover(system: System, name: str | None) -> Iterator[str]:
+    """Yield what recover would do, in words, while nothing else changes the containers.
+
+    Raises NotFoundError for a name of which nothing is here, BrokenError for what recover cannot settle.
+    """
+    if name is not None and name not in known_names(system):
+        raise no_container(system.container(name))
+    for container in map(system.named, known_names(system) if name is None else [name]):
+        with system.locked(container):
+            yield from _planned(system, container)
+    for directory in (system.paths.staging, system.paths.trash):
+        yield from map(_to_be_removed, scratch.find_abandoned(directory))
+
+
+def _planned(system: System, container: Container) -> Iterator[str]:
+    journal = system.journals.read(container.name)
+    if journal:
+        end = "undone" if _is_to_be_undone(container, journal, Start.WATCHED) else "finished"
+        yield f"{journal.operation} of {container.name} was interrupted: it would be {end}"
+    yield from map(_to_be_removed, find_temporaries(system, container))
+
+
+def _to_be_removed(left: Path) -> str:
+    return f"{left} would be removed: a killed command left it"
 
 
 def _recover_each(system: System, how: Start) -> list[OsContainersError | OSError]:

@@ -16,12 +16,13 @@ def unlinked_files(repo: Repo, deployment: Deployment) -> Iterator[tuple[Path, P
     """
     for path, checksum in _files(repo.whole_tree(deployment.record.commit)):
         here, there = deployment.rootfs / path, Path(object_path(repo.path, f"{checksum}.file"))
-        if not there.is_symlink() and not _is_same(here, there):
+        # a symlink is no hard link in the rootfs, and what is no file is told with the store
+        if there.is_file() and not there.is_symlink() and not _is_same(here, there):
             yield here, there
 
 
 def _is_same(here: Path, there: Path) -> bool:
-    # a symlink is what the user's repo keeps as a file; it is no hard link in the rootfs
+    # what the user's repo keeps as a file may be a symlink
     return here.is_symlink() or (here.exists() and here.samefile(there))
 
 

@@ -134,7 +134,7 @@ def _compared(
     if is_local(repository):
         return replace(verified, latest=Latest.LOCAL)
     try:
-        remote = _remote_digest(system, image, options)
+        remote = remote_digest(system, image, options)
     except NotFoundError as error:
         return replace(verified, latest=Latest.GONE, problem=error.message)
     except OsContainersError as error:
@@ -146,7 +146,8 @@ def _compared(
     return replace(verified, latest=latest, remote=remote)
 
 
-def _remote_digest(system: System, image: StoredImage, options: ProxyOptions) -> str:
+def remote_digest(system: System, image: StoredImage, options: ProxyOptions) -> str:
+    """Return which image its registry has now under its name, of its platform. Raises as pull does."""
     config = image.image_config()
     # of the platform that is here, which need not be this host's
     asked = replace(options, platform=options.platform or Platform(config.os, config.architecture))

@@ -14,7 +14,7 @@ from os_containers.operations.check_store import Depth
 from os_containers.operations.host_changes import install_recovery_unit
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
-from os_containers.operations.recover import recover_all, recover_named
+from os_containers.operations.recover import plan_recover, recover_all, recover_named
 from os_containers.operations.rollback import rollback
 from os_containers.operations.service import Start
 from os_containers.operations.uninstall import uninstall
@@ -81,8 +81,12 @@ def test_i2_a_change_that_did_not_reach_its_commit_point_is_undone(machine: "Mac
     before = machine.snapshot()
     write_journal(machine)
     machine.services.stop("app.service")
+    assert list(plan_recover(machine.system, "app")) == [
+        "rollback of app was interrupted: it would be undone"
+    ]
     recover_named(machine.system, "app", Start.WATCHED)
     assert machine.snapshot() == before
+    assert list(plan_recover(machine.system, None)) == []
     assert machine.version() == "1"
     assert machine.system.journals.names() == []
 
@@ -93,6 +97,8 @@ def test_i2_a_change_behind_its_commit_point_is_ended(machine: "Machine") -> Non
     write_journal(machine)
     machine.services.stop("app.service")
     container(machine).switch(deployment(machine, 2))
+    planned = list(plan_recover(machine.system, None))
+    assert planned == ["rollback of app was interrupted: it would be finished"]
     recover_all(machine.system, Start.WATCHED)
     assert machine.snapshot() == after
     assert machine.version() == "2"

@@ -2,11 +2,12 @@
 
 import click
 
-from os_containers.cli import complete
+from os_containers.cli import complete, options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
+from os_containers.cli.plain import plain
 from os_containers.config import load_usable
-from os_containers.operations.recover import recover_all, recover_named
+from os_containers.operations.recover import plan_recover, recover_all, recover_named
 from os_containers.operations.service import Start
 
 
@@ -18,9 +19,10 @@ from os_containers.operations.service import Start
     ),
 )
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=complete.containers)
+@options.dry_run
 @click.option("--no-block", is_flag=True, help="Do not wait for services to start; for use at boot.")
 @pass_invocation
-def recover(invocation: Invocation, name: str | None, *, no_block: bool) -> None:
+def recover(invocation: Invocation, name: str | None, *, no_block: bool, dry_run: bool) -> None:
     """End or undo the changes that were interrupted, of one container or of all.
 
     Every command that changes a container does this for it first, and so does the host when it boots.
@@ -28,7 +30,10 @@ def recover(invocation: Invocation, name: str | None, *, no_block: bool) -> None
     how = Start.QUEUED if no_block else Start.WATCHED
     # a mistake in config.toml must not keep a host from coming up
     with invocation.system(load_usable) as system:
-        if name is None:
+        if dry_run:
+            for line in plan_recover(system, name):
+                click.echo(plain(line))
+        elif name is None:
             recover_all(system, how)
         else:
             recover_named(system, name, how)

@@ -2,11 +2,14 @@
 
 import click
 
-from os_containers.cli import options, registry_options, render
+from os_containers.cli import options as common
+from os_containers.cli import registry_options, render
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.errors import BrokenError
 from os_containers.image.access import ProxyOptions
+from os_containers.operations.check import check as check_all
+from os_containers.operations.check_store import Depth
 from os_containers.operations.problem import Problem
 from os_containers.operations.repair import repair as repair_all
 
@@ -17,15 +20,17 @@ from os_containers.operations.repair import repair as repair_all
     examples=(("repair", "Mend what check finds"),),
 )
 @registry_options.registry
-@options.as_json
+@common.dry_run
+@common.as_json
 @pass_invocation
-def repair(invocation: Invocation, *, options: ProxyOptions, as_json: bool) -> int:
+def repair(invocation: Invocation, *, options: ProxyOptions, dry_run: bool, as_json: bool) -> int:
     """Mend what check finds: fetch damaged objects again, restore pins and unit files, remove leftovers.
 
-    Running containers go on. What is left is shown, and the exit code is 10 then.
+    Running containers go on. What is left is shown, and the exit code is 10 then. A dry run shows what there
+    is to mend, as check does.
     """
     with invocation.system() as system:
-        problems = repair_all(system, options)
+        problems = check_all(system, Depth.CONTENT) if dry_run else repair_all(system, options)
     if as_json:
         render.as_json(problems)
     else:

@@ -81,8 +81,6 @@ def update(
     source = Source.REGISTRY if pull else Source.STORE_OR_REGISTRY if rebase else Source.STORE
     only_one = bool(rebase or rootfs or settings or unset or permission != Permission())
     _check(name, every=every, only_one=only_one, as_json=as_json and not dry_run)
-    if dry_run and pull:
-        raise _pull_first(invocation, name)
     if dry_run:
         plan = functools.partial(
             plan_update,
@@ -92,6 +90,7 @@ def update(
             rootfs=rootfs,
             runtime=runtime,
             permission=permission,
+            newest=options if pull else None,
         )
         with invocation.system() as system:
             return _show_plans(system, name, plan, as_json=as_json)
@@ -117,15 +116,6 @@ def update(
         where = " of those in the store: --pull asks the registry" if is_stored else ""
         click.echo(f"Latest version already deployed{where}")
     return 0
-
-
-def _pull_first(invocation: Invocation, name: str | None) -> UsageError:
-    with invocation.system() as system:
-        image = system.container(name).current().record.image if name else ""
-    return UsageError(
-        "--pull would change the store",
-        hint=f"pull the image first, no container changes by it: os-containers pull {image or 'IMAGE'}",
-    )
 
 
 def _show_plans(

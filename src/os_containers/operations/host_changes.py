@@ -65,18 +65,30 @@ def missing_files(deployment: Deployment | None) -> tuple[str, ...]:
     return tuple(file.path for file in installed if not os.path.lexists(file.path))
 
 
-def activated_record(leaving: Deployment | None, entering: Deployment, plan: HostPlan) -> Record:
+def activated_record(
+    container: Container, leaving: Deployment | None, entering: Deployment, plan: HostPlan
+) -> Record:
     """Return the record of a deployment that is about to be active: what on the host is its own."""
-    kept = leaving.record.directories if leaving else ()
+    before = container.readable() if leaving else ()
+    kept = (path for one in before for path in _directories(one))
     made = (one for one in directories_of(entering.tmpfiles_text()) if not os.path.lexists(one))
     directories = dict.fromkeys((*entering.record.directories, *kept, *made))
     return entering.record.activated(plan.installed, tuple(directories))
 
 
-def check_record(leaving: Deployment | None, entering: Deployment | None, plan: HostPlan) -> None:
+def _directories(deployment: Deployment) -> Sequence[str]:
+    """Return what tmpfiles.d made for a deployment; the distribution's has no record of it."""
+    if deployment.is_factory:
+        return directories_of(deployment.tmpfiles_text())
+    return deployment.record.directories
+
+
+def check_record(
+    container: Container, leaving: Deployment | None, entering: Deployment | None, plan: HostPlan
+) -> None:
     """Raise ImageError when the record of a deployment could not be written once it is active."""
     if entering:
-        dump_record(activated_record(leaving, entering, plan))
+        dump_record(activated_record(container, leaving, entering, plan))
 
 
 def change_unit_files(system: System, container: Container, entering: Deployment | None) -> None:

@@ -137,7 +137,7 @@ def checked_plan(system: System, transition: Transition) -> HostPlan:
     """Return what becomes of the host files; a conflict and a read-only disk show before anything is done."""
     plan = _plan(system, transition)
     check_writable(plan)
-    host_changes.check_record(transition.leaving, transition.entering, plan)
+    host_changes.check_record(transition.container, transition.leaving, transition.entering, plan)
     host_changes.check_units(system, transition.container, transition.leaving, transition.entering)
     return plan
 
@@ -193,13 +193,15 @@ class _Hands:
     prepared: PreparedFiles
 
     def commit(self) -> None:
-        leaving, entering = self.transition.leaving, self.transition.entering
+        container, leaving = self.transition.container, self.transition.leaving
+        entering = self.transition.entering
         if not entering:
-            self.transition.container.forget()
+            container.forget()
             return
         if not entering.is_factory:
-            save_record(entering.path, host_changes.activated_record(leaving, entering, self.plan))
-        self.transition.container.switch(entering)
+            record = host_changes.activated_record(container, leaving, entering, self.plan)
+            save_record(entering.path, record)
+        container.switch(entering)
 
     def change_host_files(self) -> None:
         apply_host_files(self.plan, self.prepared, self.system.on_event)

@@ -270,6 +270,22 @@ def test_its_directories_are_there_again_when_ours_goes(preinstalled: "Machine")
     fragment.write_bytes(before)
 
 
+def test_directories_are_known_over_the_ways_back_and_forth(preinstalled: "Machine") -> None:
+    """What the first update made goes with the last one, even if its deployment has gone before."""
+    machine, system = preinstalled, preinstalled.system
+    for version in ("2", "3"):
+        made = machine.root / f"lib/of-{version}"
+        exports = {"service.template": UNIT, "tmpfiles.template": f"d {made} - - - -\n"}
+        machine.store(version, exports=exports)
+        update(system, "app", settings={"GREETING": "hello"})
+        made.mkdir(parents=True)
+        rollback(system, "app")
+    rollback(system, "app")
+    assert machine.deployed() == ["2"]
+    uninstall(system, "app")
+    assert list((machine.root / "lib").iterdir()) == []
+
+
 def test_a_damaged_one_is_for_the_package_to_mend(preinstalled: "Machine") -> None:
     """check, and who would go back to it, say so."""
     place = preinstalled.root / "usr-lib/app"

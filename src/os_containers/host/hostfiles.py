@@ -69,20 +69,20 @@ def plan_host_files(
     entering: Iterable[HostFile],
     *,
     owners: Mapping[str, str],
-    shared_directories: Collection[str] = (),
+    shared: Collection[str] = (),
     left_out: Collection[str] = (),
     root: HostRoot | None = None,
 ) -> HostPlan:
     """Return how the host gets from files of ours to those of a deployment; changes nothing.
 
     A path may be in leaving twice; the first is what an edit counts as based on. owners says which other
-    container a path belongs to; a directory may be shared with others, and goes with the last of them.
+    container a path belongs to; what is shared, as a directory may be, goes with the last of its owners.
     Entering files that are left out do not enter. Raises ConflictError when a path is another container's,
     or something is there that must not be replaced.
     """
     leaving = list(leaving)
     links = [file.path for file in leaving if file.kind is FileKind.SYMLINK]
-    planner = _Planner((root or HostRoot()).distrusting((*owners, *links)), owners, shared_directories)
+    planner = _Planner((root or HostRoot()).distrusting((*owners, *links)), owners, shared)
     return planner.plan(leaving, entering, left_out)
 
 
@@ -96,7 +96,7 @@ class _Planner:
 
     root: HostRoot
     owners: Mapping[str, str]
-    shared_directories: Collection[str]
+    shared: Collection[str]
 
     def plan(
         self, leaving: Iterable[InstalledFile], entering: Iterable[HostFile], left_out: Collection[str]
@@ -169,7 +169,7 @@ class _Planner:
 
     def _enter_foreign(self, file: HostFile, present: InstalledFile, installed: InstalledFile) -> Change:
         if file.kind is FileKind.DIRECTORY and self._is_directory(present):
-            shared = installed if file.path in self.shared_directories else None
+            shared = installed if file.path in self.shared else None
             return Change(Action.LEAVE, file.path, present, file, shared)
         if file.kind is not FileKind.DIRECTORY and present.kind is FileKind.FILE:
             return Change(Action.KEEP_FOREIGN, file.path, present, file)
@@ -187,7 +187,7 @@ class _Planner:
             present = self.root.find(path)
         except ConflictError:
             return Change(Action.LET_GO, path, None)
-        if path in self.shared_directories:
+        if path in self.shared:
             return Change(Action.LEAVE, path, present)
         action = Action.REMOVE if present is None or present in ours else Action.LET_GO
         return Change(action, path, present)

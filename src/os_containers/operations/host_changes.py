@@ -2,15 +2,22 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from os_containers import files
-from os_containers.deployment.container import Container, Deployment, all_containers, repair_or_reinstall
-from os_containers.deployment.exports import FileKind
-from os_containers.deployment.host_tree import load_host_tree
+from os_containers.deployment.container import (
+    Container,
+    Deployment,
+    all_containers,
+    load_deployment,
+    repair_or_reinstall,
+)
+from os_containers.deployment.exports import FileKind, load_exports
+from os_containers.deployment.host_tree import destinations, load_host_tree
 from os_containers.deployment.record import InstalledFile, Record, dump_record
 from os_containers.deployment.soundness import lacks_unit
+from os_containers.deployment.values import texts
 from os_containers.errors import BrokenError, OsContainersError, ProcessError
 from os_containers.events import Warned
 from os_containers.faults import tidied_later
@@ -29,10 +36,11 @@ def plan(
     *,
     ours: Sequence[Deployment | None],
     left_out: frozenset[str] = frozenset(),
+    brought: Collection[str] = (),
 ) -> HostPlan:
     """Return how the host gets to the files of a deployment, but those left out; changes nothing.
 
-    What is on the host from us is in the records of `ours`.
+    What is on the host from us is in the records of `ours`; what others have brought since is not removed.
     """
     others = _of_others(system, container)
     leaving = [file for one in ours if one for file in one.record.installed]
@@ -43,9 +51,21 @@ def plan(
         leaving,
         load_host_tree(entering.host_files) if entering else (),
         owners={file.path: name for name, file in others if file.kind is not FileKind.DIRECTORY},
-        shared_directories={file.path for _, file in others if file.kind is FileKind.DIRECTORY},
+        shared={file.path for _, file in others if file.kind is FileKind.DIRECTORY} | {*brought},
         left_out=left_out,
     )
+
+
+def files_of_factory(system: System, container: Container) -> set[str]:
+    """Return the host files that the distribution brings for its own container."""
+    # a broken one must not stop us
+    with contextlib.suppress(OsContainersError, OSError):
+        if container.factory:
+            factory = load_deployment(container.name, container.factory)
+            limits = system.config.deployment
+            exports = load_exports(factory.rootfs, limits=limits)
+            return set(destinations(exports, texts(factory.record.values), limits))
+    return set()
 
 
 def unrecorded_files(container: Container) -> list[InstalledFile]:

@@ -307,7 +307,9 @@ class _Attempt:
 def _plan(system: System, transition: Transition) -> HostPlan:
     # the entering one, too: it may have been active before, or be half-way in
     ours = [transition.leaving, transition.entering]
-    return host_changes.plan(system, transition.container, transition.entering, ours=ours)
+    # a package that came later has them by now
+    brought = host_changes.files_of_factory(system, transition.container)
+    return host_changes.plan(system, transition.container, transition.entering, ours=ours, brought=brought)
 
 
 def _remove_temporaries(system: System, container: Container, *, needed: Collection[str] = ()) -> None:

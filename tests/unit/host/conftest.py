@@ -51,7 +51,7 @@ class Host:
             leaving,
             load_host_tree(tree),
             owners=owners or {},
-            shared_directories=shared,
+            shared=shared,
             root=self.host_root,
         )
 

@@ -14,6 +14,7 @@ import pytest
 from os_containers.deployment import factory
 from os_containers.deployment.container import save_record
 from os_containers.errors import BrokenError, ConflictError, ServiceError
+from os_containers.host.hostfiles import Action
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
@@ -284,6 +285,27 @@ def test_directories_are_known_over_the_ways_back_and_forth(preinstalled: "Machi
     assert machine.deployed() == ["2"]
     uninstall(system, "app")
     assert list((machine.root / "lib").iterdir()) == []
+
+
+def test_host_files_that_a_package_came_to_bring_too_stay(preinstalled: "Machine") -> None:
+    """Ours was there first, and gives its place to the package: what both have is the package's."""
+    machine, place = preinstalled, preinstalled.root / "usr-lib/app"
+    exports = {"service.template": UNIT, machine.exported("app.conf"): "x", machine.exported("own"): "x"}
+    machine.store("2", exports=exports)
+    update(machine.system, "app", settings={})
+    shared = place / f"rootfs/exports/{machine.exported('app.conf')}"
+    shared.parent.mkdir(parents=True)
+    shared.write_text("x")
+    plan = plan_uninstall(machine.system, "app")
+    uninstall(machine.system, "app")
+    assert [file.exists() for file in (machine.host_file("app.conf"), machine.host_file("own"))] == [
+        True,
+        False,
+    ]
+    assert {one.path for one in plan.host_files if one.action is Action.REMOVE} == {
+        str(machine.host_file("own"))
+    }
+    shutil.rmtree(place / "rootfs/exports/hostfs")
 
 
 def test_a_damaged_one_is_for_the_package_to_mend(preinstalled: "Machine") -> None:

@@ -102,9 +102,12 @@ def render_missing(directories: Iterable[tuple[str, int, int, int]]) -> str:
     )
 
 
-def directories_of(tmpfiles: str) -> list[str]:
-    """Return the directories that a tmpfiles.d fragment makes, but those named by specifiers."""
-    lines = (line for line in tmpfiles.splitlines() if line[:1] in {"d", "D"})
+def directories_of(tmpfiles: str, types: str = "dD") -> list[str]:
+    """Return the directories that a tmpfiles.d fragment makes, but those named by specifiers.
+
+    Those of the type D are emptied by systemd-tmpfiles --remove.
+    """
+    lines = (line for line in tmpfiles.splitlines() if line and line[0] in types)
     rows = (_words(line) for line in lines)
     paths = (row[1].replace("%%", "\0") for row in rows if len(row) > 1)
     # what a specifier stands for, systemd knows

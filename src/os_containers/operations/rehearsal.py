@@ -16,6 +16,7 @@ from os_containers.events import Event, OnEvent, Step, Warned
 from os_containers.host.hostfiles import Action, HostPlan
 from os_containers.host.prepared_files import step_of
 from os_containers.host.systemd import ServiceManager, UnitState, UnitUsage
+from os_containers.host.unit import directories_of
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations import host_changes, service
 from os_containers.operations.service import Start
@@ -36,10 +37,11 @@ def rehearse(system: System, transition: Transition, plan: HostPlan, stage: Path
     container = transition.container
     told: list[str] = []
     rehearsed = _on_stage(system, stage, told)
+    hands = _TellingHands(rehearsed, plan, _emptied(UnitFiles.find(system.paths, container.name).tmpfiles))
     _copy_unit_files(system, rehearsed, container)
     if not transition.is_still:
         service.stop(rehearsed, container)
-    switch_host(rehearsed, transition, _TellingHands(rehearsed, plan))
+    switch_host(rehearsed, transition, hands)
     if transition.is_start:
         service.start(rehearsed, container, Start.QUEUED)
     return Rehearsal(tuple(told), UnitFiles.find(rehearsed.paths, container.name))
@@ -51,6 +53,7 @@ class _TellingHands:
 
     system: System
     plan: HostPlan
+    emptied: Collection[str]
 
     def commit(self) -> None:
         pass
@@ -62,7 +65,15 @@ class _TellingHands:
 
     def remove_directories(self, owner: Deployment, directories: Collection[str]) -> None:
         removed = [change.path for change in self.plan.changes if change.action is Action.REMOVE]
-        host_changes.tell_staying(self.system, owner, directories, removed)
+        host_changes.tell_staying(self.system, owner, directories, [*removed, *self.emptied])
+
+
+def _emptied(fragment: Path) -> list[str]:
+    """Return what systemd-tmpfiles --remove takes out of directories."""
+    text = fragment.read_text(errors="surrogateescape") if fragment.is_file() else ""
+    kept = directories_of(text)
+    directories = (Path(path) for path in directories_of(text, "D") if Path(path).is_dir())
+    return [str(one) for directory in directories for one in directory.iterdir() if str(one) not in kept]
 
 
 def rehearsed_service(system: System) -> tuple[System, list[str]]:

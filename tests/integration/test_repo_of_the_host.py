@@ -1,5 +1,6 @@
 """The host's own OSTree repo holds the images, too: containers share files with it, and do it no harm."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,9 +16,15 @@ ROOT = "/srv/os"
 
 @pytest.fixture
 def repo(host: Host) -> Iterator[str]:
-    """Give the repo of a host that OSTree deploys: a commit with a ref, and one with the ref of a remote."""
+    """Give the repo of a host that OSTree deploys: a commit with a ref, and one with the ref of a remote.
+
+    One of its files has a label, as all have where SELinux is on.
+    """
     host.run(f"mkdir -p {REPO} {ROOT}/bin && ostree init --repo={REPO} --mode=bare")
-    host.run(f"cp --preserve /usr/bin/busybox {ROOT}/bin/busybox")
+    host.run(f"cp --preserve /usr/bin/busybox {ROOT}/bin/busybox && echo host >{ROOT}/labelled")
+    os.setxattr(
+        host.root / f"{ROOT}/labelled".lstrip("/"), "security.selinux", b"system_u:object_r:etc_t:s0\0"
+    )
     host.run(f"ostree commit --repo={REPO} --branch=ostree/0/1/0 {ROOT} && touch {ROOT}/new")
     host.run(f"ostree commit --repo={REPO} --branch=next {ROOT}")
     remote = f"{REPO}/refs/remotes/origin"
@@ -32,7 +39,7 @@ def objects(host: Host, repo: str) -> set[str]:
 
 
 def test_images_and_host_share_a_repo(host: Host, push_hello: Push, repo: str) -> None:
-    """After the last prune there is what was there before, all of it, and sound."""
+    """What is damaged of ours is mended; after the last prune there is what was there before, and sound."""
     before = objects(host, repo)
     name = push_hello(HelloImage("1"), "hello:latest")
     host.run(f"os-containers install --insecure --name hello {name}")
@@ -41,6 +48,10 @@ def test_images_and_host_share_a_repo(host: Host, push_hello: Push, repo: str) -
     links = host.run("stat --format=%h /var/lib/containers/atomic/hello/rootfs/bin/busybox").stdout
     assert int(links) >= 2
     host.run("os-containers images prune")
+    assert host.run("os-containers check").stdout == ""
+    host.run("printf rotten > /var/lib/containers/atomic/hello/rootfs/version")
+    said = host.run("os-containers repair --insecure").stderr
+    assert said.count("removed the damaged object") == 1
     assert host.run("os-containers check").stdout == ""
     assert before <= objects(host, repo)
     host.run(f"os-containers uninstall hello && os-containers images delete {name}")

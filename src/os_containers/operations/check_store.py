@@ -12,7 +12,6 @@ from os_containers.operations.system import System
 from os_containers.ostree import refs
 from os_containers.ostree.creation import without_repo
 from os_containers.ostree.repo import Repo
-from os_containers.ostree.verification import damaged_objects
 
 
 class Depth(Enum):
@@ -55,7 +54,7 @@ def check_store(system: System, repo: Repo, depth: Depth) -> Iterator[Problem]:
                 yield Problem("I9", f"the image {name} is damaged: {problem}", ref, hint)
         yield from _check_orphaned_pins(system, repo)
         if depth is Depth.CONTENT:
-            for name in damaged_objects(repo.path, repo.mode):
+            for name in repo.damaged_objects():
                 yield Problem("I10", "the content of an object does not match its checksum", name, REPAIR)
 
 

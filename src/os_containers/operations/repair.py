@@ -4,10 +4,11 @@ Running containers go on: an object that was damaged is fetched again beside the
 rootfs by one rename a file.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 from os_containers.deployment.container import all_containers
-from os_containers.events import Warned
+from os_containers.errors import BrokenError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
@@ -21,7 +22,6 @@ from os_containers.operations.system import System
 from os_containers.ostree import refs
 from os_containers.ostree.objects import make_way, object_path
 from os_containers.ostree.repo import Repo
-from os_containers.ostree.verification import damaged_objects
 
 
 def repair(system: System, options: ProxyOptions) -> list[Problem]:
@@ -46,15 +46,26 @@ def repair(system: System, options: ProxyOptions) -> list[Problem]:
 
 
 def _remove_damaged_objects(system: System, repo: Repo) -> None:
-    """Remove what is not what its name says, so that it counts as missing and is fetched again."""
-    if repo.is_shared:
-        # the labels of a host's files count in their checksums, and not in ours
-        system.on_event(Warned(f"objects of {repo.path} are left alone: others may have theirs in it"))
-        return
+    """Remove what is not what its name says, so that it counts as missing and is fetched again.
+
+    What others need stays: who put it into the repo may not fetch it again.
+    """
     with system.store_locked():
-        for name in damaged_objects(repo.path, repo.mode):
-            with told(system):
-                path = Path(object_path(repo.path, name))
-                make_way(path, "object")
-                path.unlink(missing_ok=True)
-                system.tell(f"removed the damaged object {name}")
+        damaged = list(repo.damaged_objects())
+        with told(system):
+            others = repo.others_objects() if damaged else set()
+            for name in damaged:
+                with told(system):
+                    _remove_object(system, repo, name, others)
+
+
+def _remove_object(system: System, repo: Repo, name: str, others: Collection[str]) -> None:
+    if name in others:
+        raise BrokenError(
+            f"the object {name} is damaged, and stays: others need it, too",
+            hint=f"ostree fsck --delete --repo={repo.path}, when who else uses the repo can fetch it again",
+        )
+    path = Path(object_path(repo.path, name))
+    make_way(path, "object")
+    path.unlink(missing_ok=True)
+    system.tell(f"removed the damaged object {name}")

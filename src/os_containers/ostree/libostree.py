@@ -14,6 +14,8 @@ from os_containers.ostree.gi import Gio, GLib, OSTree, translate_errors
 from os_containers.paths import Mode
 
 _MODES = {Mode.SYSTEM: OSTree.RepoMode.BARE, Mode.USER: OSTree.RepoMode.BARE_USER}
+# A depth without an end.
+_HISTORY = -1
 _KEY_FILE = "g-key-file-error-quark"
 _COMMIT = "(a{sv}aya(say)sstayay)"
 
@@ -93,9 +95,12 @@ class Libostree:
         return bytes(checksum).hex()
 
     def prune(self) -> tuple[int, int]:
-        """Remove the objects that no ref needs, nor its history; return how many, and their bytes."""
+        """Remove the objects that no ref needs; return how many, and their bytes.
+
+        The history of a ref stays: ours have none, and that of others is theirs.
+        """
         with translate_errors("prune the repo"):
-            _, _, objects, size = self._repo.prune(OSTree.RepoPruneFlags.REFS_ONLY, -1, None)
+            _, _, objects, size = self._repo.prune(OSTree.RepoPruneFlags.REFS_ONLY, _HISTORY, None)
         return objects, size
 
 

@@ -56,6 +56,20 @@ class RefFiles:
         lines = (path.read_bytes() for path in self._all_files() if path not in out)
         return {line.decode().strip() for line in lines if _CHECKSUM.fullmatch(line)}
 
+    def commits_by_owner(self, ours: Collection[str]) -> tuple[set[str], set[str]]:
+        """Return the commits that refs beneath these names have, and those that all others have.
+
+        Raises OSError as commits_but does.
+        """
+        tops = [self._heads / top for top in ours]
+        found: tuple[set[str], set[str]] = (set(), set())
+        for path in self._all_files():
+            is_ours = any(path.is_relative_to(top) for top in tops)
+            line = path.read_bytes()
+            if _CHECKSUM.fullmatch(line):
+                found[0 if is_ours else 1].add(line.decode().strip())
+        return found
+
     def _all_files(self) -> Iterator[Path]:
         # Path.rglob passes over what it cannot read
         for directory, _, names in os.walk(self._heads.parent, onerror=_raise):

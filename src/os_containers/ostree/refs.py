@@ -15,8 +15,11 @@ import re
 from os_containers.errors import BrokenError, UsageError
 
 IMAGES = "ociimage"
-PINS = "os-containers/deploy"
-_STATES = "os-containers/state"
+_OWN = "os-containers"
+PINS = f"{_OWN}/deploy"
+_STATES = f"{_OWN}/state"
+# Beneath which names there is nobody else's.
+OURS = (IMAGES, _OWN)
 # Beneath which names there are pins, and so many levels further down.
 ALL_PINS = {PINS: 2, _STATES: 3}
 

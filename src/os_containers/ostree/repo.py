@@ -19,7 +19,14 @@ from os_containers.ostree.creation import require_repo, without_repo
 from os_containers.ostree.free_space import FreeSpace, write_fault
 from os_containers.ostree.object_stage import object_stage, remove_stale_stages, repo_scratch
 from os_containers.ostree.objects import find_content, has_tree, read_commit, read_tree, read_whole_tree
-from os_containers.ostree.reachability import all_objects, object_sizes, reachable
+from os_containers.ostree.reachability import (
+    all_objects,
+    known,
+    object_sizes,
+    reachable,
+    reachable_for_others,
+    with_parents,
+)
 from os_containers.ostree.ref_files import RefFiles
 from os_containers.ostree.stored_image import (
     CONFIG,
@@ -32,6 +39,7 @@ from os_containers.ostree.stored_image import (
 from os_containers.ostree.transaction import Transaction
 from os_containers.ostree.tree import Directory
 from os_containers.ostree.variants import Commit
+from os_containers.ostree.verification import damaged_objects
 from os_containers.paths import Mode
 from os_containers.scratch import Scratch
 
@@ -82,8 +90,8 @@ class Repo:
         return cls(path, mode, pins=pins)
 
     @property
-    def is_shared(self) -> bool:
-        """Tell whether it is not in our state: others may have in it what we cannot judge."""
+    def _is_shared(self) -> bool:
+        """Tell whether it is not in our state: others may have in it even what no ref needs yet."""
         return self._pins != refs.PINS
 
     @functools.cached_property
@@ -321,9 +329,32 @@ class Repo:
         pins = {self.pin_ref(*pin) for pin in without}
         unneeded = self._unneeded_refs(pins)
         kept = self._refs.commits_but({*unneeded, *pins})
-        lost = object_sizes(self.path, all_objects(self.path) - reachable(self.path, kept))
+        _, others = self._refs.commits_by_owner(refs.OURS)
+        needed = reachable(self.path, kept - others) | known(self.path, with_parents(self.path, others))
+        lost = object_sizes(self.path, all_objects(self.path) - needed)
         images, layers = self._lost_images(kept), self._layers_of(unneeded)
         return Pruned(tuple(unneeded), len(lost), sum(lost.values()), images, layers)
+
+    def damaged_objects(self) -> Iterator[str]:
+        """Yield the objects that are not what their names say, as CHECKSUM.KIND.
+
+        Where others may keep something, too, only those that we need: of theirs we do not know what is right,
+        as the labels of the host's own files count in their names.
+        """
+        ours, others = self._refs.commits_by_owner(refs.OURS)
+        among = known(self.path, ours) if others or self._is_shared else None
+        yield from damaged_objects(self.path, self.mode, among)
+
+    def others_objects(self) -> set[str]:
+        """Return the objects that others need; raises BrokenError when that cannot be told."""
+        _, others = self._refs.commits_by_owner(refs.OURS)
+        try:
+            return reachable_for_others(self.path, others)
+        except BrokenError as error:
+            raise BrokenError(
+                f"what others need in {self.path} cannot be told: {error.message}",
+                hint=f"ostree fsck --repo={self.path} tells what is damaged there",
+            ) from error
 
     def _unneeded_refs(self, without: Collection[str] = ()) -> list[str]:
         needed = self._needed_refs(without)

@@ -36,11 +36,13 @@ class Dirmeta:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What a commit says: those metadata that are texts, and the checksums of its topmost directory."""
+    """What a commit says: those metadata that are texts, its topmost directory, and the commit before it."""
 
     metadata: Mapping[str, str]
     dirtree: str
     dirmeta: str
+    # of ours none has one
+    parent: str = ""
 
 
 def encode_dirmeta(uid: int, gid: int, mode: int, xattrs: Xattrs) -> bytes:
@@ -99,7 +101,13 @@ def decode_commit(data: bytes) -> Commit:
         raise ValueError("offset out of order")
     pairs = _elements(data[: ends["metadata"]], alignment=_ALIGNMENT)
     texts = ((key, value) for key, value in map(_decoded_pair, pairs) if value is not None)
-    return Commit(dict(texts), _hex(data[begin : ends["dirtree"]]), _hex(data[ends["dirtree"] : end]))
+    parent = data[ends["metadata"] : ends["parent"]]
+    return Commit(
+        dict(texts),
+        _hex(data[begin : ends["dirtree"]]),
+        _hex(data[ends["dirtree"] : end]),
+        _hex(parent) if parent else "",
+    )
 
 
 def _decoded_xattr(entry: bytes) -> tuple[bytes, bytes]:

@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from os_containers import files
@@ -23,12 +23,16 @@ _CHUNK = 1 << 20
 _METADATA = frozenset({"commit", "dirmeta", "dirtree"})
 
 
-def damaged_objects(repo: Path, mode: Mode) -> Iterator[str]:
-    """Yield the names of the objects, CHECKSUM.KIND, whose content is another one, or cannot be read."""
+def damaged_objects(repo: Path, mode: Mode, among: Container[str] | None = None) -> Iterator[str]:
+    """Yield the names of the objects, CHECKSUM.KIND, whose content is another one, or cannot be read.
+
+    They must be ours: of the host's own files the labels count, too, which kept_xattrs leaves out.
+    """
     for path in files.entries_beneath(repo / "objects", levels=2):
         name = f"{path.parent.name}{path.name}"
         kind = name.partition(".")[2]
-        if (kind in _METADATA or kind == "file") and _is_damaged(repo, mode, name):
+        is_meant = (kind in _METADATA or kind == "file") and (among is None or name in among)
+        if is_meant and _is_damaged(repo, mode, name):
             yield name
 
 

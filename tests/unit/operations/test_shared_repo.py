@@ -123,6 +123,5 @@ def test_repair_removes_nothing_from_a_repo_that_is_not_ours_alone(machine: "Mac
     somebodys = repo / "objects/00" / f"{'0' * 62}.file"
     somebodys.parent.mkdir(exist_ok=True)
     somebodys.write_text("the host's")
-    repair(machine.system, ProxyOptions())
+    assert repair(machine.system, ProxyOptions()) == []
     assert somebodys.read_text() == "the host's"
-    assert any("left alone" in text for text in machine.told())

@@ -94,19 +94,26 @@ def test_a_large_dirtree_comes_back() -> None:
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 
 
-@given(st.dictionaries(texts, texts), texts, st.integers(0, 2**64 - 1), checksums, checksums)
+@given(
+    metadata=st.dictionaries(texts, texts),
+    before=st.just("") | checksums,
+    body=texts,
+    time=st.integers(0, 2**64 - 1),
+    dirtree=checksums,
+    dirmeta=checksums,
+)
 def test_a_commit_that_glib_wrote_comes_back(
-    metadata: dict[str, str], body: str, time: int, dirtree: str, dirmeta: str
+    *, metadata: dict[str, str], before: str, body: str, time: int, dirtree: str, dirmeta: str
 ) -> None:
     """Members that are no texts are left out of its metadata."""
     others = {"version": GLib.Variant("u", 1), "raw": GLib.Variant("ay", [1, 2, 3])}
     values = {key: GLib.Variant("s", value) for key, value in metadata.items()}
-    parent, related = list(b"p" * 32), [("name", list(b"r" * 32))]
+    parent, related = list(bytes.fromhex(before)), [("name", list(b"r" * 32))]
     trees = [list(bytes.fromhex(one)) for one in (dirtree, dirmeta)]
     data = glib_bytes(
         "(a{sv}aya(say)sstayay)", (others | values, parent, related, "subject", body, time, *trees)
     )
-    assert decode_commit(data) == Commit(metadata, dirtree, dirmeta)
+    assert decode_commit(data) == Commit(metadata, dirtree, dirmeta, before)
 
 
 @given(st.binary(max_size=200))

@@ -24,8 +24,8 @@ from os_containers.events import (
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-# Each time takes a millisecond of processor time, which the pull could use.
-_DRAWN_PER_SECOND = 4
+# Each time takes a millisecond or two of processor time, which the pull could use.
+_DRAWN_PER_SECOND = 2
 _SHORT = len("sha256:") + 12
 
 
@@ -35,7 +35,7 @@ def reporter() -> Iterator[OnEvent]:
     if voice.chosen() is not voice.Form.AUTO or not _has_room_for_bars():
         yield _without_bars(voice.chosen())
         return
-    bars = _Bars()
+    bars = Bars()
     try:
         yield bars.tell
     finally:
@@ -92,37 +92,59 @@ def _text(event: Event) -> str:
             assert_never(event)
 
 
-class _Bars:
-    """A bar for each blob that is on its way; other events are lines above the bars."""
+class Bars:
+    """A bar for each blob that is on its way; what came whole and other events are lines above the bars."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
+        self._started: dict[str, BlobStarted] = {}
         self._tasks: dict[str, TaskID] = {}
 
     def tell(self, event: Event) -> None:
         match event:
-            case BlobStarted(digest, size, kind):
-                self._tasks[digest] = self._shown().add_task(f"{kind} {digest[:_SHORT]}", total=size)
+            case BlobStarted():
+                self._start(event)
             case BlobProgressed(digest, received):
-                self._shown().advance(self._tasks[digest], received)
+                self.shown.advance(self._tasks[digest], received)
             case BlobFinished(digest):
-                task = self._tasks[digest]
-                self._shown().update(task, completed=self._shown().tasks[task].total)
+                self._end(self._started.pop(digest))
             case _ if self._progress:
-                self._progress.console.print(_text(event), markup=False, highlight=False, soft_wrap=True)
+                self._print(_text(event))
             case _:
                 _tell_plainly(event)
+
+    def _start(self, blob: BlobStarted) -> None:
+        if blob.digest in self._started:
+            # once more, since that failed
+            self.shown.remove_task(self._tasks[blob.digest])
+        self._started[blob.digest] = blob
+        self._tasks[blob.digest] = self.shown.add_task(_short(blob), total=blob.size)
+
+    def _end(self, blob: BlobStarted) -> None:
+        # drawing a bar takes a quarter of a millisecond, and there are images of a hundred layers
+        self.shown.remove_task(self._tasks.pop(blob.digest))
+        self.shown.refresh()
+        self._print(f"Copied {_short(blob)}  {human_size(blob.size)}")
+
+    def _print(self, text: str) -> None:
+        self.shown.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
         if self._progress:
             self._progress.stop()
             self._progress = None
 
-    def _shown(self) -> "Progress":
+    @property
+    def shown(self) -> "Progress":
+        """The bars on the terminal, from the first time on that there is one."""
         if self._progress is None:
             self._progress = _new_bars()
             self._progress.start()
         return self._progress
+
+
+def _short(blob: BlobStarted) -> str:
+    return f"{blob.kind} {blob.digest[:_SHORT]}"
 
 
 def _new_bars() -> "Progress":
@@ -136,14 +158,15 @@ def _new_bars() -> "Progress":
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
+    from rich.table import Column  # noqa: PLC0415
 
     return Progress(
         TextColumn("Copying {task.description}"),
         # what the words leave of the line
         BarColumn(bar_width=None),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        DownloadColumn(table_column=Column(no_wrap=True)),
+        TransferSpeedColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
         console=Console(stderr=True),
         expand=True,
         refresh_per_second=_DRAWN_PER_SECOND,

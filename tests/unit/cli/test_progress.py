@@ -21,6 +21,7 @@ from os_containers.cli.json_lines import (
     StepLine,
     WarningLine,
 )
+from os_containers.cli.progress import Bars
 from os_containers.cli.schemas import progress_schema
 from os_containers.events import BlobFinished, BlobPresent, BlobProgressed, BlobStarted, Event, Step, Warned
 
@@ -101,6 +102,22 @@ def test_a_pipe_gets_lines(form: str, layout: Path, tmp_path: Path) -> None:
     done = call("--progress", form, "pull", f"oci:{layout}", home=tmp_path)
     (line,) = done.stderr.splitlines()
     assert line.startswith("Copying layer sha256:")
+
+
+def test_what_has_come_whole_is_a_line_and_no_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So an image of many layers is told as cheaply as one of few; an attempt that failed leaves no bar."""
+    monkeypatch.setenv("COLUMNS", "80")
+    bars = Bars()
+    started = BlobStarted("sha256:0123456789abcdef", 9, "layer")
+    for event in (started, BlobProgressed(started.digest, 5), started, Step("a [b]")):
+        bars.tell(event)
+    assert len(bars.shown.tasks) == 1
+    bars.tell(BlobFinished(started.digest))
+    assert bars.shown.tasks == []
+    bars.stop()
+    assert capsys.readouterr().err.split("\n")[:2] == ["a [b]", "Copied layer sha256:0123456789ab  9 B"]
 
 
 def test_how_far_a_layer_is_comes_ten_times_a_second_at_most() -> None:

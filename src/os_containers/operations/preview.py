@@ -244,7 +244,8 @@ def _require_service(container: Container, verb: ServiceVerb) -> None:
 def _looked_at(system: System, container: Container) -> Iterator[None]:
     """Let nobody change a container meanwhile. Raises ConflictError when a change was interrupted."""
     with system.locked(container):
-        if container.name in system.journals.names():
+        is_unfinished = any(not one.record.was_active for one in container.readable())
+        if is_unfinished or container.name in system.journals.names():
             raise ConflictError(
                 f"a change of {container.name} was interrupted, and is to be ended or undone first",
                 hint=f"os-containers recover {container.name}, then ask again",
@@ -306,6 +307,8 @@ def _host_files(plan: HostPlan) -> Iterator[PlannedHostFile]:
     # what somebody has put something into is not removed
     stay = host_changes.staying(directories, removed.keys() - directories)
     for change in plan.changes:
+        if change.action is Action.REMOVE and change.present is None:
+            continue  # somebody has
         action = Action.LET_GO if change.path in stay else change.action
         yield PlannedHostFile(change.path, _kind(change), action)
 

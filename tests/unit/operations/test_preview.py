@@ -10,7 +10,9 @@ import pytest
 
 from os_containers.errors import BrokenError, ConflictError, ImageError, NotFoundError, OsContainersError
 from os_containers.host.hostfiles import Action
+from os_containers.operations.build import new_blueprint
 from os_containers.operations.control import restart_service, start_service, stop_service
+from os_containers.operations.find_image import stored_image
 from os_containers.operations.install import install
 from os_containers.operations.preview import (
     Plan,
@@ -21,7 +23,10 @@ from os_containers.operations.preview import (
     plan_uninstall,
     plan_update,
 )
+from os_containers.operations.recover import recover_named
 from os_containers.operations.rollback import rollback
+from os_containers.operations.service import Start
+from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
@@ -192,6 +197,34 @@ def test_a_directory_that_somebody_put_something_into_is_planned_to_stay(machine
     actions = {Path(one.path).name: one.action for one in plan.host_files}
     assert (actions["d"], actions["app.conf"]) == (Action.LET_GO, Action.REMOVE)
     assert (machine.host_file("d") / "mine").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_what_is_gone_already_is_not_planned_to_go(machine: "Machine") -> None:
+    """Somebody has removed a host file."""
+    installed(machine)
+    machine.host_file("app.conf").unlink()
+    assert [one.path for one in plan_uninstall(machine.system, "app").host_files] == [
+        str(machine.host_file("only-1"))
+    ]
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_what_a_killed_command_left_is_to_go_before_a_plan(machine: "Machine", *, is_installed: bool) -> None:
+    """The change removes it first: the next deployment has its serial."""
+    machine.store("1")
+    if is_installed:
+        install(machine.system, NAME, settings={})
+    system, container = machine.system, machine.system.container("app")
+    image, runtime = stored_image(system.repo(), NAME), system.runtime(None, recorded="")
+    blueprint = new_blueprint(container, image, runtime, settings={}, permission=None)
+    serial = stage(system, system.repo(), blueprint).serial
+    plan = plan_update if is_installed else plan_install
+    with pytest.raises(ConflictError, match="was interrupted") as caught:
+        plan(system, "app" if is_installed else NAME, settings={"A": "b"})
+    assert (caught.value.hint or "").startswith("os-containers recover app")
+    recover_named(system, "app", Start.WATCHED)
+    assert plan(system, "app" if is_installed else NAME, settings={"A": "b"}).entering == serial
 
 
 def test_the_plan_of_an_update_names_the_deployments_that_go(machine: "Machine") -> None:

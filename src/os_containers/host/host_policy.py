@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -65,6 +65,11 @@ class Permission:
 
 class _Policy(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
     allow_host_paths: tuple[str, ...] = ()
+
+
+def allowed_by(policy: Path) -> tuple[str, ...]:
+    """Return the paths that a policy file allows, none without it. Raises PolicyError when it is not one."""
+    return parse_policy(policy.read_bytes()) if policy.exists() else ()
 
 
 def parse_policy(raw: bytes) -> tuple[str, ...]:

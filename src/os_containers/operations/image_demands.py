@@ -24,7 +24,7 @@ from os_containers.deployment.unit_text import settings
 from os_containers.deployment.values import Value
 from os_containers.deployment.variables import Variable, all_templates, variables_of
 from os_containers.errors import ConflictError, ImageError, UsageError
-from os_containers.host.host_policy import POLICY_FILE, Permission, is_sensitive, parse_policy
+from os_containers.host.host_policy import POLICY_FILE, Permission, allowed_by, is_sensitive
 from os_containers.host.host_root import HostRoot
 from os_containers.image.reference import container_name
 from os_containers.operations.stage import staging_directory
@@ -170,8 +170,7 @@ class _Inspection:
 
     @cached_property
     def _permission(self) -> Permission:
-        policy = self.system.paths.config_directory / POLICY_FILE
-        return Permission(parse_policy(policy.read_bytes()) if policy.exists() else ())
+        return Permission(allowed_by(self.system.paths.config_directory / POLICY_FILE))
 
     def _privileges(self, texts: Mapping[str, str]) -> Privileges | None:
         try:

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from os_containers.host.host_policy import POLICY_FILE, allowed_by
 from os_containers.host.runtime import PREFERRED
 from os_containers.operations.system import System
+from os_containers.paths import Mode
 from os_containers.process import find_program
 
 _VARIABLES = {"checkout-path": "OS_CONTAINERS_CHECKOUT_PATH", "repo": "OSTREE_REPO", "runtime": "RUNTIME"}
@@ -23,7 +25,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting by its key in config.toml; where is the option, variable or file, empty for a default.
+    """A setting by its key in a file; where is the option, variable or file, empty for a default.
 
     A value of None says that there is none: no OCI runtime is installed.
     """
@@ -36,7 +38,15 @@ class Setting:
 
 def list_settings(system: System, options: Mapping[str, str | float | None]) -> list[Setting]:
     """Return all settings in force; options are those of this call, by their names without dashes."""
-    return [_setting(system, key, value, options) for key, value in _values(system)]
+    return [*(_setting(system, key, value, options) for key, value in _values(system)), *_policy(system)]
+
+
+def _policy(system: System) -> Iterator[Setting]:
+    """Yield what policy.toml says; a user has no host files that it could be about."""
+    if system.mode is Mode.SYSTEM:
+        file = system.paths.config_directory / POLICY_FILE
+        source, where = (Source.FILE, str(file)) if file.exists() else (Source.DEFAULT, "")
+        yield Setting("allow-host-paths", ", ".join(allowed_by(file)), source, where)
 
 
 def _values(system: System) -> Iterator[tuple[str, str | int | float | None]]:

@@ -14,7 +14,7 @@ from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.record import Approved
 from os_containers.errors import OsContainersError
 from os_containers.events import Warned
-from os_containers.host.host_policy import POLICY_FILE, approve, parse_policy
+from os_containers.host.host_policy import POLICY_FILE, allowed_by, approve
 from os_containers.host.host_root import HostRoot
 from os_containers.operations.build import Blueprint, build
 from os_containers.operations.retention import discard
@@ -87,8 +87,7 @@ def approved_files(system: System, blueprint: Blueprint, host_tree: Path) -> App
     """
     root = HostRoot()
     host_files = [(file, root.real_path(file.path)) for file in load_host_tree(host_tree)]
-    policy = system.paths.config_directory / POLICY_FILE
-    allowed = parse_policy(policy.read_bytes()) if policy.exists() else ()
+    allowed = allowed_by(system.paths.config_directory / POLICY_FILE)
     return approve(host_files, blueprint.permission.with_paths(allowed), blueprint.approved)
 
 

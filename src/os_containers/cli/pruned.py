@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from os_containers.cli import render
-from os_containers.ostree.repo import Pruned
+from os_containers.ostree.pruning import Pruned
 
 
 class PrunedJson(msgspec.Struct, frozen=True, kw_only=True):

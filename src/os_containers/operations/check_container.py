@@ -148,8 +148,8 @@ def _check_pins(store: Store, container: Container) -> Iterator[Problem]:
         if not deployment.is_ours or not deployment.record.commit:
             continue
         pin = (container.name, deployment.serial)
-        ref = repo.pin_ref(*pin) if repo else refs.pin_ref(*pin)
-        if not repo or repo.read_ref(ref) != deployment.record.commit:
+        ref = repo.pins.ref(*pin) if repo else refs.pin_ref(*pin)
+        if not repo or repo.refs.find(ref) != deployment.record.commit:
             yield Problem("I11", "a deployment's commit is not pinned", ref, REPAIR)
         elif not repo.is_whole(deployment.record.commit):
             hint = PULL_FIRST if is_local(deployment.record.image) else REPAIR

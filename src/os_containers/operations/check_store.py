@@ -12,6 +12,7 @@ from os_containers.operations.system import System
 from os_containers.ostree import refs
 from os_containers.ostree.creation import without_repo
 from os_containers.ostree.repo import Repo
+from os_containers.ostree.shared import our_damaged_objects
 
 
 class Depth(Enum):
@@ -54,16 +55,16 @@ def check_store(system: System, repo: Repo, depth: Depth) -> Iterator[Problem]:
                 yield Problem("I9", f"the image {name} is damaged: {problem}", ref, hint)
         yield from _check_orphaned_pins(system, repo)
         if depth is Depth.CONTENT:
-            for name in repo.damaged_objects():
+            for name in our_damaged_objects(repo):
                 yield Problem("I10", "the content of an object does not match its checksum", name, REPAIR)
 
 
 def _check_orphaned_pins(system: System, repo: Repo) -> Iterator[Problem]:
-    for name, serial in repo.pin_names():
+    for name, serial in repo.pins.names():
         if _is_orphaned(system, system.named(name), serial):
-            ref = repo.pin_ref(name, serial)
+            ref = repo.pins.ref(name, serial)
             yield Problem("I11", "a commit is pinned for a deployment that is not there", ref, REPAIR)
-    for ref in repo.stray_pins():
+    for ref in repo.pins.strays():
         yield Problem("I11", "this is among the pins, and none", ref, MOVE_AWAY)
 
 

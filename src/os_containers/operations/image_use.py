@@ -31,12 +31,12 @@ def find_uses(system: System, repo: Repo) -> Uses:
     """Return the deployments by the commit of their image, those of damaged containers too."""
     found: dict[str, list[Use]] = {}
     active = {}
-    for (name, serial), commit in sorted(repo.readable_pins().items()):
+    for (name, serial), commit in sorted(repo.pins.readable().items()):
         if name not in active:
             active[name] = system.named(name).own_active_path()
         is_active = active[name] == system.named(name).deployment_path(serial)
         found.setdefault(commit, []).append(Use(name, serial, is_active))
-    for ref, commit in repo.others_pins().items():
+    for ref, commit in repo.pins.of_others().items():
         found.setdefault(commit, []).append(_others_use(ref))
     return {commit: tuple(uses) for commit, uses in found.items()}
 
@@ -62,9 +62,9 @@ def find_followers(system: System) -> Mapping[str, tuple[str, ...]]:
 
 def nameless_images(repo: Repo) -> list[StoredImage]:
     """Return the images that have lost their name and that only deployments keep."""
-    named = {repo.read_ref(ref) for ref in repo.image_refs()}
+    named = {repo.refs.find(ref) for ref in repo.image_refs()}
     found = []
-    pinned = {*repo.readable_pins().values(), *repo.others_pins().values()}
+    pinned = {*repo.pins.readable().values(), *repo.pins.of_others().values()}
     for commit in sorted(pinned - named):
         # check tells of one that is damaged
         with contextlib.suppress(BrokenError):

@@ -57,7 +57,7 @@ def tag_image(system: System, source: str, target: str, *, dry_run: bool = False
     with system.store_in_use():
         image = stored_images(repo, source, nameless=nameless_images(repo))[0]
         name = normalize_name(target)
-        if repo.read_ref(refs.image_ref(name)) not in {None, image.commit}:
+        if repo.refs.find(refs.image_ref(name)) not in {None, image.commit}:
             users = find_followers(system).get(name, ())
             lost = f", and an update of {', '.join(users)} goes over to it" if users else ""
             system.on_event(Warned(f"{name} was another image until now{lost}"))

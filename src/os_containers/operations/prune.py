@@ -13,7 +13,8 @@ from os_containers.operations.recover import recover_all
 from os_containers.operations.retention import keep_only
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
-from os_containers.ostree.repo import Pruned, Repo
+from os_containers.ostree.pruning import Pruned, prune_repo, would_prune
+from os_containers.ostree.repo import Repo
 
 
 def prune(system: System) -> Pruned:
@@ -23,7 +24,7 @@ def prune(system: System) -> Pruned:
         recover_all(system, Start.WATCHED)  # it has told what it could not recover, and that stays
     with system.store_locked():
         remove_orphans(system, repo)
-        return repo.prune()
+        return prune_repo(repo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ def plan_prune(system: System) -> PrunePlan:
     with system.store_in_use():
         orphaned = _orphaned(system)
         names = {one.name for one in orphaned}
-        pins = {pin for pin in repo.pin_names() if pin[0] in names}.union(_orphaned_pins(system, repo))
+        pins = {pin for pin in repo.pins.names() if pin[0] in names}.union(_orphaned_pins(system, repo))
         leftovers = (*_abandoned(system), *(one.directory for one in orphaned))
-        return PrunePlan(repo.would_prune(without=pins), leftovers, tuple(system.journals.names()))
+        return PrunePlan(would_prune(repo, without=pins), leftovers, tuple(system.journals.names()))
 
 
 def remove_orphans(system: System, repo: Repo) -> None:
@@ -54,7 +55,7 @@ def remove_orphans(system: System, repo: Repo) -> None:
     for container in _orphaned(system):
         keep_only(system, repo, container, container.predecessors)
     for pin in _orphaned_pins(system, repo):
-        repo.unpin(*pin)
+        repo.pins.remove(*pin)
 
 
 def _abandoned(system: System) -> Iterator[Path]:
@@ -71,6 +72,6 @@ def _orphaned(system: System) -> list[Container]:
 
 
 def _orphaned_pins(system: System, repo: Repo) -> Iterator[tuple[str, int]]:
-    for name, serial in repo.pin_names():
+    for name, serial in repo.pins.names():
         if not system.named(name).deployment_path(serial).is_dir():
             yield name, serial

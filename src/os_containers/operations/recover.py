@@ -55,7 +55,7 @@ def recover_named(system: System, name: str, how: Start) -> None:
 def _is_known(system: System, repo: Repo, container: Container) -> bool:
     if container.exists() or container.name in known_names(system) or container.predecessors:
         return True
-    if repo.pinned(container.name):
+    if repo.pins.of(container.name):
         return True
     # what mkdtemp adds has no dash
     left = (one for top in (system.paths.staging, system.paths.trash) for one in scratch.find_abandoned(top))
@@ -105,7 +105,7 @@ def _recover_each(system: System, how: Start) -> list[OsContainersError | OSErro
     repo = system.repo()
     failures: list[OsContainersError | OSError] = []
     # a pin may be all that there is of an install that was killed
-    pinned = {name for name, _ in repo.pin_names()}
+    pinned = {name for name, _ in repo.pins.names()}
     for name in sorted({*known_names(system), *pinned}):
         container = system.named(name)
         try:

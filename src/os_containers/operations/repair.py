@@ -22,6 +22,7 @@ from os_containers.operations.system import System
 from os_containers.ostree import refs
 from os_containers.ostree.objects import make_way, object_path
 from os_containers.ostree.repo import Repo
+from os_containers.ostree.shared import objects_of_others, our_damaged_objects
 
 
 def repair(system: System, options: ProxyOptions) -> list[Problem]:
@@ -51,9 +52,9 @@ def _remove_damaged_objects(system: System, repo: Repo) -> None:
     What others need stays: who put it into the repo may not fetch it again.
     """
     with system.store_locked():
-        damaged = list(repo.damaged_objects())
+        damaged = list(our_damaged_objects(repo))
         with told(system):
-            others = repo.others_objects() if damaged else set()
+            others = objects_of_others(repo) if damaged else set()
             for name in damaged:
                 with told(system):
                     _remove_object(system, repo, name, others)

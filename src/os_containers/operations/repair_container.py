@@ -132,8 +132,8 @@ def _mend_commit(system: System, repo: Repo, deployment: Deployment, options: Pr
                 f"the image of deployment {deployment.serial} of {container} cannot be had again",
                 hint=f"os-containers update --pull {container}",
             )
-    if repo.read_ref(repo.pin_ref(container, deployment.serial)) != record.commit:
-        repo.pin(container, deployment.serial, record.commit)
+    if repo.refs.find(repo.pins.ref(container, deployment.serial)) != record.commit:
+        repo.pins.add(container, deployment.serial, record.commit)
         system.tell(f"pinned the commit of deployment {deployment.serial} of {container} again")
 
 

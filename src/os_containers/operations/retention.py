@@ -28,7 +28,7 @@ def discard(system: System, repo: Repo, container: Container, serial: int) -> No
         with contextlib.suppress(FileNotFoundError):
             path.rename(trash.path / "deployment")
             files.fsync_directory(path.parent)
-        repo.unpin(container.name, serial)
+        repo.pins.remove(container.name, serial)
     _remove_empty(container)
 
 
@@ -58,12 +58,12 @@ def discard_unfinished(system: System, repo: Repo, container: Container) -> None
     # what a predecessor left without a link, the next install of that name removes
     kept = set(container.serials()) - unfinished if is_container else container.predecessors
     keep_only(system, repo, container, kept)
-    for serial in repo.pinned(container.name):
+    for serial in repo.pins.of(container.name):
         if not container.deployment_path(serial).is_dir():
-            repo.unpin(container.name, serial)
+            repo.pins.remove(container.name, serial)
     for one in readable:
         if one.serial in kept:
-            repo.take_over_pin(container.name, one.serial, one.record.commit)
+            repo.pins.take_over(container.name, one.serial, one.record.commit)
     _remove_empty(container)
 
 

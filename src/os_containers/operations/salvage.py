@@ -59,7 +59,7 @@ def _previous(container: Container) -> Deployment | None:
 
 def _make_anew(system: System, repo: Repo, path: Path, previous: Deployment) -> None:
     name, serial = previous.container, int(path.name)
-    commit = repo.read_ref(repo.pin_ref(name, serial))
+    commit = repo.refs.find(repo.pins.ref(name, serial))
     remote = _remote(path)
     if commit is None and not remote:
         raise BrokenError(

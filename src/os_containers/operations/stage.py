@@ -55,7 +55,7 @@ def _build_and_publish(system: System, repo: Repo, blueprint: Blueprint) -> Depl
     with _built(system, repo, blueprint) as built:
         save_record(built.path, built.record)
         if blueprint.image:
-            repo.pin(blueprint.name, blueprint.serial, blueprint.image.commit)
+            repo.pins.add(blueprint.name, blueprint.serial, blueprint.image.commit)
         _publish(built.path, blueprint.path)
     return replace(built, path=blueprint.path)
 

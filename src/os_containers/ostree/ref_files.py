@@ -19,6 +19,7 @@ from pathlib import Path
 from os_containers import files
 from os_containers.errors import BrokenError
 from os_containers.faults import is_exhaustion
+from os_containers.ostree.free_space import write_fault
 from os_containers.ostree.objects import make_way
 
 _REPAIR = "os-containers repair mends it"
@@ -90,6 +91,20 @@ class RefFiles:
             raise BrokenError(f"the ref {ref} is damaged", hint="pull the image again")
         return line.decode().strip()
 
+    def find(self, ref: str) -> str | None:
+        """Return the commit that a ref names, None without the ref or when it is damaged."""
+        try:
+            return self.read(ref)
+        except BrokenError:
+            return None
+
+    def require(self, ref: str) -> str:
+        """Return the commit that a ref names. Raises BrokenError without the ref, or when it is damaged."""
+        commit = self.read(ref)
+        if commit is None:
+            raise BrokenError(f"the ref {ref} is missing", hint="pull the image again")
+        return commit
+
     def written(self, ref: str) -> datetime:
         """Return when a ref was written last."""
         return datetime.fromtimestamp((self._heads / ref).stat().st_mtime, tz=UTC)
@@ -97,7 +112,7 @@ class RefFiles:
     def write(self, refs: Mapping[str, str]) -> None:
         """Let each ref name its commit, durably; when that cannot be done, each names the one from before.
 
-        Raises OSError, or BrokenError when there is a directory in the way.
+        Raises SystemFaultError, or BrokenError when there is a directory in the way.
         """
         written: list[_Written] = []
         try:
@@ -105,10 +120,12 @@ class RefFiles:
                 former = self._former(ref)
                 written.append(_Written(ref, former, self._write(ref, f"{commit}\n".encode())))
             self._sync_directories(refs)
-        except (OSError, BrokenError):
+        except (OSError, BrokenError) as error:
             for one in written:
                 with contextlib.suppress(OSError, BrokenError):
                     self._put_back(one)
+            if isinstance(error, OSError):
+                raise write_fault(self._heads.parent.parent, error) from error
             raise
 
     def remove(self, refs: Collection[str]) -> None:

@@ -468,7 +468,7 @@ def test_i11_a_pin_of_a_change_that_is_under_way_is_no_orphan(machine: "Machine"
     """A change pins before its deployment has its name."""
     machine.store("1")
     repo = machine.system.repo()
-    repo.pin("app", 7, machine.system.repo().image("example.org/app:latest").commit)
+    repo.pins.add("app", 7, machine.system.repo().image("example.org/app:latest").commit)
     with machine.system.locked(Container("app", machine.paths.state)):
         assert check(machine.system, Depth.NAMES) == []
     assert [problem.invariant for problem in check(machine.system, Depth.NAMES)] == ["I11"]

@@ -98,7 +98,7 @@ def refused(machine: "Machine", error: type[OsContainersError], match: str, **se
         install(machine.system, "example.org/app", settings=settings)
     assert machine.snapshot() == before
     assert (machine.deployed(), list(machine.paths.staging.iterdir())) == ([], [])
-    assert machine.system.repo().pins() == {}
+    assert machine.system.repo().pins.commits() == {}
     return raised.value.message
 
 

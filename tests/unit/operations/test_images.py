@@ -185,7 +185,7 @@ def test_prune_tells_beforehand_also_when_a_pin_of_nothing_is_damaged(machine: "
         pin.parent.mkdir(parents=True, exist_ok=True)
         pin.write_text(text) if text else pin.mkdir()
     assert plan_prune(machine.system).pruned == prune(machine.system)
-    assert machine.system.repo().pinned("gone") == []
+    assert machine.system.repo().pins.of("gone") == []
     (heads / pin_ref("app", 1)).write_text("garbage")
     for act in (plan_prune, prune):
         with pytest.raises(BrokenError, match="app/1 is damaged"):

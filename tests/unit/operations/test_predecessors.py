@@ -453,7 +453,7 @@ def test_an_image_that_a_predecessor_pulled_is_not_damaged(machine: "Machine") -
     """Its commit has the manifest, but neither image config nor merged tree; prune keeps its layers."""
     repo, image = machine.system.repo(), machine.store("1")
     layer = repo.layers()[0].digest
-    commit = repo.read_ref(blob_ref(layer.hex))
+    commit = repo.refs.find(blob_ref(layer.hex))
     assert commit
     old = read_commit(repo.path, commit)
     with repo.transaction() as transaction:

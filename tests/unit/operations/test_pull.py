@@ -31,6 +31,7 @@ from os_containers.image.manifest import Digest, Platform
 from os_containers.image.reference import ImageReference
 from os_containers.operations.install import install
 from os_containers.operations.pull import pull
+from os_containers.ostree.pruning import prune_repo
 
 if TYPE_CHECKING:
     from conftest import Machine
@@ -148,10 +149,10 @@ def test_b84_what_a_killed_pull_unpacked_goes_when_nobody_is_at_work(
             unpacked = wait_for(lambda: list((repo.path / "tmp").glob("*/unpacked")))[0]
         finally:
             ours.kill()
-    repo.prune()
+    prune_repo(repo)
     assert unpacked.exists()
     (unpacked.parent / "end").touch()
-    wait_for(lambda: repo.prune() and not unpacked.parent.exists())
+    wait_for(lambda: prune_repo(repo) and not unpacked.parent.exists())
     assert os.listdir(scratch) == []  # noqa: PTH208 - names are enough
 
 

@@ -172,7 +172,7 @@ def test_an_install_that_was_interrupted_leaves_nothing(machine: "Machine") -> N
     write_journal(machine, operation="install", leaving=None, entering=1, is_fresh=True)
     recover_all(machine.system, Start.WATCHED)
     assert machine.snapshot() == before
-    assert machine.system.repo().pins() == {}
+    assert machine.system.repo().pins.commits() == {}
     assert not container(machine).directory.exists()
 
 
@@ -233,9 +233,9 @@ def test_i11_a_pin_that_is_all_there_is_of_an_install_goes(machine: "Machine") -
     """Of an install that was killed before its deployment had its name."""
     machine.store("1", exports=exports(machine, "1"))
     repo = machine.system.repo()
-    repo.pin("app", 1, repo.image("example.org/app:latest").commit)
+    repo.pins.add("app", 1, repo.image("example.org/app:latest").commit)
     recover_all(machine.system, Start.WATCHED)
-    assert list(repo.pin_names()) == []
+    assert list(repo.pins.names()) == []
 
 
 def test_i16_our_own_unit_goes_when_nothing_needs_it(machine: "Machine") -> None:
@@ -268,10 +268,10 @@ def test_a_deployment_that_never_was_active_goes(machine: "Machine") -> None:
     info = (container(machine).deployment_path(1) / "info").read_text()
     text = info.replace('"was-active": true', '"was-active": false').replace('"serial": 1', '"serial": 2')
     (never / "info").write_text(text)
-    machine.system.repo().pin("app", 3, deployment(machine, 1).record.commit)
+    machine.system.repo().pins.add("app", 3, deployment(machine, 1).record.commit)
     recover_named(machine.system, "app", Start.WATCHED)
     assert container(machine).serials() == [1]
-    assert set(machine.system.repo().pins()) == {("app", 1)}
+    assert set(machine.system.repo().pins.commits()) == {("app", 1)}
 
 
 def test_recover_refuses_a_name_of_which_nothing_is_here(machine: "Machine") -> None:
@@ -313,9 +313,9 @@ def test_recover_takes_a_name_that_a_killed_command_left(machine: "Machine", lef
 def test_recover_takes_a_name_that_only_has_a_pin(machine: "Machine") -> None:
     """An install was killed before its deployment had its place."""
     run_version_1(machine)
-    machine.system.repo().pin("gone", 1, deployment(machine, 1).record.commit)
+    machine.system.repo().pins.add("gone", 1, deployment(machine, 1).record.commit)
     recover_named(machine.system, "gone", Start.WATCHED)
-    assert machine.system.repo().pinned("gone") == []
+    assert machine.system.repo().pins.of("gone") == []
 
 
 @as_root

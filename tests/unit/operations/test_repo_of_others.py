@@ -16,6 +16,7 @@ from os_containers.operations.install import install
 from os_containers.operations.prune import plan_prune, prune
 from os_containers.operations.repair import repair
 from os_containers.operations.uninstall import uninstall
+from os_containers.ostree.shared import objects_of_others, our_damaged_objects
 from os_containers.paths import Mode
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def test_what_is_damaged_of_others_stays(machine: "Machine") -> None:
     assert theirs.exists()
     ours = damage(machine, "1")
     repo = machine.system.repo()
-    assert list(repo.damaged_objects()) == [f"{ours.parent.name}{ours.name}"]
-    assert f"{ours.parent.name}{ours.name}" not in repo.others_objects()
+    assert list(our_damaged_objects(repo)) == [f"{ours.parent.name}{ours.name}"]
+    assert f"{ours.parent.name}{ours.name}" not in objects_of_others(repo)
 
 
 def test_what_is_damaged_and_needed_by_both_stays(machine: "Machine") -> None:

@@ -144,7 +144,7 @@ def test_an_image_says_what_runs_in_a_directory_that_does_not(machine: "Machine"
     deployment = install(machine.system, "example.org/app", rootfs=root, settings={})
     assert (deployment.container, deployment.record.image) == ("app", "example.org/app:latest")
     assert config_of(machine, "app")["process"]["args"] == ["/bin/other"]
-    assert machine.system.repo().pins() == {("app", 1): stored.commit}
+    assert machine.system.repo().pins.commits() == {("app", 1): stored.commit}
     assert not update(machine.system, "app", settings={}).changed
     machine.store("2", cmd=("/bin/app",))
     assert update(machine.system, "app", settings={}).changed

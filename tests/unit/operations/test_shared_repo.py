@@ -94,13 +94,13 @@ def test_pins_from_before_they_told_their_state_count(machine: "Machine") -> Non
     stored = machine.store("1")
     install(other, IMAGE, settings={})
     repo = other.repo()
-    repo.unpin("app", 1)
+    repo.pins.remove("app", 1)
     heads = machine.paths.repo / "refs/heads"
     old = heads / refs.pin_ref("app", 1)
     old.parent.mkdir(parents=True)
     old.write_text(f"{stored.commit}\n")
     recover_all(other, Start.WATCHED)
-    assert repo.pins() == {("app", 1): stored.commit}
+    assert repo.pins.commits() == {("app", 1): stored.commit}
     assert old.exists()
     assert check(other, Depth.CONTENT) == []
 
@@ -112,7 +112,7 @@ def test_a_state_reached_by_a_link_is_the_same(machine: "Machine") -> None:
     link = Path(machine.root / "link")
     link.symlink_to(machine.paths.state)
     linked = replace(machine.system, paths=replace(machine.paths, state=link))
-    assert linked.repo().pins() == machine.system.repo().pins()
+    assert linked.repo().pins.commits() == machine.system.repo().pins.commits()
 
 
 def test_repair_removes_nothing_from_a_repo_that_is_not_ours_alone(machine: "Machine") -> None:

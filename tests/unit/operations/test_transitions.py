@@ -179,7 +179,7 @@ def test_update_keeps_two_deployments(machine: "Machine") -> None:
     machine.store("4")
     update(machine.system, "app", settings={})
     assert (machine.deployed(), machine.version()) == (["2", "4"], "4")
-    assert set(machine.system.repo().pins()) == {("app", 2), ("app", 4)}
+    assert set(machine.system.repo().pins.commits()) == {("app", 2), ("app", 4)}
 
 
 def test_b104_update_without_news_does_nothing(machine: "Machine") -> None:
@@ -242,7 +242,7 @@ def test_i15_an_install_that_fails_leaves_nothing(machine: "Machine", source: st
         install(machine.system, "example.org/app", settings={})
     assert machine.snapshot() == before
     assert (machine.deployed(), list(machine.paths.staging.iterdir())) == ([], [])
-    assert machine.system.repo().pins() == {}
+    assert machine.system.repo().pins.commits() == {}
 
 
 @pytest.mark.parametrize("verb", ["reload", "enable", "create"])
@@ -298,7 +298,7 @@ def test_i15_a_state_that_cannot_be_asked_for_leaves_nothing_of_an_update(machin
     with pytest.raises(ProcessError):
         update(machine.system, "app", settings={})
     assert machine.deployed() == ["1"]
-    assert machine.system.repo().pinned("app") == [1]
+    assert machine.system.repo().pins.of("app") == [1]
 
 
 def test_when_the_way_back_fails_too_the_error_says_so(machine: "Machine") -> None:
@@ -379,7 +379,7 @@ def test_i16_uninstall_leaves_nothing(machine: "Machine") -> None:
     assert machine.snapshot() == before
     assert machine.deployed() == []
     assert list_containers(machine.system) == []
-    assert machine.system.repo().pins() == {}
+    assert machine.system.repo().pins.commits() == {}
     assert f"kept {data}: the data of app" in machine.told()
     assert data.exists()
     assert not empty.exists()

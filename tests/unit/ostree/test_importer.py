@@ -31,6 +31,7 @@ from os_containers.image.limits import Limits
 from os_containers.image.manifest import Digest
 from os_containers.ostree.checkout import checkout
 from os_containers.ostree.importer import import_image
+from os_containers.ostree.pruning import prune_repo
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 from os_containers.paths import Mode
@@ -435,11 +436,11 @@ def test_b94_a_pull_heals_damaged_refs(repo: Repo, tmp_path: Path, content: byte
 def test_prune_keeps_what_images_and_pins_need(repo: Repo, tmp_path: Path) -> None:
     image = pull(repo, registry_of(BASE, TOP), "kept")
     pinned = pull(repo, registry_of(TOP, BASE), "pinned")
-    repo.pin("service", 1, pinned.commit)
+    repo.pins.add("service", 1, pinned.commit)
     pull(repo, registry_of({"only": b"here"}), "gone")
     repo.delete_image("pinned")
     repo.delete_image("gone")
-    pruned = repo.prune()
+    pruned = prune_repo(repo)
     assert len(pruned.refs) == 2
     assert [one.name for one in repo.images()] == ["kept"]
     assert all(repo.has_blob(layer.digest) for layer in image.layers())

@@ -15,6 +15,7 @@ from os_containers.errors import (
 from os_containers.image.manifest import Digest
 from os_containers.ostree.checkout import checkout
 from os_containers.ostree.formats import Attributes
+from os_containers.ostree.pruning import prune_repo
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import image_metadata
 from os_containers.ostree.tree import Directory
@@ -57,7 +58,7 @@ def test_an_image_that_is_not_there_is_told(repo: Repo) -> None:
 def test_a_deleted_image_goes_with_the_next_prune(repo: Repo) -> None:
     repo.set_image("x", commit_image(repo, {"f": b"hello"}))
     repo.delete_image("x")
-    pruned = repo.prune()
+    pruned = prune_repo(repo)
     assert repo.images() == []
     assert pruned.objects == 4
     assert pruned.bytes > 0
@@ -65,15 +66,15 @@ def test_a_deleted_image_goes_with_the_next_prune(repo: Repo) -> None:
 
 def test_a_pinned_commit_stays(repo: Repo, tmp_path: Path) -> None:
     commit = commit_image(repo, {"f": b"hello"})
-    repo.pin("etcd", 17, commit)
-    assert repo.pins() == {("etcd", 17): commit}
-    repo.prune()
+    repo.pins.add("etcd", 17, commit)
+    assert repo.pins.commits() == {("etcd", 17): commit}
+    prune_repo(repo)
     checkout(repo, commit, tmp_path / "rootfs")
     assert (tmp_path / "rootfs/f").read_text() == "hello"
-    repo.unpin("etcd", 17)
-    repo.unpin("etcd", 17)
-    assert repo.pins() == {}
-    assert repo.prune().objects == 4
+    repo.pins.remove("etcd", 17)
+    repo.pins.remove("etcd", 17)
+    assert repo.pins.commits() == {}
+    assert prune_repo(repo).objects == 4
 
 
 def test_b94_a_damaged_image_hides_no_other(repo: Repo) -> None:
@@ -92,7 +93,7 @@ def test_b94_an_image_whose_ref_is_damaged_can_be_deleted(repo: Repo, content: s
     (repo.path / "refs/heads/ociimage/x").write_text(content)
     repo.delete_image("x")
     assert repo.find_image("x") is None
-    assert repo.prune().objects == 4
+    assert prune_repo(repo).objects == 4
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_b93_an_image_whose_commit_is_damaged_hides_no_other_and_can_be_deleted(
         repo.image("bad")
     assert [image.name for image in repo.images()] == ["good"]
     with pytest.raises(BrokenError):
-        repo.prune()
+        prune_repo(repo)
     repo.delete_image("bad")
     assert repo.find_image("bad") is None
 
@@ -133,7 +134,7 @@ def test_b94_prune_removes_nothing_while_an_image_or_pin_is_damaged(
         (repo.path / "refs/heads" / one).parent.mkdir(parents=True, exist_ok=True)
         (repo.path / "refs/heads" / one).write_text(commit)
     with pytest.raises(BrokenError):
-        repo.prune()
+        prune_repo(repo)
     assert (repo.path / "refs/heads" / unneeded).exists()
     assert sorted((repo.path / "objects").glob("*/*")) == before
 
@@ -277,18 +278,18 @@ def test_b84_a_killed_creation_is_made_up_for(tmp_path: Path, mode: Mode) -> Non
 def test_i16_the_last_pin_of_a_container_takes_its_directory_along(repo: Repo) -> None:
     """Others stay with theirs; a pin that is not there is fine."""
     for container, serial in (("app", 1), ("app", 2), ("other", 1)):
-        repo.pin(container, serial, "a" * 64)
+        repo.pins.add(container, serial, "a" * 64)
     pins = repo.path / "refs/heads/os-containers/deploy"
-    repo.unpin("app", 1)
+    repo.pins.remove("app", 1)
     assert sorted(one.name for one in pins.iterdir()) == ["app", "other"]
     for serial in (2, 3):
-        repo.unpin("app", serial)
+        repo.pins.remove("app", serial)
     assert [one.name for one in pins.iterdir()] == ["other"]
-    assert repo.pin_names() == [("other", 1)]
+    assert repo.pins.names() == [("other", 1)]
 
 
 def test_b84_prune_removes_what_a_killed_writer_of_refs_left(repo: Repo) -> None:
     left = repo.path / "tmp/.os-containers-0123456789abcdef"
     left.touch()
-    repo.prune()
+    prune_repo(repo)
     assert not left.exists()

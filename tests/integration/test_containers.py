@@ -190,9 +190,9 @@ def test_an_update_mends_a_service_that_has_failed(
     unit = {"/exports/service.template": UNIT.format("$EXEC_STARTPRE", restart)}
     image = push_hello(HelloImage("1", files=unit, executables={"/bin/hello": CRASHING}), "hello:latest")
     install(host, image)
-    host.run("systemctl start hello; sleep 1")
-    before = state(host)
-    assert before["SubState"] != "running" or before["NRestarts"] != "0"
+    restarts = "systemctl show --property=NRestarts --value hello"
+    failed = f"systemctl is-failed --quiet hello || [ $({restarts}) != 0 ]"
+    host.run(f"systemctl start hello; until {failed}; do sleep 0.1; done", timeout=30)
     push_hello(HelloImage("2", files=unit, executables={"/bin/hello": newer}), "hello:latest")
     pull(host, image)
     done = os_containers(host, "update hello", check=False)

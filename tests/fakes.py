@@ -157,6 +157,8 @@ class FakeServices:
     def _state(self, unit: str) -> UnitState:
         if unit not in self.foreign and not (self.units / unit).exists():
             return UnitState()
+        if (self.units / unit).is_symlink():
+            return UnitState(load="masked", enabled="masked")
         return replace(
             UnitState(load="loaded", type="notify"),
             active=self._active(unit),

@@ -63,14 +63,14 @@ def _check_times(command: Sequence[str]) -> None:
 
 
 def restart(system: System, container: Container) -> None:
-    """Restart a service. Raises NotFoundError when its root file system is not there."""
-    require_root_of(container.current())
+    """Restart a service. Raises NotFoundError without its root file system, ConflictError when masked."""
+    _require_startable(system, container)
     service.restart(system, container)
 
 
 def start_unless_running(system: System, container: Container) -> None:
     """Start a service; one that waits to be tried again, or has failed, anew. Raises as restart does."""
-    require_root_of(container.current())
+    _require_startable(system, container)
     unit = unit_state(system, container)
     if unit.active in {"active", "reloading"}:
         # that it fell over since, and came back by itself, is no failure of this start
@@ -80,6 +80,14 @@ def start_unless_running(system: System, container: Container) -> None:
         service.restart(system, container)
     else:
         service.start(system, container, Start.WATCHED)
+
+
+def _require_startable(system: System, container: Container) -> None:
+    require_root_of(container.current())
+    # systemd says so to who starts it, and the journal is silent
+    if unit_state(system, container).load == "masked":
+        unmask = system.services.shown("systemctl", "unmask", container.name)
+        raise ConflictError(f"{container.service} is masked", hint=unmask)
 
 
 def _control(system: System, name: str, act: Callable[[Container], None]) -> None:

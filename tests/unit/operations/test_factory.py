@@ -19,7 +19,7 @@ from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
 from os_containers.operations.containers import list_containers
-from os_containers.operations.control import start_service, stop_service
+from os_containers.operations.control import restart_service, start_service, stop_service
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.preview import plan_install, plan_uninstall, plan_update
@@ -141,6 +141,9 @@ def test_one_that_is_masked_is_not_unmasked_by_an_update(preinstalled: "Machine"
     with pytest.raises(ConflictError, match=r"app\.service is masked"):
         update(preinstalled.system, "app", settings={})
     assert unit.is_symlink()
+    for start in (start_service, restart_service):
+        with pytest.raises(ConflictError, match=r"app\.service is masked"):
+            start(preinstalled.system, "app")
 
 
 def test_an_uninstall_removes_what_is_ours_and_gives_it_back(preinstalled: "Machine") -> None:

@@ -91,6 +91,9 @@ def make_package(
         _verify(system, contents)
         package = packager.build(_facts(blueprint, stored), contents, scratch.path)
         system.tell(f"{packager.tool} built {package.name}")
+        if (output / package.name).exists():
+            # the version is the image's: values are not in it
+            system.on_event(Warned(f"{output / package.name} is replaced"))
         return _move(package, output)
 
 

@@ -173,6 +173,8 @@ def switch_host(system: System, transition: Transition, hands: Hands) -> None:
 
 def _switch_service(system: System, transition: Transition, hands: Hands) -> None:
     container, leaving, entering = transition.container, transition.leaving, transition.entering
+    if entering and entering.is_factory:
+        system.tell(f"{container.name} is what the system brings again, in {entering.path}")
     if not entering or not entering.record.has_service:
         service.disable(system, container)
     hands.commit()

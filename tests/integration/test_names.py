@@ -244,7 +244,7 @@ def test_b57_what_is_not_there_yet_is_no_fault(
     }
     pushed = push_hello(HelloImage("1", files=files), "hello:latest")
     host.run(f"os-containers install --insecure --name hello {pushed}", user=whom)
-    for suffix in ("", " --set A=1"):
+    for suffix in ("", " --set UUID=1"):
         host.run(f"os-containers update hello{suffix}", user=whom)
 
 

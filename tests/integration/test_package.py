@@ -48,7 +48,7 @@ def test_our_own_unit_gives_way_to_the_packages(host: Host, push_hello: Push) ->
         # as another installation of the program has written it
         host.run(f"sed --in-place s,/usr/bin/,/opt/bin/, {OWN_UNIT}")
     host.run(f"rm {WANTS} && ln -s {OWN_UNIT} {WANTS}")
-    host.run("os-containers update --set A=1 hello")
+    host.run("os-containers update --set UUID=1 hello")
     assert not host.exists(OWN_UNIT)
     assert host.run(LINK).stdout.strip() == PACKAGED_UNIT
     assert host.run(f"systemctl is-enabled {UNIT}").stdout == "enabled\n"

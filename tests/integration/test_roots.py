@@ -131,7 +131,7 @@ def test_a_root_file_system_runs_where_it_is(host: Host, user: str, root: str) -
         assert updated.stdout == "Latest version already deployed\n"
         (listed,) = json.loads(host.run("os-containers containers list --json", user=name).stdout)
         assert (listed["state"], listed["remote"]) == ("running", root)
-        host.run("os-containers update --set X=1 hello && os-containers rollback hello", user=name)
+        host.run("os-containers update --set UUID=1 hello && os-containers rollback hello", user=name)
         host.run("os-containers images prune && os-containers check", user=name)
         host.run("os-containers stop hello", user=name)
     host.run(f"umount {root}")

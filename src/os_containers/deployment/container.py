@@ -162,6 +162,10 @@ def _shown(serial: int) -> str:
     return "that of the system (--factory)" if serial == factory.SERIAL else str(serial)
 
 
+def _named(serial: int) -> str:
+    return "deployment of the system's" if serial == factory.SERIAL else f"deployment {serial}"
+
+
 def _is_same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
@@ -306,7 +310,7 @@ class Container:
         if serial not in others:
             there = ", ".join(map(_shown, others)) or "none"
             raise NotFoundError(
-                f"{self.name} has no deployment {serial} to return to", hint=f"there are: {there}"
+                f"{self.name} has no {_named(serial)} to return to", hint=f"there are: {there}"
             )
         return others[serial]
 

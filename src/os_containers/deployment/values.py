@@ -69,6 +69,8 @@ def parse_settings(settings: Iterable[str], *, limits: DeploymentLimits = DEFAUL
             raise UsageError(
                 f"{name} cannot be set: os-containers decides it", hint=f"leave out --set {name}"
             )
+        if name == "RUNTIME":
+            raise UsageError("RUNTIME is what --runtime says", hint=f"give --runtime {text} instead")
         if name in parsed:
             raise UsageError(f"{name} is set twice", hint="give --set once for each variable")
         if _CONTROL.search(text):

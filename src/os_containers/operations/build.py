@@ -136,7 +136,7 @@ def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> 
     limits = system.config.deployment
     draft = _Draft(system, blueprint, rootfs, load_exports(rootfs, limits=limits))
     draft.tell_unknown_keys()
-    draft.tell_unused_settings()
+    draft.check_settings()
     draft.check_values()
     config = draft.runtime_config()
     _write(directory / "config.json", runtime_config.dump_config(config))
@@ -299,14 +299,14 @@ class _Draft:
         for key in self.exports.unknown_keys:
             self.system.on_event(Warned(f"exports/manifest.json has the unknown key {key!a}"))
 
-    def tell_unused_settings(self) -> None:
-        """Warn about values set now that nothing asks for: the name may be mistyped."""
+    def check_settings(self) -> None:
+        """Raise UsageError for values set now that nothing asks for: the name may be mistyped."""
         settings, previous = self.blueprint.settings, self.blueprint.previous
         fresh = {name for name, text in settings.items() if previous.get(name) != Value(text, Origin.SET)}
         known = self._known_names() if fresh else set()
         for name in sorted(fresh - known) if known else ():
             hint = suggestion(name, sorted(known - FORCED), otherwise="images info shows what can be set")
-            self.system.on_event(Warned(f"{name} is set, and nothing in the image uses it: {hint}"))
+            raise UsageError(f"nothing in the image uses {name}, so it cannot be set", hint=hint)
 
     def _known_names(self) -> set[str]:
         """Return the names that mean something to the image; none when its templates cannot be read."""

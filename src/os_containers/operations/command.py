@@ -24,6 +24,9 @@ class Manner:
     no_terminal: bool = False
 
 
+_NOT_FOUND = 127
+# with what runtimes end that could not run a command
+_RUNTIMES_OWN = {1, 255}
 AS_THE_SERVICE = Manner()
 
 
@@ -73,6 +76,23 @@ def process_of(
     if manner.user:
         _become(described, rootfs, manner.user)
     return described
+
+
+def code_of(code: int, config: RuntimeConfig, process: Mapping[str, Any], rootfs: Path) -> int:
+    """Return the exit code of a command; 127, as from a shell, when a runtime failed that did not find it."""
+    return _NOT_FOUND if code in _RUNTIMES_OWN and _is_missing(config, process, rootfs) else code
+
+
+def _is_missing(config: RuntimeConfig, process: Mapping[str, Any], rootfs: Path) -> bool:
+    """Tell whether a program is surely not in the container: in its root, and in no mount."""
+    program = process["args"][0]
+    named = [one.partition("=") for one in process.get("env", ())]
+    path = next((value for name, _, value in named if name == "PATH"), "")
+    tops = [process["cwd"]] if "/" in program else path.split(":")
+    places = [PurePosixPath("/", top, program) for top in tops]
+    mounts = [mount.get("destination", "/") for mount in config.get("mounts", [])]
+    in_mounts = any(place.is_relative_to(mount) for place in places for mount in mounts)
+    return not in_mounts and not any(os.path.lexists(f"{rootfs}{place}") for place in places)
 
 
 def _become(described: dict[str, Any], rootfs: Path, user: str) -> None:

@@ -127,7 +127,7 @@ def plan_update(
 ) -> Plan:
     """Return what update would do with an image of the store. Raises as update does.
 
-    With newest the registry is asked so, and NotFoundError raised when it has another one.
+    With newest the registry is asked so; when it has another one, to pull that is all that can be planned.
     """
     container = system.container(name)
     container.require()
@@ -138,8 +138,9 @@ def plan_update(
         named = rebase or leaving.record.image
         change_values = bool(settings or unset)
         image = _next_image(system, repo, leaving, rebase, or_own=change_values) if named else None
-        if image and newest:
-            _require_newest(system, image, newest)
+        digest = _newer_digest(system, image, newest) if image and newest else None
+        if image and digest:
+            return _pull_first(system, leaving, image.name, digest)
         source = made_of(root, image)
         found = system.runtime(runtime, recorded=leaving.record.runtime)
         blueprint = new_blueprint(
@@ -187,12 +188,18 @@ def _next_image(
     return image_in_store(system, repo, leaving, leaving.record.image, or_own=or_own)
 
 
-def _require_newest(system: System, image: StoredImage, options: ProxyOptions) -> None:
+def _newer_digest(system: System, image: StoredImage, options: ProxyOptions) -> str | None:
+    """Return which other image the registry has under a name, None when it has the same."""
     if is_local(image.name):
-        return
+        return None
     digest = remote_digest(system, image, options)
-    if digest != image.digest:
-        raise _not_here(f"the registry has another {image.name}, {digest}", image.name)
+    return digest if digest != image.digest else None
+
+
+def _pull_first(system: System, leaving: Deployment, image: str, digest: str) -> Plan:
+    system.on_event(Warned(f"the registry has a newer {image}: what comes of it is known when it is here"))
+    steps = (f"os-containers pull {image}",)
+    return Plan("update", leaving.container, image=image, digest=digest, leaving=leaving.serial, steps=steps)
 
 
 def _stored(repo: Repo, image: str) -> StoredImage:

@@ -93,7 +93,8 @@ def _planned(system: System, container: Container) -> Iterator[str]:
     journal = system.journals.read(container.name)
     if journal:
         end = "undone" if _is_to_be_undone(container, journal, Start.WATCHED) else "finished"
-        yield f"{journal.operation} of {container.name} was interrupted: it would be {end}"
+        service = "; its service is stopped and started for that" if journal.before.running else ""
+        yield f"{journal.operation} of {container.name} was interrupted: it would be {end}{service}"
     yield from map(_to_be_removed, find_temporaries(system, container))
 
 

@@ -20,7 +20,7 @@ from os_containers.host.unit_files import UnitFiles
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import container_name
 from os_containers.operations.build import Blueprint, build
-from os_containers.operations.command import AS_THE_SERVICE, Manner, process_of
+from os_containers.operations.command import AS_THE_SERVICE, Manner, code_of, process_of
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.root import require_root_of
 from os_containers.operations.service import unit_state
@@ -211,11 +211,13 @@ def _wait_until_running(system: System, container: Container, runtime: Runtime) 
 def _join(
     system: System, runtime: Runtime, deployment: Deployment, command: Sequence[str], manner: Manner
 ) -> int:
-    described = _process(system, _load_config(deployment), command, deployment.root, manner)
+    config = _load_config(deployment)
+    described = _process(system, config, command, deployment.root, manner)
     scope = system.services.scope_command(_temporary_name(deployment.container))
     with files.in_memory(runtime_config.dump_config(described)) as (path, descriptor):
         argv = runtime.exec_command(deployment.container, path)
-        return process.run_attached([*scope, *argv], passed_fds=[descriptor])
+        code = process.run_attached([*scope, *argv], passed_fds=[descriptor])
+    return code_of(code, config, described, deployment.root)
 
 
 def _load_config(deployment: Deployment) -> RuntimeConfig:
@@ -234,11 +236,12 @@ def _run_temporary(system: System, temporary: _Temporary) -> int:
     scope = system.services.scope_command(name)
     try:
         # while the command lives, so does its bundle: also when we are killed
-        return process.run_attached(
+        code = process.run_attached(
             [*scope, *temporary.runtime.run_command(name, bundle.path)], passed_fds=[bundle.descriptor]
         )
     finally:
         temporary.runtime.delete(name)
+    return code_of(code, config, config["process"], Path(config["root"]["path"]))
 
 
 def _process(

@@ -52,12 +52,13 @@ class ContainerStatus:
     """A container: since is when its service came to this state, in seconds since 1970, None if never.
 
     Memory is in bytes, processor in seconds; None where systemd does not count. The problem is that of a
-    broken one, whose image, digest, remote and runtime are empty.
+    broken one, whose image, digest, remote and runtime are empty; interrupted is which change was, if any.
     """
 
     name: str
     state: str
     problem: str
+    interrupted: str
     detail: str
     since: float | None
     enabled: bool
@@ -85,6 +86,7 @@ def container_status(system: System, name: str, *, lines: int) -> ContainerStatu
         name=name,
         state=state_of(record, unit) if record else BROKEN,
         problem=problem,
+        interrupted=_interrupted(system, name),
         detail=f"{unit.active} ({unit.sub})",
         since=_since(unit),
         enabled=unit.is_enabled,
@@ -110,6 +112,14 @@ def _current(container: Container) -> tuple[Deployment | None, str]:
         if not container.exists():
             raise
         return None, error.message
+
+
+def _interrupted(system: System, name: str) -> str:
+    try:
+        journal = system.journals.read(name)
+    except BrokenError:
+        return "a change"  # check tells more
+    return journal.operation if journal else ""
 
 
 def _since(unit: UnitState) -> float | None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from os_containers.errors import UsageError
-from os_containers.operations.command import Manner, parse_environment, process_of
+from os_containers.operations.command import Manner, code_of, parse_environment, process_of
 
 CAPABILITIES = {"bounding": ["CAP_CHOWN"], "effective": ["CAP_CHOWN"], "permitted": ["CAP_CHOWN"]}
 CONFIG: dict[str, Any] = {
@@ -66,3 +66,26 @@ def test_a_variable_without_value_is_ours(monkeypatch: pytest.MonkeyPatch) -> No
     assert parse_environment(["A=b=c", "OURS", "NOT_OURS", "E="]) == {"A": "b=c", "OURS": "x=y", "E": ""}
     with pytest.raises(UsageError, match="is not NAME=VALUE"):
         parse_environment(["=b"])
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "expected"),
+    [
+        (255, ["nope"], 127),
+        (1, ["/bin/nope"], 127),
+        (255, ["app"], 255),
+        (255, ["./there"], 255),
+        (255, ["/data/nope"], 255),
+        (0, ["nope"], 0),
+    ],
+)
+def test_a_program_that_is_not_there_has_the_code_of_a_shell(
+    rootfs: Path, code: int, words: list[str], expected: int
+) -> None:
+    """What may be in a mount is not known to be missing."""
+    for program in ("bin/app", "srv/there"):
+        (rootfs / program).parent.mkdir(exist_ok=True)
+        (rootfs / program).touch()
+    config = {**CONFIG, "mounts": [{"destination": "/data", "type": "bind", "source": "/srv"}]}
+    described = process_of(config, words, rootfs=rootfs)
+    assert code_of(code, config, described, rootfs) == expected

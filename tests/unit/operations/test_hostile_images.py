@@ -211,8 +211,10 @@ def test_b60_a_symlink_among_the_templates_for_the_host_is_not_read(machine: "Ma
 )
 def test_b97_an_image_that_fills_the_record_changes_nothing(machine: "Machine", files: int) -> None:
     """What could be installed and never be read again is refused before the host changes."""
-    machine.store("1", exports={machine.exported(f"{number:0200}"): "x" for number in range(files)})
     values = {f"V{number}": "x" * 65_500 for number in range(255 if files else 257)}
+    exported = {machine.exported(f"{number:0200}"): "x" for number in range(files)}
+    manifest = json.dumps({"defaultValues": dict.fromkeys(values, "")})
+    machine.store("1", exports={**exported, "manifest.json": manifest})
     before = machine.snapshot()
     with pytest.raises(ImageError, match="the record of the deployment has"):
         install(machine.system, "example.org/app", settings=values)
@@ -317,7 +319,7 @@ def test_cve_2022_1227_cve_2019_14271_nothing_of_the_image_is_executed_or_loaded
     machine.store("1", user="app", more={"/etc/passwd": "app:x:7:7::/:/bin/sh\n"})
     try:
         install(machine.system, "example.org/app", settings={})
-        update(machine.system, "app", settings={"A": "1"})
+        update(machine.system, "app", settings={"UUID": "1"})
         uninstall(machine.system, "app")
     finally:
         AUDITED.remove(opened)

@@ -142,9 +142,9 @@ def test_an_image_in_use_is_deleted_only_by_force(machine: "Machine") -> None:
     with pytest.raises(NotFoundError) as missing:
         update(machine.system, "app", settings={})
     assert (missing.value.hint or "").startswith("update --pull fetches it anew")
-    assert update(machine.system, "app", settings={"A": "b"}).changed
+    assert update(machine.system, "app", settings={"UUID": "b"}).changed
     assert "app:latest in the store: app keeps the one that it has" in " ".join(machine.told())
-    assert not plan_update(machine.system, "app", settings={"A": "b"}).changes
+    assert not plan_update(machine.system, "app", settings={"UUID": "b"}).changes
     delete_images(machine.system, ["example.org/third:1"], WhenInUse.DELETE)
     prune(machine.system)
     assert machine.version() == "1"

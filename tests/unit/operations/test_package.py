@@ -46,10 +46,8 @@ def output(tmp_path: Path) -> Path:
     return directory
 
 
-def make(machine: "Machine", kind: Format, output: Path) -> Path:
-    return make_package(
-        machine.system, "example.org/app:latest", kind, output=output, settings={"GREETING": "welcome"}
-    )
+def make(machine: "Machine", kind: Format, output: Path, **settings: str) -> Path:
+    return make_package(machine.system, "example.org/app:latest", kind, output=output, settings=settings)
 
 
 def said(*words: str | Path) -> str:
@@ -60,7 +58,7 @@ def said(*words: str | Path) -> str:
 def test_a_debian_package(machine: "Machine", output: Path, tmp_path: Path) -> None:
     """It holds what install makes, where a distribution has it, and the unit calls it there."""
     machine.store("1.2", exports=EXPORTS)
-    package = make(machine, Format.DEB, output)
+    package = make(machine, Format.DEB, output, GREETING="welcome")
     assert [path.name for path in output.iterdir()] == ["atomic-container-app_0-20260102030405_amd64.deb"]
     unpacked = tmp_path / "unpacked"
     said("dpkg-deb", "--raw-extract", package, unpacked)

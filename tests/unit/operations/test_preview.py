@@ -221,10 +221,10 @@ def test_what_a_killed_command_left_is_to_go_before_a_plan(machine: "Machine", *
     serial = stage(system, system.repo(), blueprint).serial
     plan = plan_update if is_installed else plan_install
     with pytest.raises(ConflictError, match="was interrupted") as caught:
-        plan(system, "app" if is_installed else NAME, settings={"A": "b"})
+        plan(system, "app" if is_installed else NAME, settings={"UUID": "b"})
     assert (caught.value.hint or "").startswith("os-containers recover app")
     recover_named(system, "app", Start.WATCHED)
-    assert plan(system, "app" if is_installed else NAME, settings={"A": "b"}).entering == serial
+    assert plan(system, "app" if is_installed else NAME, settings={"UUID": "b"}).entering == serial
 
 
 def test_the_plan_of_an_update_names_the_deployments_that_go(machine: "Machine") -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from conftest import Machine
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+SERVICE = "; its service is stopped and started for that"
 RUNS = ServiceState(running=True, enabled=True)
 
 
@@ -82,7 +83,7 @@ def test_i2_a_change_that_did_not_reach_its_commit_point_is_undone(machine: "Mac
     write_journal(machine)
     machine.services.stop("app.service")
     assert list(plan_recover(machine.system, "app")) == [
-        "rollback of app was interrupted: it would be undone"
+        "rollback of app was interrupted: it would be undone" + SERVICE
     ]
     recover_named(machine.system, "app", Start.WATCHED)
     assert machine.snapshot() == before
@@ -98,7 +99,7 @@ def test_i2_a_change_behind_its_commit_point_is_ended(machine: "Machine") -> Non
     machine.services.stop("app.service")
     container(machine).switch(deployment(machine, 2))
     planned = list(plan_recover(machine.system, None))
-    assert planned == ["rollback of app was interrupted: it would be finished"]
+    assert planned == ["rollback of app was interrupted: it would be finished" + SERVICE]
     recover_all(machine.system, Start.WATCHED)
     assert machine.snapshot() == after
     assert machine.version() == "2"

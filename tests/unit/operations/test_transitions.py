@@ -185,12 +185,12 @@ def test_update_keeps_two_deployments(machine: "Machine") -> None:
 def test_b104_update_without_news_does_nothing(machine: "Machine") -> None:
     """Neither does one that sets a value to what it is."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={"A": "1"})
+    install(machine.system, "example.org/app", settings={"UUID": "1"})
     machine.services.calls.clear()
     assert not update(machine.system, "app", settings={}).changed
-    assert not update(machine.system, "app", settings={"A": "1"}).changed
+    assert not update(machine.system, "app", settings={"UUID": "1"}).changed
     assert machine.services.calls == []
-    assert update(machine.system, "app", settings={"A": "2"}).changed
+    assert update(machine.system, "app", settings={"UUID": "2"}).changed
 
 
 def test_what_was_set_stays_and_a_changed_default_arrives(machine: "Machine") -> None:
@@ -392,7 +392,7 @@ def test_b97_a_damaged_container_can_be_uninstalled(machine: "Machine") -> None:
     machine.store("1", exports=exports)
     before = machine.snapshot()
     install(machine.system, "example.org/app", settings={})
-    update(machine.system, "app", settings={"A": "2"})
+    update(machine.system, "app", settings={"UUID": "2"})
     (machine.paths.state / "app/info").write_text("{")
     uninstall(machine.system, "app")
     assert machine.snapshot() == before
@@ -762,5 +762,5 @@ def test_a_version_that_cannot_be_enabled_does_not_take_the_choice_away(machine:
     assert machine.services.enabled == {"app.service"}
     rollback(machine.system, "app")
     machine.services.calls.clear()
-    update(machine.system, "app", settings={"A": "b"})
+    update(machine.system, "app", settings={"UUID": "b"})
     assert "enable app.service" not in machine.services.calls

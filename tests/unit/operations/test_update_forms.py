@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from conftest import Machine
 
 EXPORTS = {
-    "manifest.json": '{"defaultValues": {"GREETING": "hello"}}',
+    "manifest.json": '{"defaultValues": {"GREETING": "hello", "OTHER": "y"}}',
     "service.template": "[Service]\nExecStart=$EXEC_START\nEnvironment=GREETING=$GREETING\n",
 }
 

@@ -57,11 +57,17 @@ def _state(found: ContainerStatus) -> str:
     return found.detail if is_said else f"{found.state}: {found.detail}"
 
 
+def _pending(found: ContainerStatus) -> str:
+    recover = f"os-containers recover {found.name} ends or undoes it"
+    return f"{found.interrupted} was interrupted: {recover}" if found.interrupted else ""
+
+
 def _show(found: ContainerStatus) -> None:
     since = f" since {render.moment(found.since)}; {render.since(found.since)}" if found.since else ""
     facts = {
         "State": f"{_state(found)}{since}",
         "Problem": found.problem,
+        "Pending": _pending(found),
         "Enabled": "yes" if found.enabled else "no",
         "Image": found.image,
         "Root": found.remote,

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from os_containers.operations.root import find_root, is_same, made_of, require_r
 from os_containers.operations.stage import drafted, staging_directory
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, checked_plan, kept_serials, switch
-from os_containers.operations.uninstall import check_there, leave
+from os_containers.operations.uninstall import check_there, leave, unrecorded_left
 from os_containers.operations.update import image_in_store, is_current, root_of_next
 from os_containers.operations.verify_images import remote_digest
 from os_containers.ostree.repo import Repo
@@ -177,7 +177,9 @@ def plan_uninstall(system: System, name: str) -> Plan:
     container = system.container(name)
     check_there(system, name)
     with _looked_at(system, container):
-        return _plan(system, leave(system, container), None)
+        transition = leave(system, container)
+        plan = _plan(system, transition, None)
+        return replace(plan, steps=(*plan.steps, *unrecorded_left(transition)))
 
 
 def _next_image(

@@ -1,7 +1,6 @@
 """Uninstall: nothing of ours stays on the host but what a person changed, and the container's data."""
 
 import os
-from collections.abc import Iterable
 
 from os_containers import files
 from os_containers.deployment.container import Container, Deployment, load_deployment, no_container
@@ -35,10 +34,10 @@ def uninstall(system: System, name: str) -> None:
         if was_interrupted and not _has_own(container):
             return  # that was the end of an uninstall
         transition = leave(system, container)
-        brought = (one for one in unrecorded_files(container) if one.kind is not FileKind.DIRECTORY)
-        unrecorded = [one.path for one in brought]
+        left = unrecorded_left(transition)
         carry_out(system, repo, transition)
-        _tell_left(system, transition.leaving, unrecorded)
+        for step in left:
+            system.tell(step)
 
 
 def leave(system: System, container: Container) -> Transition:
@@ -67,11 +66,13 @@ def _has_own(container: Container) -> bool:
     return container.link.is_symlink() or bool(container.serials())
 
 
-def _tell_left(system: System, leaving: Deployment | None, unrecorded: Iterable[str]) -> None:
-    told = {file.path for file in leaving.record.installed} if leaving else set()
-    for path in unrecorded:
-        if path not in told and os.path.lexists(path):
-            system.tell(f"kept {path}: no record tells any more whether it was there before")
+def unrecorded_left(transition: Transition) -> list[str]:
+    """Return what is told of host files that may be ours and stay: their record is damaged."""
+    leaving = transition.leaving
+    recorded = {file.path for file in leaving.record.installed} if leaving else set()
+    brought = (one for one in unrecorded_files(transition.container) if one.kind is not FileKind.DIRECTORY)
+    left = (one.path for one in brought if one.path not in recorded and os.path.lexists(one.path))
+    return [f"kept {path}: no record tells any more whether it was there before" for path in left]
 
 
 def _recover_if_possible(system: System, repo: Repo, container: Container) -> None:

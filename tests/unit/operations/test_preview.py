@@ -227,6 +227,18 @@ def test_what_a_killed_command_left_is_to_go_before_a_plan(machine: "Machine", *
     assert plan(system, "app" if is_installed else NAME, settings={"UUID": "b"}).entering == serial
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
+def test_the_plan_for_what_is_damaged_tells_what_stays_of_it(machine: "Machine") -> None:
+    """No record tells which host files are ours."""
+    installed(machine)
+    (machine.paths.state / "app/info").write_text("{")
+    steps = plan_uninstall(machine.system, "app").steps
+    machine.events.clear()
+    uninstall(machine.system, "app")
+    assert steps == tuple(machine.told()[1:])
+    assert sum(one.startswith("kept") for one in steps) == 2
+
+
 def test_the_plan_of_an_update_names_the_deployments_that_go(machine: "Machine") -> None:
     """Two are kept."""
     machine.store("1")

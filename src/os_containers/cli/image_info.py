@@ -153,7 +153,9 @@ def _size(info: ImageInfo) -> str:
     whole = render.human_size(stored.own + stored.shared)
     if not stored.shared:
         return f"{whole}, nothing of it shared with other images"
-    return f"{whole}: {render.human_size(stored.own)} its own, {render.human_size(stored.shared)} shared"
+    own, shared = render.human_size(stored.own), render.human_size(stored.shared)
+    # of files, where the list counts whole layers
+    return f"{whole}: {own} in files that no other image has, {shared} in files that others have"
 
 
 def fetch_lines(info: ImageInfo) -> Iterator[str]:

@@ -66,10 +66,18 @@ class UnitFiles:
         for path in self.in_the_way():
             raise ConflictError(f"{path} is in the way", hint=f"move {path} away, then try again")
 
-    def check_unclaimed(self) -> None:
-        """Raise ConflictError when somebody has masked what the system brings, or has replaced it."""
-        if self.unit.is_symlink() and self.unit.readlink() == Path(os.devnull):
+    @property
+    def is_masked(self) -> bool:
+        """Tell whether somebody has seen to it that the service is never started."""
+        return self.unit.is_symlink() and self.unit.readlink() == Path(os.devnull)
+
+    def check_unmasked(self) -> None:
+        """Raise ConflictError when the service is masked."""
+        if self.is_masked:
             raise ConflictError(f"{self.unit.name} is masked", hint=f"systemctl unmask {self.unit.name}")
+
+    def check_unclaimed(self) -> None:
+        """Raise ConflictError when somebody has replaced what the system brings."""
         for path in (self.unit, self.tmpfiles):
             if os.path.lexists(path):
                 raise ConflictError(

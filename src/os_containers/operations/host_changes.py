@@ -148,6 +148,8 @@ def check_units(
     """Raise an error, while nothing has changed, when a unit cannot be put in place or back there."""
     unit_files = UnitFiles.find(system.paths, container.name)
     unit_files.check_places()
+    if entering:
+        unit_files.check_unmasked()
     if leaving and leaving.is_factory and entering and not entering.is_factory:
         unit_files.check_unclaimed()
     # what is damaged can still be uninstalled

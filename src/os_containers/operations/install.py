@@ -58,8 +58,15 @@ def install(
             container, made_of(root, stored), found_runtime, settings=settings, permission=permission
         )
         deployment = stage(system, repo, blueprint)
+        tell_drop_ins(system, container)
         carry_out(system, repo, entry(container, deployment))
     return deployment
+
+
+def tell_drop_ins(system: System, container: Container) -> None:
+    """Tell what the admin has said already about the unit of a container."""
+    for path in kept_drop_ins(system.paths, container.name):
+        system.on_event(Warned(f"{path} is there already, and counts for {container.service}"))
 
 
 def entry(container: Container, deployment: Deployment) -> Transition:
@@ -149,8 +156,6 @@ def _check_unit_free(system: System, container: Container) -> None:
     another = "choose another name with --name"
     for path in files_with_name(system.paths, system.services, container.name):
         raise ConflictError(f"{path} is there already", hint=another)
-    for path in kept_drop_ins(system.paths, container.name):
-        system.on_event(Warned(f"{path} is there already, and counts for {container.service}"))
     state = unit_state(system, container)
     if state.load != "not-found":
         raise ConflictError(f"the host has its own {container.service} ({state.load})", hint=another)

@@ -20,7 +20,14 @@ from os_containers.operations import host_changes, service
 from os_containers.operations.build import new_blueprint
 from os_containers.operations.control import require_service, restart, start_unless_running
 from os_containers.operations.find_image import stored_image
-from os_containers.operations.install import check_free, default_name, entry, is_run_once, told_of_run
+from os_containers.operations.install import (
+    check_free,
+    default_name,
+    entry,
+    is_run_once,
+    tell_drop_ins,
+    told_of_run,
+)
 from os_containers.operations.rehearsal import Rehearsal, rehearse, rehearsed_service
 from os_containers.operations.root import find_root, is_same, made_of, require_root_of
 from os_containers.operations.stage import drafted, staging_directory
@@ -109,6 +116,7 @@ def plan_install(
     source = made_of(root, stored)
     with _looked_at(system, container):
         blueprint = new_blueprint(container, source, found, settings=settings, permission=permission)
+        tell_drop_ins(system, container)
         with drafted(system, repo, blueprint) as draft:
             return _plan(system, entry(container, draft), blueprint.path)
 

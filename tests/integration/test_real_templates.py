@@ -45,8 +45,9 @@ SERVICE = """\
 #!/bin/sh
 . /run/overlay/environment
 echo "$BACKEND" > /run/overlay/backend
+# systemd asks each process to end, that of umount, too
+trap 'trap "" TERM; busybox umount /run/overlay/made; exit 0' TERM
 busybox mkdir /run/overlay/made && busybox mount -t tmpfs tmpfs /run/overlay/made
-trap 'busybox umount /run/overlay/made; exit 0' TERM
 while :; do sleep 0.1; done
 """
 # as text: what a variable splices is no JSON before

@@ -164,6 +164,6 @@ def _check_rootfs(repo: Repo, container: Container) -> Iterator[Problem]:
         if deployment.is_ours and record.commit and not record.remote and repo.is_whole(record.commit):
             others = [here for here, _ in unlinked_files(repo, deployment)]
             if others:
-                fact = f"{len(others)} files of deployment {record.serial} of {container}"
+                fact = f"{len(others)} files of deployment {record.serial} of {container.name}"
                 what = f"{fact} are not those of its image"
                 yield Problem("I1", what, str(others[0]), REPAIR)

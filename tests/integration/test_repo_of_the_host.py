@@ -51,7 +51,7 @@ def test_images_and_host_share_a_repo(host: Host, push_hello: Push, repo: str) -
     assert host.run("os-containers check").stdout == ""
     host.run("printf rotten > /var/lib/containers/atomic/hello/rootfs/version")
     said = host.run("os-containers repair --insecure").stderr
-    assert said.count("removed the damaged object") == 1
+    assert said.count("replaced the damaged object") == 1
     assert host.run("os-containers check").stdout == ""
     assert before <= objects(host, repo)
     host.run(f"os-containers uninstall hello && os-containers images delete {name}")

@@ -4,11 +4,13 @@ Running containers go on: an object that was damaged is fetched again beside the
 rootfs by one rename a file.
 """
 
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from os_containers.deployment.container import all_containers
 from os_containers.errors import BrokenError
+from os_containers.events import Warned
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
@@ -21,6 +23,7 @@ from os_containers.operations.service import Start
 from os_containers.operations.system import System
 from os_containers.ostree import refs
 from os_containers.ostree.objects import make_way, object_path
+from os_containers.ostree.reachability import known
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.shared import objects_of_others, our_damaged_objects
 
@@ -33,7 +36,16 @@ def repair(system: System, options: ProxyOptions) -> list[Problem]:
     with told(system):
         recover_all(system, Start.WATCHED)
     repo = system.repo()
-    _remove_damaged_objects(system, repo)
+    with repo.scratch() as scratch:
+        aside = _set_damaged_aside(system, repo, scratch.path)
+        _fetch_again(system, repo, options)
+        _put_back(system, repo, aside)
+    with system.store_locked():
+        remove_orphans(system, repo)
+    return check(system, Depth.CONTENT)
+
+
+def _fetch_again(system: System, repo: Repo, options: ProxyOptions) -> None:
     for ref in repo.image_refs():
         with told(system):
             if repo.image_problem(ref):
@@ -41,32 +53,47 @@ def repair(system: System, options: ProxyOptions) -> list[Problem]:
     for container in all_containers(system.paths):
         with told(system), system.locked(container):
             mend_container(system, repo, container, options)
-    with system.store_locked():
-        remove_orphans(system, repo)
-    return check(system, Depth.CONTENT)
 
 
-def _remove_damaged_objects(system: System, repo: Repo) -> None:
-    """Remove what is not what its name says, so that it counts as missing and is fetched again.
+def _set_damaged_aside(system: System, repo: Repo, aside: Path) -> Mapping[str, Path]:
+    """Move what is not what its name says out of the way, so that it counts as missing and is fetched again.
 
     What others need stays: who put it into the repo may not fetch it again.
     """
+    moved: dict[str, Path] = {}
     with system.store_locked():
         damaged = list(our_damaged_objects(repo))
         with told(system):
             others = objects_of_others(repo) if damaged else set()
             for name in damaged:
                 with told(system):
-                    _remove_object(system, repo, name, others)
+                    _require_ours(repo, name, others)
+                    path = Path(object_path(repo.path, name))
+                    # what is in a directory may be somebody's
+                    make_way(path, "object")
+                    if os.path.lexists(path):
+                        moved[name] = path.rename(aside / name)
+    return moved
 
 
-def _remove_object(system: System, repo: Repo, name: str, others: Collection[str]) -> None:
+def _require_ours(repo: Repo, name: str, others: Collection[str]) -> None:
     if name in others:
         raise BrokenError(
             f"the object {name} is damaged, and stays: others need it, too",
             hint=f"ostree fsck --delete --repo={repo.path}, when who else uses the repo can fetch it again",
         )
-    path = Path(object_path(repo.path, name))
-    make_way(path, "object")
-    path.unlink(missing_ok=True)
-    system.tell(f"removed the damaged object {name}")
+
+
+def _put_back(system: System, repo: Repo, aside: Mapping[str, Path]) -> None:
+    """Have what nobody could fetch again as it was, since it may be of use still; what nothing needs goes."""
+    with system.store_locked():
+        # first what tells which files are needed
+        for name in sorted(aside, key=lambda one: one.endswith(".file")):
+            place = Path(object_path(repo.path, name))
+            if os.path.lexists(place):
+                system.tell(f"replaced the damaged object {name}")
+            elif name in known(repo.path, repo.refs.commits_but(())):
+                aside[name].rename(place)
+                system.on_event(Warned(f"the damaged object {name} stays: it could not be fetched again"))
+            else:
+                system.tell(f"removed the damaged object {name}")

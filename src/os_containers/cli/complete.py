@@ -90,6 +90,15 @@ def variables(ctx: click.Context, incomplete: str) -> Found:
 
 
 @completer
+def set_variables(ctx: click.Context, _: str) -> Found:
+    """Yield the variables of the container that the line names, as far as somebody has set them."""
+    from os_containers.deployment.values import set_by_user  # noqa: PLC0415
+
+    container = _container_of(ctx)
+    yield from set_by_user(container.current().record.values).items() if container else ()
+
+
+@completer
 def deployments(ctx: click.Context, _: str) -> Found:
     """Yield the deployments to which the container that the line names can return."""
     container = _container_of(ctx)

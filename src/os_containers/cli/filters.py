@@ -33,10 +33,10 @@ def option(keys: Iterable[str]) -> Callable[[click.decorators.FC], click.decorat
 
 
 def _completer(keys: tuple[str, ...]) -> "Completer":
-    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell wants it
+    def complete(ctx: click.Context, parameter: click.Parameter, word: str) -> "list[CompletionItem]":
+        from os_containers.cli.complete import completer  # noqa: PLC0415 - only a shell wants it
 
-        return [CompletionItem(f"{key}=") for key in keys if key.startswith(incomplete)]
+        return completer(lambda *_: ((f"{key}=", "filter") for key in keys))(ctx, parameter, word)
 
     return complete
 

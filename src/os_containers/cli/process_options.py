@@ -1,4 +1,4 @@
-"""Options of the commands that run a command in a container: how, where that is not as the service."""
+"""What the commands that run a command in a container take: its words, and how it is run."""
 
 import functools
 from collections.abc import Callable
@@ -6,26 +6,37 @@ from typing import Any, TypeVar
 
 import click
 
-from os_containers.operations.command import Manner, parse_environment
+from os_containers.operations.command import Command, parse_environment
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def manner(command: _Function) -> Callable[..., Any]:
-    """Add the options; the command gets them as `manner`."""
+def command(*, required: bool) -> Callable[[_Function], Callable[..., Any]]:
+    """Add the argument and the options; the command gets them as `command`."""
 
-    @click.option("-e", "--env", metavar="NAME=VALUE", multiple=True, help="Set a variable for it.")
-    @click.option("-u", "--user", metavar="USER[:GROUP]", default="", help="Run it as a user of the image.")
-    @click.option("-w", "--workdir", metavar="DIR", default="", help="Run it in this directory.")
-    @click.option("-T", "--no-tty", is_flag=True, help="Give it no terminal, though ours is one.")
-    # what people type who know podman; it is so anyway
-    @click.option("-i", "--interactive", is_flag=True, hidden=True, expose_value=False)
-    @click.option("-t", "--tty", is_flag=True, hidden=True, expose_value=False)
-    @functools.wraps(command)
-    def with_options(
-        *args: Any, env: tuple[str, ...], user: str, workdir: str, no_tty: bool, **kwargs: Any
-    ) -> Any:
-        wanted = Manner(parse_environment(env), user, workdir, no_terminal=no_tty)
-        return command(*args, manner=wanted, **kwargs)
+    def add(function: _Function) -> Callable[..., Any]:
+        @click.argument("words", metavar="[--] CMD...", nargs=-1, required=required, type=click.UNPROCESSED)
+        @click.option("-e", "--env", metavar="NAME=VALUE", multiple=True, help="Set a variable for it.")
+        @click.option("-u", "--user", metavar="USER[:GROUP]", default="", help="Run it as this user.")
+        @click.option("-w", "--workdir", metavar="DIR", default="", help="Run it in this directory.")
+        @click.option("-T", "--no-tty", is_flag=True, help="Give it no terminal, though ours is one.")
+        # what people type who know podman; it is so anyway
+        @click.option("-i", "--interactive", is_flag=True, hidden=True, expose_value=False)
+        @click.option("-t", "--tty", is_flag=True, hidden=True, expose_value=False)
+        @functools.wraps(function)
+        def with_command(
+            *args: Any,
+            words: tuple[str, ...],
+            env: tuple[str, ...],
+            user: str,
+            workdir: str,
+            no_tty: bool,
+            **kwargs: Any,
+        ) -> Any:
+            words = words[1:] if words[:1] == ("--",) else words
+            wanted = Command(words, parse_environment(env), user, workdir, no_terminal=no_tty)
+            return function(*args, command=wanted, **kwargs)
 
-    return with_options
+        return with_command
+
+    return add

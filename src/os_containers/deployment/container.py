@@ -314,6 +314,10 @@ class Container:
             )
         return others[serial]
 
+    def unfinished(self) -> list[Deployment]:
+        """Return the deployments that never came to be active: the change that made one was interrupted."""
+        return [one for one in self.readable() if not one.record.was_active]
+
     def others(self) -> list[Deployment]:
         """Return the deployments that were active and are not now, the one that was so last at the end."""
         current = self.current()

@@ -17,7 +17,6 @@ from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
 from os_containers.errors import UsageError
 from os_containers.paths import Mode, Paths
 from os_containers.process import find_program
-from os_containers.suggestions import suggestion
 
 FORCED = frozenset(
     {
@@ -33,6 +32,7 @@ FORCED = frozenset(
         "NAME",
     }
 )
+_BY_OPTION = {"RUNTIME": "--runtime"}
 _DIRECTORIES = frozenset({"CONF_DIRECTORY", "RUN_DIRECTORY", "STATE_DIRECTORY"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -69,8 +69,10 @@ def parse_settings(settings: Iterable[str], *, limits: DeploymentLimits = DEFAUL
             raise UsageError(
                 f"{name} cannot be set: os-containers decides it", hint=f"leave out --set {name}"
             )
-        if name == "RUNTIME":
-            raise UsageError("RUNTIME is what --runtime says", hint=f"give --runtime {text} instead")
+        if name in _BY_OPTION:
+            raise UsageError(
+                f"{name} is what {_BY_OPTION[name]} says", hint=f"give {_BY_OPTION[name]} {text}"
+            )
         if name in parsed:
             raise UsageError(f"{name} is set twice", hint="give --set once for each variable")
         if _CONTROL.search(text):
@@ -115,18 +117,6 @@ def texts(values: Values) -> dict[str, str]:
 def set_by_user(values: Values) -> dict[str, str]:
     """Return what a person set, which stays over updates."""
     return {name: value.text for name, value in values.items() if value.origin is Origin.SET}
-
-
-def without(kept: Mapping[str, str], unset: Iterable[str], settings: Mapping[str, str]) -> dict[str, str]:
-    """Return what stays set. Raises UsageError for what is not set, or is to be set at the same time."""
-    unset = frozenset(unset)
-    for name in sorted(unset):
-        if name not in kept:
-            hint = suggestion(name, kept, otherwise=f"set are: {', '.join(kept) or 'none'}")
-            raise UsageError(f"{name!r} is not set", hint=hint)
-        if name in settings:
-            raise UsageError(f"{name} is to be set and unset", hint="leave out one of --set and --unset")
-    return {name: text for name, text in kept.items() if name not in unset}
 
 
 def generate(paths: Paths, *, name: str, runtime: Path, previous: Values) -> dict[str, str]:

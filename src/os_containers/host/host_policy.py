@@ -101,21 +101,25 @@ def approve(files: Iterable[tuple[HostFile, str]], permission: Permission, befor
 
     Raises PolicyError for all that have not: neither now, nor in the deployment before.
     """
-    paths: dict[str, bool] = {}
-    setuid: dict[str, bool] = {}
-    powers: dict[str, str] = {}
+    paths: dict[str, None] = {}
+    setuid: dict[str, None] = {}
+    refused: dict[str, None] = {}
+    powers: list[str] = []
     for file, real in files:
         if file.kind is FileKind.DIRECTORY:
             continue  # nobody acts on one that is empty
         # either name may be the one that others know: /lib/x is /usr/lib/x, and a cron.d may be a link
         names = (real, file.path)
         if any(map(is_sensitive, names)):
-            paths[real] = any(name in before.paths or permission.covers(name) for name in names)
+            paths[real] = None
+            if not any(name in before.paths or permission.covers(name) for name in names):
+                refused[real] = None
         if file.mode & _SETUID or file.capabilities:
-            setuid[file.path] = permission.setuid or file.path in before.setuid
-            powers[file.path] = "has capabilities" if file.capabilities else "is setuid or setgid"
-    refused, given = ([path for path, allowed in found.items() if not allowed] for found in (paths, setuid))
-    _refuse(refused, [f"{path} {powers[path]}" for path in given])
+            setuid[file.path] = None
+            if not permission.setuid and file.path not in before.setuid:
+                what = "has capabilities" if file.capabilities else "is setuid or setgid"
+                powers.append(f"{file.path} {what}")
+    _refuse(refused, powers)
     return Approved(tuple(paths), tuple(setuid))
 
 

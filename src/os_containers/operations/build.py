@@ -93,8 +93,7 @@ def new_blueprint(
     """
     serial = container.next_serial()
     before = leaving.record if leaving else None
-    kept = values.set_by_user(before.values) if before else {}
-    kept = values.without(kept, unset, settings)
+    kept = _kept_settings(before, frozenset(unset), settings)
     return Blueprint(
         container.name,
         container.deployment_path(serial),
@@ -106,6 +105,19 @@ def new_blueprint(
         permission=permission or Permission(),
         approved=before.approved if before else Approved(),
     )
+
+
+def _kept_settings(
+    before: Record | None, unset: frozenset[str], settings: Mapping[str, str]
+) -> dict[str, str]:
+    kept = values.set_by_user(before.values) if before else {}
+    for name in sorted(unset):
+        if name not in kept:
+            hint = suggestion(name, kept, otherwise=f"set are: {', '.join(kept) or 'none'}")
+            raise UsageError(f"{name!r} is not set", hint=hint)
+        if name in settings:
+            raise UsageError(f"{name} is to be set and unset", hint="leave out one of --set and --unset")
+    return {name: text for name, text in kept.items() if name not in unset}
 
 
 def blueprint_of(system: System, repo: Repo, deployment: Deployment) -> Blueprint:
@@ -304,9 +316,11 @@ class _Draft:
         settings, previous = self.blueprint.settings, self.blueprint.previous
         fresh = {name for name, text in settings.items() if previous.get(name) != Value(text, Origin.SET)}
         known = self._known_names() if fresh else set()
-        for name in sorted(fresh - known) if known else ():
-            hint = suggestion(name, sorted(known - FORCED), otherwise="images info shows what can be set")
-            raise UsageError(f"nothing in the image uses {name}, so it cannot be set", hint=hint)
+        unused = sorted(fresh - known)
+        if known and unused:
+            meant = sorted(known - FORCED)
+            hint = suggestion(unused[0], meant, otherwise="images info shows what can be set")
+            raise UsageError(f"nothing in the image uses {unused[0]}, so it cannot be set", hint=hint)
 
     def _known_names(self) -> set[str]:
         """Return the names that mean something to the image; none when its templates cannot be read."""

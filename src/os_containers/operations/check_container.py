@@ -1,5 +1,6 @@
 """Check a container: its link, record and bundle, its files on the host, and the pins of its deployments."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,9 @@ def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Probl
     if not deployment.record.has_service or lacks_unit(deployment) or deployment.is_factory:
         return
     unit_files = UnitFiles.find(system.paths, deployment.container)
+    if unit_files.is_masked:
+        system.tell(f"{unit_files.unit.name} is masked: that stays, and nothing starts it")
+        return
     expected = {
         unit_files.unit: {deployment.unit_text()},
         # an older systemd may have been there when it was written
@@ -159,11 +163,13 @@ def _check_pins(store: Store, container: Container) -> Iterator[Problem]:
 def _check_rootfs(repo: Repo, container: Container) -> Iterator[Problem]:
     """Yield the deployments with files that are not those of their image, once for each."""
     for deployment in container.readable():
-        record = deployment.record
+        if not deployment.is_ours or not deployment.record.commit or deployment.record.remote:
+            continue
+        others: list[Path] = []
         # what is not whole is told with the store
-        if deployment.is_ours and record.commit and not record.remote and repo.is_whole(record.commit):
-            others = [here for here, _ in unlinked_files(repo, deployment)]
-            if others:
-                fact = f"{len(others)} files of deployment {record.serial} of {container.name}"
-                what = f"{fact} are not those of its image"
-                yield Problem("I1", what, str(others[0]), REPAIR)
+        with contextlib.suppress(BrokenError):
+            others += (here for here, _ in unlinked_files(repo, deployment))
+        if others:
+            of = f"deployment {deployment.serial} of {container.name}"
+            what = f"files of {of} are not those of its image: {len(others)}, this is the first"
+            yield Problem("I1", what, str(others[0]), REPAIR)

@@ -12,22 +12,20 @@ from os_containers.errors import ImageError, UsageError
 
 # all but the bounding set: what nobody else than root has by itself
 _CAPABILITIES = ("ambient", "effective", "inheritable", "permitted")
+_NOT_FOUND = 127
+# with what runtimes end that could not run a command
+_RUNTIMES_OWN = {1, 255}
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """How a command is run, where that is not as the service: nothing here says as it."""
+class Command:
+    """What is run in a container: without words its own command, and where nothing is said as the service."""
 
+    words: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
     directory: str = ""
     no_terminal: bool = False
-
-
-_NOT_FOUND = 127
-# with what runtimes end that could not run a command
-_RUNTIMES_OWN = {1, 255}
-AS_THE_SERVICE = Manner()
 
 
 def parse_environment(given: Iterable[str]) -> dict[str, str]:
@@ -46,23 +44,18 @@ def parse_environment(given: Iterable[str]) -> dict[str, str]:
 
 
 def process_of(
-    config: RuntimeConfig,
-    command: Sequence[str],
-    *,
-    rootfs: Path,
-    manner: Manner = AS_THE_SERVICE,
-    terminal_type: str = "xterm",
+    config: RuntimeConfig, command: Command, *, rootfs: Path, terminal_type: str = "xterm"
 ) -> dict[str, Any]:
     """Return a container's process with another command, on a terminal like ours if our input is one.
 
     Where the container can have none, it has our own input and output as they are. Raises UsageError for a
     user that the image does not know, and for what is no directory.
     """
-    wants_terminal = os.isatty(0) and not manner.no_terminal
+    wants_terminal = os.isatty(0) and not command.no_terminal
     described = {**config["process"], "terminal": wants_terminal and has_terminals(config)}
-    if command:
-        described["args"] = list(command)
-    added = dict(manner.environment)
+    if command.words:
+        described["args"] = list(command.words)
+    added = dict(command.environment)
     if described["terminal"]:
         width, height = os.get_terminal_size(0)
         # else it is 0 by 0 with crun, until somebody resizes ours
@@ -71,10 +64,10 @@ def process_of(
     if added:
         kept = [one for one in described.get("env", ()) if one.partition("=")[0] not in added]
         described["env"] = [*kept, *(f"{name}={value}" for name, value in added.items())]
-    if manner.directory:
-        described["cwd"] = _absolute(manner.directory)
-    if manner.user:
-        _become(described, rootfs, manner.user)
+    if command.directory:
+        described["cwd"] = _absolute(command.directory)
+    if command.user:
+        _become(described, rootfs, command.user)
     return described
 
 

@@ -6,6 +6,7 @@ from typing import NoReturn
 from os_containers import process
 from os_containers.deployment.container import Container
 from os_containers.errors import BrokenError, ConflictError, UsageError
+from os_containers.host.systemd import UnitState
 from os_containers.operations import service
 from os_containers.operations.recover import settled
 from os_containers.operations.root import require_root_of
@@ -64,14 +65,13 @@ def _check_times(command: Sequence[str]) -> None:
 
 def restart(system: System, container: Container) -> None:
     """Restart a service. Raises NotFoundError without its root file system, ConflictError when masked."""
-    _require_startable(system, container)
+    _startable(system, container)
     service.restart(system, container)
 
 
 def start_unless_running(system: System, container: Container) -> None:
     """Start a service; one that waits to be tried again, or has failed, anew. Raises as restart does."""
-    _require_startable(system, container)
-    unit = unit_state(system, container)
+    unit = _startable(system, container)
     if unit.active in {"active", "reloading"}:
         # that it fell over since, and came back by itself, is no failure of this start
         system.tell(f"{container.service} runs already")
@@ -82,12 +82,15 @@ def start_unless_running(system: System, container: Container) -> None:
         service.start(system, container, Start.WATCHED)
 
 
-def _require_startable(system: System, container: Container) -> None:
+def _startable(system: System, container: Container) -> UnitState:
+    """Return the state of a service that can be started."""
     require_root_of(container.current())
+    unit = unit_state(system, container)
     # systemd says so to who starts it, and the journal is silent
-    if unit_state(system, container).load == "masked":
+    if unit.load == "masked":
         unmask = system.services.shown("systemctl", "unmask", container.name)
         raise ConflictError(f"{container.service} is masked", hint=unmask)
+    return unit
 
 
 def _control(system: System, name: str, act: Callable[[Container], None]) -> None:

@@ -13,6 +13,7 @@ from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, container_name
 from os_containers.operations.build import new_blueprint
+from os_containers.operations.command import Command
 from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.recover import settled
@@ -104,7 +105,9 @@ def install_or_run_once(
     stored = stored_or_pulled_image(system, repo, image, options=options)
     if is_run_once(stored):
         system.tell(told_of_run(stored))
-        return run_image(system, repo, stored, (), settings=settings, runtime=found, name=container.name)
+        return run_image(
+            system, repo, stored, Command(), settings=settings, runtime=found, name=container.name
+        )
     return install(
         system,
         image,

@@ -261,8 +261,7 @@ def _require_service(container: Container, verb: ServiceVerb) -> None:
 def _looked_at(system: System, container: Container) -> Iterator[None]:
     """Let nobody change a container meanwhile. Raises ConflictError when a change was interrupted."""
     with system.locked(container):
-        is_unfinished = any(not one.record.was_active for one in container.readable())
-        if is_unfinished or container.name in system.journals.names():
+        if container.unfinished() or container.name in system.journals.names():
             raise ConflictError(
                 f"a change of {container.name} was interrupted, and is to be ended or undone first",
                 hint=f"os-containers recover {container.name}, then ask again",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 REPAIR = "os-containers repair mends it"
-PULL_FIRST = "os-containers pull it again from where it came, as oci:DIRECTORY; then os-containers repair"
+PULL_FIRST = "pull it again from where it came (os-containers pull oci:DIRECTORY), then: os-containers repair"
 MOVE_AWAY = "move it away, then: os-containers repair"
 
 

@@ -41,15 +41,18 @@ def recover_named(system: System, name: str, how: Start) -> None:
 
     Raises NotFoundError for a name of which nothing is here, not even what a killed command left.
     """
-    container = system.container(name)
-    if not os.path.lexists(system.paths.state):
-        raise no_container(container)  # and no state is made for it
-    repo = system.repo()
-    if not _is_known(system, repo, container):
-        raise no_container(container)
+    container = _known_container(system, name)
     with system.locked(container):
-        recover(system, repo, container, how)
+        recover(system, system.repo(), container, how)
     remove_recovery_unit(system)
+
+
+def _known_container(system: System, name: str) -> Container:
+    container = system.container(name)
+    # no state is made to look into it
+    if not os.path.lexists(system.paths.state) or not _is_known(system, system.repo(), container):
+        raise no_container(container)
+    return container
 
 
 def _is_known(system: System, repo: Repo, container: Container) -> bool:
@@ -80,9 +83,8 @@ def plan_recover(system: System, name: str | None) -> Iterator[str]:
 
     Raises NotFoundError for a name of which nothing is here, BrokenError for what recover cannot settle.
     """
-    if name is not None and name not in known_names(system):
-        raise no_container(system.container(name))
-    for container in map(system.named, known_names(system) if name is None else [name]):
+    containers = [_known_container(system, name)] if name else map(system.named, known_names(system))
+    for container in containers:
         with system.locked(container):
             yield from _planned(system, container)
     for directory in (system.paths.staging, system.paths.trash):
@@ -95,6 +97,8 @@ def _planned(system: System, container: Container) -> Iterator[str]:
         end = "undone" if _is_to_be_undone(container, journal, Start.WATCHED) else "finished"
         service = "; its service is stopped and started for that" if journal.before.running else ""
         yield f"{journal.operation} of {container.name} was interrupted: it would be {end}{service}"
+    else:
+        yield from (_to_be_removed(one.path) for one in container.unfinished())
     yield from map(_to_be_removed, find_temporaries(system, container))
 
 

@@ -53,7 +53,7 @@ def retained(system: System, container: Container, latest: Sequence[int]) -> lis
 def discard_unfinished(system: System, repo: Repo, container: Container) -> None:
     """Discard the deployments of a container that never came to be active, and pins without a deployment."""
     readable = container.readable()
-    unfinished = {one.serial for one in readable if not one.record.was_active}
+    unfinished = {one.serial for one in container.unfinished()}
     is_container = container.exists() or container.lost() is not None
     # what a predecessor left without a link, the next install of that name removes
     kept = set(container.serials()) - unfinished if is_container else container.predecessors

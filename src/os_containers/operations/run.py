@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from os_containers.host.unit_files import UnitFiles
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import container_name
 from os_containers.operations.build import Blueprint, build
-from os_containers.operations.command import AS_THE_SERVICE, Manner, code_of, process_of
+from os_containers.operations.command import Command, code_of, process_of
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.root import require_root_of
 from os_containers.operations.service import unit_state
@@ -49,10 +49,9 @@ class _Temporary:
 def run(
     system: System,
     name_or_image: str,
-    command: Sequence[str],
+    command: Command,
     *,
     settings: Mapping[str, str],
-    manner: Manner = AS_THE_SERVICE,
     runtime: str | None = None,
     options: ProxyOptions | None = None,
 ) -> int:
@@ -67,7 +66,6 @@ def run(
             name_or_image,
             command,
             settings=settings,
-            manner=manner,
             runtime=runtime,
             options=options,
         )
@@ -76,24 +74,23 @@ def run(
             f"{container.name} has its values already",
             hint=f"change them: os-containers update --set NAME=VALUE {container.name}",
         )
-    if not command:
+    if not command.words:
         raise UsageError(
             f"no command to run in {container.name}",
             hint=f"to start it: os-containers start {container.name}",
         )
     if unit_state(system, container).has_processes:
-        return execute(system, name_or_image, command, manner=manner, runtime=runtime)
+        return execute(system, name_or_image, command, runtime=runtime)
     deployment = container.current()
     found = system.runtime(runtime, recorded=deployment.record.runtime)
-    return _run_beside(system, deployment, found, command, manner)
+    return _run_beside(system, deployment, found, command)
 
 
 def execute(
     system: System,
     name: str,
-    command: Sequence[str],
+    command: Command,
     *,
-    manner: Manner = AS_THE_SERVICE,
     runtime: str | None = None,
 ) -> int:
     """Return the exit code of a command that was run in a running container, on our own terminal.
@@ -109,7 +106,7 @@ def execute(
         )
     found = system.runtime(runtime, recorded=deployment.record.runtime)
     _wait_until_running(system, container, found)
-    return _join(system, found, deployment, command, manner)
+    return _join(system, found, deployment, command)
 
 
 def _existing(system: System, name: str) -> Container | None:
@@ -120,9 +117,7 @@ def _existing(system: System, name: str) -> Container | None:
     return container if container.exists() else None
 
 
-def _run_beside(
-    system: System, deployment: Deployment, runtime: Runtime, command: Sequence[str], manner: Manner
-) -> int:
+def _run_beside(system: System, deployment: Deployment, runtime: Runtime, command: Command) -> int:
     """Run a command with the rootfs, mounts and values of a stopped container."""
     tmpfiles = UnitFiles.find(system.paths, deployment.container).tmpfiles
     if tmpfiles.exists():
@@ -132,17 +127,16 @@ def _run_beside(
     name = _temporary_name(deployment.container)
     with system.store_in_use(), staging_directory(system, name) as bundle:
         config["root"]["path"] = str(deployment.root)
-        config["process"] = _process(system, config, command, deployment.root, manner)
+        config["process"] = _process(system, config, command, deployment.root)
         return _run_temporary(system, _Temporary(name, bundle, config, runtime))
 
 
 def _run_in_image(
     system: System,
     image: str,
-    command: Sequence[str],
+    command: Command,
     *,
     settings: Mapping[str, str],
-    manner: Manner,
     runtime: str | None,
     options: ProxyOptions | None,
 ) -> int:
@@ -153,18 +147,17 @@ def _run_in_image(
         stored = stored_or_pulled_image(system, repo, image, options=options)
     else:
         stored = _stored_image(system, repo, image)
-    return run_image(system, repo, stored, command, settings=settings, manner=manner, runtime=found)
+    return run_image(system, repo, stored, command, settings=settings, runtime=found)
 
 
 def run_image(
     system: System,
     repo: Repo,
     stored: StoredImage,
-    command: Sequence[str],
+    command: Command,
     *,
     settings: Mapping[str, str],
     runtime: Runtime,
-    manner: Manner = AS_THE_SERVICE,
     name: str | None = None,
 ) -> int:
     """Return the exit code of a command, by default the image's own, that was run in an image."""
@@ -173,7 +166,7 @@ def run_image(
         blueprint = Blueprint(name, bundle.path, 0, stored, runtime, settings)
         config = build(system, repo, blueprint, bundle.path).config
         config["root"]["path"] = str(bundle.path / "rootfs")
-        config["process"] = _process(system, config, command, bundle.path / "rootfs", manner)
+        config["process"] = _process(system, config, command, bundle.path / "rootfs")
         with _directories_for(system, bundle.path / f"tmpfiles-{name}.conf", config):
             return _run_temporary(system, _Temporary(name, bundle, config, runtime))
 
@@ -208,11 +201,9 @@ def _wait_until_running(system: System, container: Container, runtime: Runtime) 
         time.sleep(_STEP)
 
 
-def _join(
-    system: System, runtime: Runtime, deployment: Deployment, command: Sequence[str], manner: Manner
-) -> int:
+def _join(system: System, runtime: Runtime, deployment: Deployment, command: Command) -> int:
     config = _load_config(deployment)
-    described = _process(system, config, command, deployment.root, manner)
+    described = _process(system, config, command, deployment.root)
     scope = system.services.scope_command(_temporary_name(deployment.container))
     with files.in_memory(runtime_config.dump_config(described)) as (path, descriptor):
         argv = runtime.exec_command(deployment.container, path)
@@ -244,11 +235,9 @@ def _run_temporary(system: System, temporary: _Temporary) -> int:
     return code_of(code, config, config["process"], Path(config["root"]["path"]))
 
 
-def _process(
-    system: System, config: RuntimeConfig, command: Sequence[str], rootfs: Path, manner: Manner
-) -> dict[str, Any]:
+def _process(system: System, config: RuntimeConfig, command: Command, rootfs: Path) -> dict[str, Any]:
     terminal_type = system.environment.get("TERM", "xterm")
-    return process_of(config, command, rootfs=rootfs, manner=manner, terminal_type=terminal_type)
+    return process_of(config, command, rootfs=rootfs, terminal_type=terminal_type)
 
 
 def _temporary_name(name: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from os_containers.deployment.container import Container, Deployment
 from os_containers.deployment.values import Origin, Values
-from os_containers.errors import BrokenError
+from os_containers.errors import BrokenError, BusyError
 from os_containers.host.drift import drifted_files
 from os_containers.host.systemd import UnitState, UnitUsage
 from os_containers.operations.containers import BROKEN, state_of
@@ -86,7 +86,7 @@ def container_status(system: System, name: str, *, lines: int) -> ContainerStatu
         name=name,
         state=state_of(record, unit) if record else BROKEN,
         problem=problem,
-        interrupted=_interrupted(system, name),
+        interrupted=_interrupted(system, container),
         detail=f"{unit.active} ({unit.sub})",
         since=_since(unit),
         enabled=unit.is_enabled,
@@ -114,9 +114,15 @@ def _current(container: Container) -> tuple[Deployment | None, str]:
         return None, error.message
 
 
-def _interrupted(system: System, name: str) -> str:
+def _interrupted(system: System, container: Container) -> str:
+    """Return which change was left half done, nothing while somebody is at work on it."""
+    if container.name not in system.journals.names():
+        return ""
     try:
-        journal = system.journals.read(name)
+        with system.at_once().locked(container):
+            journal = system.journals.read(container.name)
+    except BusyError:
+        return ""
     except BrokenError:
         return "a change"  # check tells more
     return journal.operation if journal else ""

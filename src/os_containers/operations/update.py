@@ -74,10 +74,9 @@ def update(
         leaving = container.current()
         root = root_of_next(system, leaving, rebase, rootfs)
         named = rebase or leaving.record.image
-        source = _source(leaving, named, source, root)
-        if source is Source.REGISTRY and is_local(named):
-            system.on_event(Warned(f"no registry has {named}: what is in the store is taken"))
-            source = Source.STORE
+        source = _source(system, leaving, named, source)
+        if not named and not root:
+            raise _no_image(leaving)
         image: StoredImage | None = None
         if named and source is Source.STORE:
             image = image_in_store(system, repo, leaving, named, or_own=bool(settings or unset))
@@ -114,12 +113,18 @@ def root_of_next(system: System, leaving: Deployment, rebase: str | None, rootfs
     return leaving.root
 
 
-def _source(leaving: Deployment, named: str, source: Source, root: Path | None) -> Source:
-    if not named and not root:
-        raise BrokenError(
-            f"the record of {leaving.container} does not tell its image",
-            hint=f"os-containers update --rebase IMAGE {leaving.container}",
-        )
+def _no_image(leaving: Deployment) -> BrokenError:
+    return BrokenError(
+        f"the record of {leaving.container} does not tell its image",
+        hint=f"os-containers update --rebase IMAGE {leaving.container}",
+    )
+
+
+def _source(system: System, leaving: Deployment, named: str, source: Source) -> Source:
+    """Return where an image can be had, of all that was asked for."""
+    if source is Source.REGISTRY and is_local(named):
+        system.on_event(Warned(f"no registry has {named}: what is in the store is taken"))
+        return Source.STORE
     # what a predecessor has pulled is no image to us, and what a package brought was none
     return Source.STORE_OR_REGISTRY if not leaving.is_ours and source is Source.STORE else source
 

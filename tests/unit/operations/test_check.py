@@ -124,7 +124,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         "runtime configuration cannot be used",
         lambda m: (deployment(m) / "config.json").write_text("[]"),
     ),
-    ("I1", "1 files of deployment 1 of app are not those of its image", edit_rootfs),
+    ("I1", "files of deployment 1 of app are not those of its image: 1,", edit_rootfs),
     ("I1", "has no rootfs", lambda m: shutil.rmtree(deployment(m) / "rootfs")),
     (
         "I1",

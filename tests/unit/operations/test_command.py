@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from os_containers.errors import UsageError
-from os_containers.operations.command import Manner, code_of, parse_environment, process_of
+from os_containers.operations.command import Command, code_of, parse_environment, process_of
 
 CAPABILITIES = {"bounding": ["CAP_CHOWN"], "effective": ["CAP_CHOWN"], "permitted": ["CAP_CHOWN"]}
 CONFIG: dict[str, Any] = {
@@ -30,19 +30,19 @@ def rootfs(tmp_path: Path) -> Path:
 
 def test_it_is_the_services_own_where_nothing_is_said(rootfs: Path) -> None:
     """But for its terminal, of which there is none here."""
-    assert process_of(CONFIG, [], rootfs=rootfs) == CONFIG["process"] | {"terminal": False}
-    assert process_of(CONFIG, ["id"], rootfs=rootfs)["args"] == ["id"]
+    assert process_of(CONFIG, Command(), rootfs=rootfs) == CONFIG["process"] | {"terminal": False}
+    assert process_of(CONFIG, Command(["id"]), rootfs=rootfs)["args"] == ["id"]
 
 
 def test_what_is_said_takes_the_place_of_it(rootfs: Path) -> None:
     """Another user than root has no capabilities that it would not have elsewhere."""
-    manner = Manner({"COLOR": "red", "LANG": "C"}, "web", "/tmp")
-    described = process_of(CONFIG, [], rootfs=rootfs, manner=manner)
+    command = Command((), {"COLOR": "red", "LANG": "C"}, "web", "/tmp")
+    described = process_of(CONFIG, command, rootfs=rootfs)
     assert described["env"] == ["PATH=/bin", "COLOR=red", "LANG=C"]
     assert described["user"] == {"uid": 33, "gid": 34, "additionalGids": [34, 44]}
     assert described["capabilities"] == {"bounding": ["CAP_CHOWN"]}
     assert described["cwd"] == "/tmp"
-    as_root = process_of(CONFIG, [], rootfs=rootfs, manner=Manner(user="0"))
+    as_root = process_of(CONFIG, Command(user="0"), rootfs=rootfs)
     assert as_root["capabilities"] == CAPABILITIES
 
 
@@ -50,13 +50,13 @@ def test_what_is_said_takes_the_place_of_it(rootfs: Path) -> None:
 def test_cve_2024_21626_no_command_is_run_in_proc(rootfs: Path, directory: str) -> None:
     """Nor in a directory that depends on where it is."""
     with pytest.raises(UsageError):
-        process_of(CONFIG, [], rootfs=rootfs, manner=Manner(directory=directory))
+        process_of(CONFIG, Command(directory=directory), rootfs=rootfs)
 
 
 def test_a_user_that_the_image_does_not_know_is_a_mistake_of_who_asks(rootfs: Path) -> None:
     """The image is in order."""
     with pytest.raises(UsageError, match="nobody"):
-        process_of(CONFIG, [], rootfs=rootfs, manner=Manner(user="nobody"))
+        process_of(CONFIG, Command(user="nobody"), rootfs=rootfs)
 
 
 def test_a_variable_without_value_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,5 +87,5 @@ def test_a_program_that_is_not_there_has_the_code_of_a_shell(
         (rootfs / program).parent.mkdir(exist_ok=True)
         (rootfs / program).touch()
     config = {**CONFIG, "mounts": [{"destination": "/data", "type": "bind", "source": "/srv"}]}
-    described = process_of(config, words, rootfs=rootfs)
+    described = process_of(config, Command(words), rootfs=rootfs)
     assert code_of(code, config, described, rootfs) == expected

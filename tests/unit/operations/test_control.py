@@ -10,6 +10,7 @@ from os_containers.cli.commands.update import tell_all
 from os_containers.cli.failure import each
 from os_containers.errors import BrokenError, ConflictError, NotFoundError, ServiceError
 from os_containers.host.systemd import UnitState
+from os_containers.operations.command import Command
 from os_containers.operations.containers import state_of
 from os_containers.operations.control import restart_service, start_service, stop_service
 from os_containers.operations.install import install
@@ -75,14 +76,14 @@ def test_a_mistyped_name_is_no_image_to_run_either(machine: "Machine") -> None:
     """Of an image of that name nothing is said to be alike when a container is."""
     installed(machine)
     with pytest.raises(NotFoundError, match="no container and no image named 'apps'") as caught:
-        run(machine.system, "apps", ["true"], settings={})
+        run(machine.system, "apps", Command(["true"]), settings={})
     assert caught.value.hint == "did you mean app?"
 
 
 def test_nothing_is_executed_in_a_container_that_does_not_run(machine: "Machine") -> None:
     installed(machine)
     with pytest.raises(ConflictError, match="app does not run"):
-        execute(machine.system, "app", ["true"])
+        execute(machine.system, "app", Command(["true"]))
 
 
 def test_the_status_tells_all_of_a_container(machine: "Machine") -> None:

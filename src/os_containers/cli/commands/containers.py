@@ -16,11 +16,13 @@ from os_containers.cli.filters import Test, filtered
 from os_containers.cli.plain import plain
 from os_containers.errors import UsageError
 from os_containers.operations.containers import RUNNING, STATES, ListedContainer, list_containers
-from os_containers.suggestions import suggestion
 
 
 def _has_state(one: ListedContainer, value: str) -> bool:
     if value not in STATES:
+        # not at the top: listing has no time for it
+        from os_containers.suggestions import suggestion  # noqa: PLC0415
+
         hint = suggestion(value, STATES, otherwise=f"one of: {', '.join(STATES)}")
         raise UsageError(f"{value!r} is no state of a container", hint=hint)
     return one.state == value

@@ -5,7 +5,7 @@ import click
 from os_containers.cli import options, process_options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
-from os_containers.operations.command import Manner
+from os_containers.operations.command import Command as ContainerCommand
 from os_containers.operations.run import execute
 
 
@@ -19,13 +19,10 @@ from os_containers.operations.run import execute
     ),
 )
 @options.container
-@click.argument("command", metavar="[--] CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
-@process_options.manner
+@process_options.command(required=True)
 @options.runtime
 @pass_invocation
-def exec_(
-    invocation: Invocation, name: str, *, command: tuple[str, ...], manner: Manner, runtime: str | None
-) -> int:
+def exec_(invocation: Invocation, name: str, *, command: ContainerCommand, runtime: str | None) -> int:
     """Run a command in a running container; its exit code becomes ours.
 
     It has the user, the environment and the directory of the service, if nothing else is said, and a terminal
@@ -33,6 +30,5 @@ def exec_(
 
     `run` does the same, and works beside a stopped container and in an image, too.
     """
-    words = command[1:] if command[:1] == ("--",) else command
     with invocation.system() as system:
-        return execute(system, name, words, manner=manner, runtime=runtime or invocation.runtime)
+        return execute(system, name, command, runtime=runtime or invocation.runtime)

@@ -6,7 +6,7 @@ from os_containers.cli import complete, image_options, options, process_options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.image.access import ProxyOptions
-from os_containers.operations.command import Manner
+from os_containers.operations.command import Command as ContainerCommand
 from os_containers.operations.run import run as run_command
 
 
@@ -19,9 +19,8 @@ from os_containers.operations.run import run as run_command
     ),
 )
 @click.argument("name_or_image", metavar="NAME|IMAGE", shell_complete=complete.containers_and_images)
-@click.argument("command", metavar="[--] CMD...", nargs=-1, type=click.UNPROCESSED)
 @image_options.settings
-@process_options.manner
+@process_options.command(required=False)
 @options.runtime
 @image_options.registry
 @pass_invocation
@@ -29,9 +28,8 @@ def run(
     invocation: Invocation,
     name_or_image: str,
     *,
-    command: tuple[str, ...],
+    command: ContainerCommand,
     settings: dict[str, str],
-    manner: Manner,
     runtime: str | None,
     options: ProxyOptions,
 ) -> int:
@@ -40,14 +38,12 @@ def run(
     In a running container it runs beside the service; for a stopped one in a temporary container with the
     same files; an image leaves nothing behind.
     """
-    words = command[1:] if command[:1] == ("--",) else command
     with invocation.system() as system:
         return run_command(
             system,
             name_or_image,
-            words,
+            command,
             settings=settings,
-            manner=manner,
             runtime=runtime or invocation.runtime,
             options=options,
         )

@@ -44,7 +44,7 @@ from os_containers.operations.update_all import UpdatedContainer, update_all
     "--unset",
     metavar="NAME",
     multiple=True,
-    shell_complete=complete.variables,
+    shell_complete=complete.set_variables,
     help="Give a variable the image's own value again.",
 )
 @options.runtime

@@ -37,6 +37,8 @@ def test_the_day_of_an_admin(host: Host, push_hello: Push) -> None:
     assert status["since"] <= time.time() + 5
     assert status["processor"] is not None
     assert any("version 1" in line for line in status["log"])
+    wrong = os_containers(host, "logs --since nonsense hello", check=False)
+    assert (wrong.returncode, wrong.stderr.splitlines()[-1].startswith("hint: a time is")) == (2, True)
     shown = os_containers(host, "status hello").stdout
     assert "State:" in shown
     assert "active (running)" in shown

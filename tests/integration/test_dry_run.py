@@ -64,7 +64,11 @@ def test_the_plan_of_each_change_is_what_it_does(host: Host, push_hello: Push) -
     start_hello(host)
     host.write("/etc/hello/hello.conf", "edited\n")
     push_hello(image("2"), "hello:latest")
+    (plan,) = json.loads(host.run("os-containers update --pull --insecure --dry-run --json hello").stdout)
+    assert (plan["changes"], plan["steps"]) == (True, [f"os-containers pull {name}"])
     host.run(f"os-containers pull --insecure {name}")
+    same = host.run("os-containers update --pull --insecure --dry-run --json hello").stdout
+    assert json.loads(same)[0]["entering"] == 2
     plan = planned_then_done(host, "update --set GREETING=welcome hello")
     assert {"name": "GREETING", "before": "hi", "after": "welcome", "origin": "set"} in plan["values"]
     assert {"path": "/etc/hello/hello.conf", "kind": "file", "action": "keep what was changed"} in plan[

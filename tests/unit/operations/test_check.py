@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from os_containers.deployment.container import Container
-from os_containers.errors import BrokenError, BusyError
+from os_containers.errors import BrokenError, BusyError, ConflictError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
@@ -563,3 +563,21 @@ def test_repair_of_what_is_sound_does_not_trouble_systemd(machine: "Machine") ->
     machine.events.clear()
     assert repair(machine.system, ProxyOptions()) == []
     assert (machine.services.calls, machine.told()) == ([], [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a user's units are elsewhere")
+def test_a_mask_is_what_somebody_wants(machine: "Machine") -> None:
+    """It is told and stays, and no update takes it away."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    unit = machine.paths.units / "app.service"
+    unit.unlink()
+    unit.symlink_to(os.devnull)
+    assert check(machine.system, Depth.CONTENT) == []
+    assert "app.service is masked: that stays, and nothing starts it" in machine.told()
+    assert repair(machine.system, ProxyOptions()) == []
+    machine.store("2")
+    with pytest.raises(ConflictError, match=r"app\.service is masked"):
+        update(machine.system, "app", settings={})
+    assert unit.readlink() == Path(os.devnull)
+    assert machine.version() == "1"

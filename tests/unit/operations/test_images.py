@@ -98,6 +98,18 @@ def test_a_mistyped_image_is_asked_for(machine: "Machine", said: str, meant: str
     assert caught.value.hint == asked
 
 
+def test_a_name_that_is_taken_from_an_image_is_told(machine: "Machine") -> None:
+    """With the containers whose next update goes over to the other one; the same image twice is no news."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.store("2", name="example.org/other:1")
+    tag_image(machine.system, "example.org/app", "example.org/app")
+    assert not any("until now" in text for text in machine.told())
+    tag_image(machine.system, "example.org/other:1", "example.org/app")
+    lost = "example.org/app:latest was another image until now, and an update of app goes over to it"
+    assert lost in machine.told()
+
+
 def test_an_image_that_no_registry_has_may_be_meant_for_one_in_the_store(machine: "Machine") -> None:
     """The registry here is none: nothing listens on that port."""
     machine.store("1", name="localhost:1/hello:1")

@@ -17,6 +17,7 @@ from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.recover import plan_recover, recover_all, recover_named
 from os_containers.operations.rollback import rollback
 from os_containers.operations.service import Start
+from os_containers.operations.status import container_status
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
 
@@ -90,6 +91,18 @@ def test_i2_a_change_that_did_not_reach_its_commit_point_is_undone(machine: "Mac
     assert list(plan_recover(machine.system, None)) == []
     assert machine.version() == "1"
     assert machine.system.journals.names() == []
+
+
+def test_the_status_tells_of_a_change_that_was_interrupted(machine: "Machine") -> None:
+    """Not of one that somebody is at work on."""
+    go_back_to_version_1(machine)
+    assert container_status(machine.system, "app", lines=0).interrupted == ""
+    write_journal(machine)
+    assert container_status(machine.system, "app", lines=0).interrupted == "rollback"
+    with machine.system.locked(container(machine)):
+        assert container_status(machine.system, "app", lines=0).interrupted == ""
+    recover_named(machine.system, "app", Start.WATCHED)
+    assert container_status(machine.system, "app", lines=0).interrupted == ""
 
 
 def test_i2_a_change_behind_its_commit_point_is_ended(machine: "Machine") -> None:

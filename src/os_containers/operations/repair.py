@@ -4,6 +4,7 @@ Running containers go on: an object that was damaged is fetched again beside the
 rootfs by one rename a file.
 """
 
+import contextlib
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from os_containers.deployment.container import all_containers
 from os_containers.errors import BrokenError
 from os_containers.events import Warned
 from os_containers.image.access import ProxyOptions
+from os_containers.image.name import is_local
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
 from os_containers.operations.leftovers import known_names
@@ -85,15 +87,31 @@ def _require_ours(repo: Repo, name: str, others: Collection[str]) -> None:
 
 
 def _put_back(system: System, repo: Repo, aside: Mapping[str, Path]) -> None:
-    """Have what nobody could fetch again as it was, since it may be of use still; what nothing needs goes."""
+    """Have what a registry did not give as it was, since it may be of use still; what nothing needs goes.
+
+    So does what no registry has: only what is missing is taken from a layout or an archive.
+    """
     with system.store_locked():
         # first what tells which files are needed
         for name in sorted(aside, key=lambda one: one.endswith(".file")):
             place = Path(object_path(repo.path, name))
             if os.path.lexists(place):
                 system.tell(f"replaced the damaged object {name}")
-            elif name in known(repo.path, repo.refs.commits_but(())):
+            elif name in known(repo.path, repo.refs.commits_but(()) - _local_commits(system, repo)):
                 aside[name].rename(place)
                 system.on_event(Warned(f"the damaged object {name} stays: it could not be fetched again"))
             else:
                 system.tell(f"removed the damaged object {name}")
+
+
+def _local_commits(system: System, repo: Repo) -> set[str]:
+    """Return the commits of images that no registry has, and of their layers."""
+    merged = {image.commit for image in repo.images() if is_local(image.name)}
+    deployments = (one for container in all_containers(system.paths) for one in container.readable())
+    merged |= {one.record.commit for one in deployments if is_local(one.record.image)}
+    found = set(merged)
+    for commit in merged:
+        # a damaged one tells of no layers
+        with contextlib.suppress(BrokenError):
+            found.update(repo.image_commits(repo.stored_commit("", commit)))
+    return found

@@ -581,3 +581,17 @@ def test_a_mask_is_what_somebody_wants(machine: "Machine") -> None:
         update(machine.system, "app", settings={})
     assert unit.readlink() == Path(os.devnull)
     assert machine.version() == "1"
+
+
+@pytest.mark.parametrize(("name", "stays"), [("127.0.0.1:1/app", True), ("localhost/app", False)])
+def test_what_no_registry_gives_is_put_back(machine: "Machine", name: str, stays: bool) -> None:  # noqa: FBT001
+    """But for what none has: a layout gives what is missing, and nothing else."""
+    machine.store("1", name=f"{name}:latest")
+    install(machine.system, name, settings={})
+    damaged = file_object(machine)
+    damage_file(machine)
+    assert repair(machine.system, ProxyOptions()) != []
+    assert damaged.exists() is stays
+    machine.store("1", name=f"{name}:latest")
+    assert damaged.exists()
+    assert (repair(machine.system, ProxyOptions()) == []) is not stays

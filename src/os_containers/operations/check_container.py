@@ -16,10 +16,10 @@ from os_containers.operations.check_store import Depth, Store
 from os_containers.operations.leftovers import find_temporaries
 from os_containers.operations.problem import MOVE_AWAY, PULL_FIRST, REPAIR, Problem
 from os_containers.operations.root import missing_hint, require_root_of
-from os_containers.operations.rootfs_links import unlinked_files
 from os_containers.operations.system import System
 from os_containers.ostree import refs
 from os_containers.ostree.repo import Repo
+from os_containers.ostree.tree_drift import find_drift
 
 _PUT_BACK = "os-containers repair puts it back; a file of your own, an empty one too, stays in its place"
 _SEE_DISK = "the disk may be failing: see journalctl --dmesg"
@@ -161,15 +161,18 @@ def _check_pins(store: Store, container: Container) -> Iterator[Problem]:
 
 
 def _check_rootfs(repo: Repo, container: Container) -> Iterator[Problem]:
-    """Yield the deployments with files that are not those of their image, once for each."""
+    """Yield the deployments with files that are not those of their image, once for each and each way out."""
     for deployment in container.readable():
         if not deployment.is_ours or not deployment.record.commit or deployment.record.remote:
             continue
-        others: list[Path] = []
+        others: dict[bool, list[Path]] = {True: [], False: []}
         # what is not whole is told with the store
         with contextlib.suppress(BrokenError):
-            others += (here for here, _ in unlinked_files(repo, deployment))
-        if others:
-            of = f"deployment {deployment.serial} of {container.name}"
-            what = f"files of {of} are not those of its image: {len(others)}, this is the first"
-            yield Problem("I1", what, str(others[0]), REPAIR)
+            tree = repo.whole_tree(deployment.record.commit)
+            for one in find_drift(repo.path, repo.mode, tree, deployment.rootfs):
+                others[one.drift.is_mendable].append(one.path)
+        for is_mendable, paths in others.items():
+            if paths:
+                of = f"deployment {deployment.serial} of {container.name}"
+                what = f"files of {of} are not those of its image: {len(paths)}, this is the first"
+                yield Problem("I1", what, str(paths[0]), REPAIR if is_mendable else MOVE_AWAY)

@@ -1,7 +1,6 @@
 """Repair a container: its record, its deployments, and what the host has of it."""
 
 import contextlib
-import os
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,13 +26,13 @@ from os_containers.operations.host_changes import change_unit_files, install_rec
 from os_containers.operations.problem import PULL_FIRST
 from os_containers.operations.pull import pull
 from os_containers.operations.retention import discard
-from os_containers.operations.rootfs_links import unlinked_files
 from os_containers.operations.salvage import salvage
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.ostree import refs
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
+from os_containers.ostree.tree_drift import find_drift, mend_drift
 
 
 def mend_link(system: System, container: Container) -> None:
@@ -154,12 +153,12 @@ def _mend_bundle(system: System, repo: Repo, deployment: Deployment) -> None:
 
 
 def _mend_rootfs(system: System, repo: Repo, deployment: Deployment) -> None:
-    """Link every file that is not the object that it should be; whoever opens it next sees the new one."""
-    for here, there in unlinked_files(repo, deployment):
-        temporary = files.temporary_name(here)
-        os.link(there, temporary)
-        temporary.rename(here)
-        system.tell(f"linked {here} again")
+    """Let every file be the image's again; whoever opens it next sees it. What has been added stays."""
+    tree = repo.whole_tree(deployment.record.commit)
+    for drifted in find_drift(repo.path, repo.mode, tree, deployment.rootfs):
+        if drifted.drift.is_mendable:
+            mend_drift(repo.path, repo.mode, drifted)
+            system.tell(f"{drifted.path} is the image's again")
 
 
 def pull_again(system: System, image: str, options: ProxyOptions) -> StoredImage:

@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from os_containers.errors import SystemFaultError
@@ -21,6 +22,7 @@ _USER_MODE_MASK = 0o775
 _USER_MODE_MINIMUM = 0o400
 _PRIVATE = 0o600
 _PROBE = "probe"
+_PATH_SIZE = 4096
 # What a file system answers that has room, but not for an xattr of that size.
 _TOO_LARGE = (errno.ENOSPC, errno.E2BIG, errno.ERANGE)
 
@@ -120,12 +122,22 @@ def user_mode(mode: int) -> int:
     return (stat.S_IMODE(mode) | _USER_MODE_MINIMUM) & _USER_MODE_MASK
 
 
-def kept_xattrs(descriptor: int) -> Xattrs:
-    """Return the xattrs of an open file that are the image's: the host adds labels of its own."""
-    names = [
-        name for name in os.listxattr(descriptor) if name == "security.capability" or name.startswith("user.")
-    ]
-    return tuple((name.encode(), os.getxattr(descriptor, name)) for name in sorted(names))
+def kept_symlink(path: str) -> str | None:
+    """Return the target of a symlink that a bare-user repo keeps as a file, None for any other file."""
+    meta = os.getxattr(path, "user.ostreemeta")
+    if not stat.S_ISLNK(int.from_bytes(meta[8:12], "big")):
+        return None
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return os.fsdecode(os.read(descriptor, _PATH_SIZE).removesuffix(b"\0"))
+    finally:
+        os.close(descriptor)
+
+
+def kept_xattrs(file: int | Path) -> Xattrs:
+    """Return the xattrs of a file that are the image's: the host adds labels of its own."""
+    names = [name for name in os.listxattr(file) if name == "security.capability" or name.startswith("user.")]
+    return tuple((name.encode(), os.getxattr(file, name)) for name in sorted(names))
 
 
 def format_of(mode: Mode, directory: int) -> Format:

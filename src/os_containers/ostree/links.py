@@ -3,6 +3,7 @@
 libostree does the same, and takes more than twice the time for it (docs/PERFORMANCE.md).
 """
 
+import contextlib
 import errno
 import os
 import shutil
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from os_containers import files
-from os_containers.ostree.formats import kept_xattrs
+from os_containers.ostree.formats import kept_symlink, kept_xattrs
 from os_containers.ostree.objects import IMPLIED_CHECKSUM, path_in_objects, read_dirmeta
 from os_containers.ostree.tree import Directory
 from os_containers.ostree.variants import Dirmeta
@@ -20,7 +21,6 @@ from os_containers.selinux import give_label
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-_PATH_SIZE = 4096
 
 
 def link_tree(repo: Path, mode: Mode, root: Directory, target: Path, *, label: bytes | None = None) -> None:
@@ -30,17 +30,31 @@ def link_tree(repo: Path, mode: Mode, root: Directory, target: Path, *, label: b
     """
     target.mkdir(mode=0o700)
     give_label(str(target), label)
-    with (
-        files.opened_directory(repo / "objects", os.O_PATH) as objects,
-        files.opened_directory(target, os.O_PATH) as top,
-    ):
-        linker = _SystemLinker(repo, objects) if mode is Mode.SYSTEM else _UserLinker(repo, objects)
+    with _linker(repo, mode) as linker, files.opened_directory(target, os.O_PATH) as top:
         for path, directory in _paths(root):
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top)
             try:
                 linker.fill(descriptor, directory)
             finally:
                 os.close(descriptor)
+
+
+def link_file(repo: Path, mode: Mode, checksum: str, place: Path) -> None:
+    """Create a file or symlink of a tree where there is none; it is not durable yet."""
+    with _linker(repo, mode) as linker, files.opened_directory(place.parent, os.O_PATH) as parent:
+        linker.place(checksum, place.name, parent)
+
+
+def give_attributes(repo: Path, mode: Mode, directory: Directory, place: Path) -> None:
+    """Give a directory the owner, mode and xattrs that it has in a tree."""
+    with _linker(repo, mode) as linker, files.opened_directory(place) as descriptor:
+        linker.finish(descriptor, directory)
+
+
+@contextlib.contextmanager
+def _linker(repo: Path, mode: Mode) -> Iterator["_SystemLinker"]:
+    with files.opened_directory(repo / "objects", os.O_PATH) as objects:
+        yield _SystemLinker(repo, objects) if mode is Mode.SYSTEM else _UserLinker(repo, objects)
 
 
 def _paths(root: Directory) -> Iterator[tuple[str, Directory]]:
@@ -63,11 +77,19 @@ class _SystemLinker:
     def fill(self, descriptor: int, directory: Directory) -> None:
         """Give a directory its files and empty directories, then its own attributes: nothing comes after."""
         for name, checksum in directory.files.items():
-            self._place(path_in_objects(f"{checksum}.file"), name, descriptor)
+            self.place(checksum, name, descriptor)
         for name in directory.directories:
             os.mkdir(name, 0o700, dir_fd=descriptor)
-        self._finish(descriptor, self._meta(directory.meta or IMPLIED_CHECKSUM))
+        self.finish(descriptor, directory)
         os.utime(descriptor, (0, 0))
+
+    def place(self, checksum: str, name: str, descriptor: int) -> None:
+        """Create one file or symlink in an open directory."""
+        self._place(path_in_objects(f"{checksum}.file"), name, descriptor)
+
+    def finish(self, descriptor: int, directory: Directory) -> None:
+        """Give an open directory its own attributes."""
+        self._finish(descriptor, self._meta(directory.meta or IMPLIED_CHECKSUM))
 
     def _place(self, source: str, name: str, descriptor: int) -> None:
         try:
@@ -123,16 +145,11 @@ class _UserLinker(_SystemLinker):
     """Fills directories from a bare-user repo, where all belongs to the user, and symlinks are files."""
 
     def _place(self, source: str, name: str, descriptor: int) -> None:
-        meta = os.getxattr(f"/proc/self/fd/{self._objects}/{source}", "user.ostreemeta")
-        if not stat.S_ISLNK(int.from_bytes(meta[8:12], "big")):
+        target = kept_symlink(f"/proc/self/fd/{self._objects}/{source}")
+        if target is None:
             super()._place(source, name, descriptor)
-            return
-        original = os.open(source, _READ, dir_fd=self._objects)
-        try:
-            target = os.read(original, _PATH_SIZE).removesuffix(b"\0")
-        finally:
-            os.close(original)
-        os.symlink(target, name, dir_fd=descriptor)
+        else:
+            os.symlink(target, name, dir_fd=descriptor)
 
     def _copy_attributes(self, original: int, copy: int) -> None:
         os.fchmod(copy, stat.S_IMODE(os.fstat(original).st_mode))

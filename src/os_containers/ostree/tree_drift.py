@@ -1,0 +1,135 @@
+"""What has become of a directory of hard links: each entry against the tree that it was made of."""
+
+import filecmp
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from os_containers import files
+from os_containers.ostree.formats import kept_symlink, kept_xattrs
+from os_containers.ostree.links import give_attributes, link_file, link_tree
+from os_containers.ostree.objects import IMPLIED_CHECKSUM, object_path, read_dirmeta
+from os_containers.ostree.tree import Directory
+from os_containers.paths import Mode
+
+
+class Drift(Enum):
+    """How an entry differs."""
+
+    FILE = "a file or symlink is missing, or another one"
+    DIRECTORY = "a directory is missing"
+    ATTRIBUTES = "a directory has another owner or mode"
+    LEFT = "a mend that was killed left this"
+    IN_THE_WAY = "something is where a file or directory belongs"
+    ADDED = "something is there that the tree does not have"
+
+    @property
+    def is_mendable(self) -> bool:
+        """Tell whether it can be as it was without taking anything away that is not ours."""
+        return self not in (Drift.IN_THE_WAY, Drift.ADDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """An entry that differs: its path, and the directory of the tree that it is or should be in."""
+
+    path: Path
+    drift: Drift
+    directory: Directory
+
+
+def find_drift(repo: Path, mode: Mode, root: Directory, top: Path) -> Iterator[Drifted]:
+    """Yield what is no more as link_tree made it, parents first; nothing when top is not there.
+
+    Empty files and directories may have been added: runtimes make them to mount something there. Of a file
+    whose object is missing nothing is said.
+    """
+    pending = [(top, root)] if top.is_dir() else []
+    while pending:
+        here, directory = pending.pop()
+        if not _has_attributes(repo, mode, directory, here):
+            yield Drifted(here, Drift.ATTRIBUTES, directory)
+        with os.scandir(here) as entries:
+            found = {entry.name: entry for entry in entries}
+        yield from _files(repo, mode, directory, here, found)
+        for name, inner in directory.directories.items():
+            entry = found.get(name)
+            if entry and entry.is_dir(follow_symlinks=False):
+                pending.append((here / name, inner))
+            else:
+                yield Drifted(here / name, Drift.IN_THE_WAY if entry else Drift.DIRECTORY, directory)
+        for name in found.keys() - directory.files.keys() - directory.directories.keys():
+            if name.startswith(files.TEMPORARY_PREFIX):
+                yield Drifted(here / name, Drift.LEFT, directory)
+            elif not _is_mount_point(found[name]):
+                yield Drifted(here / name, Drift.ADDED, directory)
+
+
+def mend_drift(repo: Path, mode: Mode, drifted: Drifted) -> None:
+    """Let what can be mended be as it was; whoever has the other file open keeps it."""
+    path, directory = drifted.path, drifted.directory
+    match drifted.drift:
+        case Drift.FILE:
+            temporary = files.temporary_name(path)
+            link_file(repo, mode, directory.files[path.name], temporary)
+            temporary.rename(path)
+        case Drift.DIRECTORY:
+            temporary = files.temporary_name(path)
+            link_tree(repo, mode, directory.directories[path.name], temporary)
+            temporary.rename(path)
+        case Drift.ATTRIBUTES:
+            give_attributes(repo, mode, directory, path)
+        case Drift.LEFT:
+            path.unlink() if path.is_symlink() or not path.is_dir() else files.remove_tree(path)
+        case Drift.IN_THE_WAY | Drift.ADDED:
+            pass
+
+
+def _files(
+    repo: Path, mode: Mode, directory: Directory, here: Path, found: Mapping[str, "os.DirEntry[str]"]
+) -> Iterator[Drifted]:
+    for name, checksum in directory.files.items():
+        there = object_path(repo, f"{checksum}.file")
+        entry = found.get(name)
+        if entry and entry.is_dir(follow_symlinks=False):
+            yield Drifted(here / name, Drift.IN_THE_WAY, directory)
+        elif os.path.lexists(there) and not (entry and _is_same(mode, entry.path, there)):
+            yield Drifted(here / name, Drift.FILE, directory)
+
+
+def _is_same(mode: Mode, here: str, there: str) -> bool:
+    ours, object_ = os.lstat(here), os.lstat(there)
+    if os.path.samestat(ours, object_):
+        return True
+    target = kept_symlink(there) if mode is Mode.USER else None
+    if target is not None:
+        return stat.S_ISLNK(ours.st_mode) and str(Path(here).readlink()) == target
+    # a copy is as good: there may have been too many links for one more
+    return _attributes(ours) == _attributes(object_) and _has_content(Path(here), Path(there))
+
+
+def _has_content(here: Path, there: Path) -> bool:
+    if here.is_symlink():
+        return here.readlink() == there.readlink()
+    return kept_xattrs(here) == kept_xattrs(there) and filecmp.cmp(here, there, shallow=False)
+
+
+def _attributes(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mode, status.st_uid, status.st_gid
+
+
+def _has_attributes(repo: Path, mode: Mode, directory: Directory, here: Path) -> bool:
+    meta, status = read_dirmeta(repo, directory.meta or IMPLIED_CHECKSUM), here.lstat()
+    if stat.S_IMODE(meta.mode) != stat.S_IMODE(status.st_mode):
+        return False
+    return mode is Mode.USER or (meta.uid, meta.gid) == (status.st_uid, status.st_gid)
+
+
+def _is_mount_point(entry: "os.DirEntry[str]") -> bool:
+    if not entry.is_dir(follow_symlinks=False):
+        return entry.is_file(follow_symlinks=False) and not entry.stat(follow_symlinks=False).st_size
+    with os.scandir(entry.path) as inner:
+        return all(_is_mount_point(one) for one in inner)

@@ -13,7 +13,6 @@ from os_containers.errors import BrokenError, ConflictError, NotFoundError
 from os_containers.events import Warned
 from os_containers.host.host_policy import Permission
 from os_containers.host.hostfiles import Action, Change, HostPlan
-from os_containers.host.unit_files import UnitFiles
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import is_local
 from os_containers.operations import host_changes, service
@@ -290,7 +289,7 @@ def _plan(system: System, transition: Transition, place: Path | None) -> Plan:
     host_plan = checked_plan(system, transition)
     with staging_directory(system, transition.container.name) as scratch:
         rehearsal = rehearse(system, transition, host_plan, scratch.path)
-        texts = tuple(_texts(system, transition, place, rehearsal))
+        texts = tuple(_texts(transition, place, rehearsal))
     leaving, entering = transition.leaving, transition.entering
     record = entering.record if entering else None
     return Plan(
@@ -334,11 +333,8 @@ def _kind(change: Change) -> FileKind:
     return file.kind if file else FileKind.FILE
 
 
-def _texts(
-    system: System, transition: Transition, place: Path | None, rehearsal: Rehearsal
-) -> Iterator[PlannedText]:
-    real = UnitFiles.find(system.paths, transition.container.name).all()
-    for path, later in zip(real, rehearsal.unit_files.all(), strict=True):
+def _texts(transition: Transition, place: Path | None, rehearsal: Rehearsal) -> Iterator[PlannedText]:
+    for path, later in rehearsal.unit_files.items():
         yield from _changed(path, _read(path), _read(later))
     leaving, entering = transition.leaving, transition.entering
     if entering and place:

@@ -15,10 +15,12 @@ from os_containers.deployment.container import Container, Deployment
 from os_containers.events import Event, OnEvent, Step, Warned
 from os_containers.host.hostfiles import Action, HostPlan
 from os_containers.host.prepared_files import step_of
+from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.systemd import ServiceManager, UnitState, UnitUsage
 from os_containers.host.unit import directories_of
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations import host_changes, service
+from os_containers.operations.host_changes import is_recovery_unit_needed
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, switch_host
@@ -26,10 +28,10 @@ from os_containers.operations.transition import Transition, switch_host
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What was told, and where the unit files are as they will be."""
+    """What was told, and for each unit file of ours on the host where it is as it will be."""
 
     steps: tuple[str, ...]
-    unit_files: UnitFiles
+    unit_files: Mapping[Path, Path]
 
 
 def rehearse(system: System, transition: Transition, plan: HostPlan, stage: Path) -> Rehearsal:
@@ -38,13 +40,14 @@ def rehearse(system: System, transition: Transition, plan: HostPlan, stage: Path
     told: list[str] = []
     rehearsed = _on_stage(system, stage, told)
     hands = _TellingHands(rehearsed, plan, _emptied(UnitFiles.find(system.paths, container.name).tmpfiles))
-    _copy_unit_files(system, rehearsed, container)
+    unit_files = _copy_unit_files(system, rehearsed, container)
+    _change_recovery_unit(system, rehearsed, transition)
     if not transition.is_still:
         service.stop(rehearsed, container)
     switch_host(rehearsed, transition, hands)
     if transition.is_start:
         service.start(rehearsed, container, Start.QUEUED)
-    return Rehearsal(tuple(told), UnitFiles.find(rehearsed.paths, container.name))
+    return Rehearsal(tuple(told), unit_files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +107,26 @@ def _teller(told: list[str], places: Mapping[str, str] = MappingProxyType({})) -
     return on_event
 
 
-def _copy_unit_files(system: System, rehearsed: System, container: Container) -> None:
+def _copy_unit_files(system: System, rehearsed: System, container: Container) -> dict[Path, Path]:
+    """Copy what is there of the unit files, and return for each where its copy is, or would be."""
     real, staged = (UnitFiles.find(one.paths, container.name) for one in (system, rehearsed))
-    for directory in (staged.unit.parent, staged.tmpfiles.parent):
-        directory.mkdir(parents=True)
-    for source, target in ((real.unit, staged.unit), (real.tmpfiles, staged.tmpfiles)):
-        if source.is_file() or source.is_symlink():
-            shutil.copy2(source, target, follow_symlinks=False)
     if real.drop_in.parent.is_dir():
         shutil.copytree(real.drop_in.parent, staged.drop_in.parent, symlinks=True)
+    recovery, later = (RecoveryUnit.find(one.paths).path for one in (system, rehearsed))
+    copies = dict(zip((*real.all(), recovery), (*staged.all(), later), strict=True))
+    for source, target in copies.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_file() or source.is_symlink():
+            shutil.copy2(source, target, follow_symlinks=False)
+    return copies
+
+
+def _change_recovery_unit(system: System, rehearsed: System, transition: Transition) -> None:
+    """Put the recovery unit in place or take it away, as what is around each change of a host does."""
+    unit = RecoveryUnit.find(rehearsed.paths)
+    unit.install(system.paths, system.environment, rehearsed.services)
+    if not transition.entering and not is_recovery_unit_needed(system, apart_from=transition.container.name):
+        unit.remove(rehearsed.services)
 
 
 class _Rehearsed:

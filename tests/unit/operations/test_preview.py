@@ -145,6 +145,22 @@ def test_the_plan_of_an_uninstall_is_what_it_does(machine: "Machine") -> None:
     assert plan.steps[0] == "systemctl stop app"
 
 
+def test_the_unit_that_recovers_is_planned(machine: "Machine") -> None:
+    """It comes with the first container and goes with the last, where no package brings it."""
+    path = str(machine.paths.units / "os-containers-recover.service")
+
+    def planned(plan: Plan) -> list[tuple[bool, bool]]:
+        return [(bool(one.before), bool(one.after)) for one in plan.texts if one.path == path]
+
+    machine.store("1")
+    assert planned(plan_install(machine.system, NAME, settings={})) == [(False, True)]
+    install(machine.system, NAME, settings={})
+    assert planned(plan_install(machine.system, NAME, name="other", settings={})) == []
+    assert planned(plan_uninstall(machine.system, "app")) == [(True, False)]
+    install(machine.system, NAME, name="other", settings={})
+    assert planned(plan_uninstall(machine.system, "app")) == []
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
 @pytest.mark.parametrize("line", ["d", "D"])
 def test_data_that_go_are_not_planned_to_stay(machine: "Machine", line: str) -> None:

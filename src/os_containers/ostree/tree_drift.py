@@ -44,8 +44,8 @@ class Drifted:
 def find_drift(repo: Path, mode: Mode, root: Directory, top: Path) -> Iterator[Drifted]:
     """Yield what is no more as link_tree made it, parents first; nothing when top is not there.
 
-    Empty files and directories may have been added: runtimes make them to mount something there. Of a file
-    whose object is missing nothing is said.
+    Empty files and directories may have been added: runtimes make them to mount something there, and what
+    belongs into /dev. Of a file whose object is missing nothing is said.
     """
     pending = [(top, root)] if top.is_dir() else []
     while pending:
@@ -64,7 +64,7 @@ def find_drift(repo: Path, mode: Mode, root: Directory, top: Path) -> Iterator[D
         for name in found.keys() - directory.files.keys() - directory.directories.keys():
             if name.startswith(files.TEMPORARY_PREFIX):
                 yield Drifted(here / name, Drift.LEFT, directory)
-            elif not _is_mount_point(found[name]):
+            elif not (here / name).is_relative_to(top / "dev") and not _is_mount_point(found[name]):
                 yield Drifted(here / name, Drift.ADDED, directory)
 
 

@@ -95,10 +95,12 @@ OTHERS: list[tuple[str, Drift, Damage]] = [
 
 
 def test_a_checkout_has_no_drift(sample: Sample) -> None:
-    """Nor has one that a runtime has made places in, to mount something there."""
+    """Nor has one that a runtime has made places in, to mount something there, or devices."""
     assert sample.drift() == []
     (sample.rootfs / "proc/deeper").mkdir(parents=True)
     (sample.rootfs / "d/resolv.conf").touch()
+    (sample.rootfs / "dev").mkdir()
+    (sample.rootfs / "dev/stdin").symlink_to("/proc/self/fd/0")
     assert sample.drift() == []
 
 

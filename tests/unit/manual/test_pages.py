@@ -74,6 +74,15 @@ def test_the_table_of_commands_says_of_each_what_it_says_itself() -> None:
                 assert not what.endswith((".", ":")), what
 
 
+def test_no_list_of_commands_cuts_a_line() -> None:
+    """What --help says of a command fits on the narrowest terminal."""
+    for page in root_page(cli, "os-containers").walk():
+        if isinstance(page.command, click.Group):
+            context = click.Context(page.command, terminal_width=80)
+            _, _, listed = page.command.get_help(context).partition("Commands:")
+            assert [line for line in listed.splitlines() if line.endswith("...")] == []
+
+
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
 def test_mandoc_finds_nothing_wrong(pages: Path) -> None:
     """Neither an error nor a warning."""

@@ -114,7 +114,7 @@ def list_(
 @options.as_json
 @pass_invocation
 def info(invocation: Invocation, image: str, *, remote: bool, options: ProxyOptions, as_json: bool) -> None:
-    """Show what an image is, what it takes, and what it asks of the host.
+    """Show what an image is, and what it asks of the host.
 
     IMAGE is a name or the beginning of an id. For one in the store: labels, layers, the size here and
     how much of it other images share, variables with their defaults and those that must be set, host
@@ -140,9 +140,10 @@ def info(invocation: Invocation, image: str, *, remote: bool, options: ProxyOpti
 @options.dry_run
 @pass_invocation
 def delete(invocation: Invocation, images: tuple[str, ...], *, force: bool, dry_run: bool) -> None:
-    """Take images out of the store, by their names or the beginning of their ids: all, or none of them.
+    """Take images out of the store, all or none of them.
 
-    `images prune` then frees the space. Containers keep working without the image that they were made of.
+    They are given by name or by the beginning of their ids. `images prune` then frees the space. Containers
+    keep working without the image that they were made of.
     """
     with invocation.system() as system:
         when_in_use = WhenInUse.DELETE if force else WhenInUse.KEEP
@@ -218,11 +219,11 @@ def verify(
     options: ProxyOptions,
     as_json: bool,
 ) -> int:
-    """Tell whether images are intact, and whether their registries have other ones by now.
+    """Tell whether images are intact and the newest ones.
 
-    Every file of an image is read and compared with its checksum. The exit code is 10 when an image is
-    damaged, 8 when the system kept one from being read, 11 when a registry could not be asked, 12 when there
-    is a newer image, and 0 when all is well.
+    Their registries are asked whether they have others by now. Every file of an image is read and compared
+    with its checksum. The exit code is 10 when an image is damaged, 8 when the system kept one from being
+    read, 11 when a registry could not be asked, 12 when there is a newer image, and 0 when all is well.
     """
     if offline and quick:
         raise UsageError("--offline and --quick leave nothing to look at", hint="give one of them")
@@ -248,10 +249,10 @@ def verify(
 @options.as_json
 @pass_invocation
 def mount(invocation: Invocation, image: str | None, directory: Path | None, *, as_json: bool) -> None:
-    """Show the files of an image at an empty directory, read-only; without DIR at one of ours.
+    """Show the files of an image in a directory, read-only.
 
-    It tells where. Setuid files, capabilities and devices have no effect there. Without IMAGE, list what is
-    mounted. Only root can mount.
+    DIR is an empty one; without it, it is one of ours, which is told. Setuid files, capabilities and devices
+    have no effect there. Without IMAGE, list what is mounted. Only root can mount.
     """
     with invocation.system() as system:
         found = [mount_image(system, image, directory)] if image else mounted_images(system)

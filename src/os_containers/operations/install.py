@@ -12,7 +12,7 @@ from os_containers.image.about import parse_about
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, container_name
-from os_containers.operations.build import new_blueprint
+from os_containers.operations.blueprint import new_blueprint
 from os_containers.operations.command import Command
 from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.journal import ServiceState

@@ -16,7 +16,8 @@ from os_containers.image.about import parse_about
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, container_name, split_tag
-from os_containers.operations.build import Blueprint, build
+from os_containers.operations.blueprint import Blueprint
+from os_containers.operations.build import build
 from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.stage import approved_files, staging_directory
 from os_containers.operations.system import System

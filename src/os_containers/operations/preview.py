@@ -16,7 +16,7 @@ from os_containers.host.hostfiles import Action, Change, HostPlan
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import is_local
 from os_containers.operations import host_changes, service
-from os_containers.operations.build import new_blueprint
+from os_containers.operations.blueprint import new_blueprint
 from os_containers.operations.control import require_service, restart, start_unless_running
 from os_containers.operations.find_image import stored_image
 from os_containers.operations.install import (

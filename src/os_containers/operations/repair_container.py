@@ -20,7 +20,8 @@ from os_containers.image.access import ProxyOptions
 from os_containers.image.name import is_local
 from os_containers.image.reference import ImageReference, split_tag
 from os_containers.operations.adopt import adopt
-from os_containers.operations.build import blueprint_of, build
+from os_containers.operations.blueprint import blueprint_of
+from os_containers.operations.build import build
 from os_containers.operations.check_container import unit_file_problems
 from os_containers.operations.host_changes import change_unit_files, install_recovery_unit, plan
 from os_containers.operations.problem import PULL_FIRST

@@ -19,7 +19,8 @@ from os_containers.host.unit import cgroup_path, default_slice, directories_of, 
 from os_containers.host.unit_files import UnitFiles
 from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import container_name
-from os_containers.operations.build import Blueprint, build
+from os_containers.operations.blueprint import Blueprint
+from os_containers.operations.build import build
 from os_containers.operations.command import Command, code_of, process_of
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.root import require_root_of

@@ -22,7 +22,8 @@ from os_containers.errors import BrokenError, ImageError, UsageError
 from os_containers.events import Warned
 from os_containers.host.hostfiles import Action
 from os_containers.operations import host_changes
-from os_containers.operations.build import blueprint_of, build
+from os_containers.operations.blueprint import blueprint_of
+from os_containers.operations.build import build
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo

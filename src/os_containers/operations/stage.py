@@ -16,7 +16,8 @@ from os_containers.errors import OsContainersError
 from os_containers.events import Warned
 from os_containers.host.host_policy import POLICY_FILE, allowed_by, approve
 from os_containers.host.host_root import HostRoot
-from os_containers.operations.build import Blueprint, build
+from os_containers.operations.blueprint import Blueprint
+from os_containers.operations.build import build
 from os_containers.operations.retention import discard
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo

@@ -13,7 +13,7 @@ from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import is_local
 from os_containers.image.reference import ImageReference
-from os_containers.operations.build import Blueprint, new_blueprint
+from os_containers.operations.blueprint import Blueprint, new_blueprint
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import settled

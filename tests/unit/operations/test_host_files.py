@@ -17,7 +17,7 @@ from os_containers.errors import ConflictError, PolicyError, ServiceError
 from os_containers.host.host_policy import Permission
 from os_containers.host.runtime import find_runtime
 from os_containers.host.temporaries import temporary_for
-from os_containers.operations.build import Blueprint
+from os_containers.operations.blueprint import Blueprint
 from os_containers.operations.find_image import stored_image
 from os_containers.operations.install import install
 from os_containers.operations.leftovers import find_temporaries

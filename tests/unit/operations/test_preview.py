@@ -10,7 +10,7 @@ import pytest
 
 from os_containers.errors import BrokenError, ConflictError, ImageError, NotFoundError, OsContainersError
 from os_containers.host.hostfiles import Action
-from os_containers.operations.build import new_blueprint
+from os_containers.operations.blueprint import new_blueprint
 from os_containers.operations.control import restart_service, start_service, stop_service
 from os_containers.operations.find_image import stored_image
 from os_containers.operations.install import install

@@ -32,6 +32,11 @@ def unit_templates(exports: Exports) -> dict[str, bytes]:
     return {f"exports/{name}": text for name, text in templates.items() if text is not None}
 
 
+def unit_variables(exports: Exports) -> frozenset[str]:
+    """Return the names that the image's own unit uses, none without one."""
+    return template.variables(exports.service_template or b"", source="exports/service.template")
+
+
 def file_templates(exports: Exports) -> list[str]:
     """Return which host files are templates, as their paths in the image."""
     renames = exports.manifest.rename_files

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from os_containers.deployment import runtime_config
-from os_containers.deployment.container import Deployment
+from os_containers.deployment.deployment import Deployment
 from os_containers.errors import OsContainersError
 from os_containers.faults import is_exhaustion
 

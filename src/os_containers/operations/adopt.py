@@ -12,7 +12,8 @@ from pathlib import Path
 
 from os_containers import files
 from os_containers.deployment import predecessor, values
-from os_containers.deployment.container import Container, Deployment, save_record
+from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import Deployment, save_record
 from os_containers.deployment.exports import FileKind, load_exports
 from os_containers.deployment.host_tree import HostFile, load_host_tree, write_host_tree
 from os_containers.deployment.record import InstalledFile

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from os_containers.deployment import values
-from os_containers.deployment.container import Container, Deployment
+from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import Deployment
 from os_containers.deployment.record import Approved, Record
 from os_containers.deployment.values import Values
 from os_containers.errors import UsageError

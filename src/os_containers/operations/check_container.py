@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from os_containers.deployment import factory
-from os_containers.deployment.container import Container, Deployment, reinstall, repair_or_reinstall
+from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import Deployment, reinstall, repair_or_reinstall
 from os_containers.deployment.soundness import lacks_unit, unusable_parts
 from os_containers.errors import BrokenError, NotFoundError
 from os_containers.host import unit

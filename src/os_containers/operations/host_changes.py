@@ -6,13 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from os_containers import files
-from os_containers.deployment.container import (
-    Container,
-    Deployment,
-    all_containers,
-    load_deployment,
-    repair_or_reinstall,
-)
+from os_containers.deployment.container import Container, all_containers
+from os_containers.deployment.deployment import Deployment, load_deployment, repair_or_reinstall
 from os_containers.deployment.exports import FileKind, load_exports
 from os_containers.deployment.host_tree import destinations, load_host_tree
 from os_containers.deployment.record import InstalledFile, Record, dump_record

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from os_containers.deployment.container import Container, Deployment
+from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import Deployment
 from os_containers.errors import ConflictError
 from os_containers.events import Warned
 from os_containers.host.host_policy import Permission

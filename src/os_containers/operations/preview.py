@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from os_containers.deployment.container import Container, Deployment
+from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import Deployment
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.values import Values
 from os_containers.errors import BrokenError, ConflictError, NotFoundError

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from os_containers import scratch
-from os_containers.deployment.container import Container, Deployment, load_deployment, no_container
+from os_containers.deployment.container import Container, no_container
+from os_containers.deployment.deployment import Deployment, load_deployment
 from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from os_containers.deployment.container import Container, Deployment
+from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import Deployment
 from os_containers.events import Event, OnEvent, Step, Warned
 from os_containers.host.hostfiles import Action, HostPlan
 from os_containers.host.prepared_files import step_of

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from os_containers import files
-from os_containers.deployment.container import Container, Deployment, save_record
+from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import Deployment, save_record
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.soundness import lacks_unit, unusable_parts
 from os_containers.errors import BrokenError, NotFoundError, OsContainersError

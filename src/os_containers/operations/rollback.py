@@ -1,6 +1,6 @@
 """Rollback: the deployment that was active before becomes active again, exactly as it was built."""
 
-from os_containers.deployment.container import Deployment
+from os_containers.deployment.deployment import Deployment
 from os_containers.operations.recover import settled
 from os_containers.operations.root import require_root_of
 from os_containers.operations.system import System

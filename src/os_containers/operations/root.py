@@ -5,7 +5,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from os_containers.deployment.container import Deployment
+from os_containers.deployment.deployment import Deployment
 from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.values import set_by_user
 from os_containers.errors import NotFoundError, PolicyError, UsageError

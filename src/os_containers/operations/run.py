@@ -11,7 +11,8 @@ from typing import Any
 
 from os_containers import files, process
 from os_containers.deployment import runtime_config
-from os_containers.deployment.container import Container, Deployment, all_and_factories
+from os_containers.deployment.container import Container, all_and_factories
+from os_containers.deployment.deployment import Deployment
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.errors import BusyError, ConflictError, NotFoundError, UsageError
 from os_containers.host.runtime import Runtime

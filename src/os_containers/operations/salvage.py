@@ -9,13 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from os_containers import files
-from os_containers.deployment.container import (
-    Container,
-    Deployment,
-    read_record,
-    repair_or_reinstall,
-    save_record,
-)
+from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import Deployment, read_record, repair_or_reinstall, save_record
 from os_containers.deployment.record import NewerRecordError
 from os_containers.deployment.values import Values
 from os_containers.errors import BrokenError, ImageError, UsageError

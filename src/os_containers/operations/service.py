@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 from enum import Enum
 
-from os_containers.deployment.container import Container, Deployment
+from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import Deployment
 from os_containers.errors import ProcessError, ProgramTimeoutError, ServiceError
 from os_containers.events import Warned
 from os_containers.host.systemd import UnitState

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from os_containers import files
-from os_containers.deployment.container import Deployment, save_record
+from os_containers.deployment.deployment import Deployment, save_record
 from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.record import Approved
 from os_containers.errors import OsContainersError

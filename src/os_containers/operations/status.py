@@ -3,7 +3,8 @@
 import time
 from dataclasses import dataclass
 
-from os_containers.deployment.container import Container, Deployment
+from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import Deployment
 from os_containers.deployment.values import Origin, Values
 from os_containers.errors import BrokenError, BusyError
 from os_containers.host.drift import drifted_files

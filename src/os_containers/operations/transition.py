@@ -14,7 +14,8 @@ from typing import Protocol
 
 import msgspec
 
-from os_containers.deployment.container import Container, Deployment, load_deployment, save_record
+from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import Deployment, load_deployment, save_record
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words

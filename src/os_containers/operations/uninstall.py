@@ -3,7 +3,8 @@
 import os
 
 from os_containers import files
-from os_containers.deployment.container import Container, Deployment, load_deployment, no_container
+from os_containers.deployment.container import Container, no_container
+from os_containers.deployment.deployment import Deployment, load_deployment
 from os_containers.deployment.exports import FileKind
 from os_containers.errors import BrokenError, ConflictError, NotFoundError, OsContainersError
 from os_containers.events import Warned

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from os_containers.deployment.container import Deployment
+from os_containers.deployment.deployment import Deployment
 from os_containers.deployment.values import set_by_user
 from os_containers.errors import BrokenError, NotFoundError
 from os_containers.events import Warned

@@ -19,7 +19,7 @@ from images import build_image
 from manual.pages import root_page
 from os_containers.cli.main import cli
 from os_containers.cli.shells import Shell, script
-from os_containers.deployment.container import save_record
+from os_containers.deployment.deployment import save_record
 from os_containers.deployment.record import Record
 from os_containers.deployment.values import Origin, Value
 from os_containers.ostree.refs import image_ref

@@ -1,19 +1,12 @@
 """A container and its deployments on disk."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from os_containers.deployment.container import (
-    Container,
-    Deployment,
-    all_containers,
-    check_name,
-    load_deployment,
-    save_record,
-)
-from os_containers.deployment.record import SIZE_LIMIT, Record
+from os_containers.deployment.container import Container, all_containers, check_name
+from os_containers.deployment.deployment import Deployment, load_deployment, save_record
+from os_containers.deployment.record import Record
 from os_containers.errors import BrokenError, NotFoundError, UsageError
 from os_containers.paths import Paths
 
@@ -117,16 +110,3 @@ def test_all_containers_are_the_links_with_a_name(tmp_path: Path) -> None:
     (tmp_path / ".hidden").symlink_to("x")
     (tmp_path / "directory").mkdir()
     assert [one.name for one in all_containers(paths)] == ["a", "b"]
-
-
-def test_b97_a_record_may_have_16_mib(etcd: Container) -> None:
-    """One byte more is too much, and no more than that is read of a file that never ends."""
-    assert SIZE_LIMIT == 16 << 20
-    first = deploy(etcd, 1)
-    info = first.path / "info"
-    info.write_bytes(info.read_bytes().ljust(SIZE_LIMIT))
-    assert load_deployment("etcd", first.path) == first
-    for length in (SIZE_LIMIT + 1, 1 << 40):
-        os.truncate(info, length)
-        with pytest.raises(BrokenError, match="info is larger than 16777216 bytes"):
-            load_deployment("etcd", first.path)

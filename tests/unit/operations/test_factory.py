@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from os_containers.deployment import factory
-from os_containers.deployment.container import save_record
+from os_containers.deployment.deployment import save_record
 from os_containers.errors import BrokenError, ConflictError, ServiceError
 from os_containers.host.hostfiles import Action
 from os_containers.image.access import ProxyOptions

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from os_containers.deployment.container import Container, Deployment, load_deployment
+from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import Deployment, load_deployment
 from os_containers.errors import BrokenError, NotFoundError
 from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.operations.check import check

@@ -21,7 +21,7 @@ from os_containers.operations.preview import Plan, plan_install
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from os_containers.deployment.container import Deployment
+    from os_containers.deployment.deployment import Deployment
 
 
 @click.command(

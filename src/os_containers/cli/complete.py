@@ -120,7 +120,8 @@ def runtimes(_: click.Context, __: str) -> Found:
 
 
 def _container_of(ctx: click.Context) -> "Container | None":
-    from os_containers.deployment.container import Container, check_name  # noqa: PLC0415
+    from os_containers.deployment.container import Container  # noqa: PLC0415
+    from os_containers.deployment.name import check_name  # noqa: PLC0415
 
     name = ctx.params.get("name")
     paths = _paths()

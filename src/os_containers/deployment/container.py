@@ -11,34 +11,16 @@ is never built again. What a predecessor made is elsewhere (predecessor.py).
 import contextlib
 import errno
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from os_containers.deployment import factory, predecessor
 from os_containers.deployment.deployment import Deployment, load_deployment, repair_or_reinstall, save_record
-from os_containers.errors import BrokenError, NotFoundError, UsageError
+from os_containers.deployment.name import find_names, is_name
+from os_containers.errors import BrokenError, NotFoundError
 from os_containers.files import make_directory, symlink_atomic, unlink_durable
 from os_containers.paths import Paths
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_UNIT_SUFFIXES = (
-    *(".automount", ".device", ".mount", ".path", ".scope", ".service"),
-    *(".slice", ".socket", ".swap", ".target", ".timer"),
-)
-
-
-def check_name(name: str) -> str:
-    """Return the name of a container. Raises UsageError for one that is no file, unit and container name."""
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} is not a container name",
-            hint="use up to 64 letters, digits, '_', '.', '-', starting with a letter or digit",
-        )
-    if name.endswith(_UNIT_SUFFIXES):
-        raise UsageError(f"{name!r} ends like a systemd unit", hint=f"use {name.rpartition('.')[0]!r}")
-    return name
 
 
 def _note(deployment: Deployment, *, after: Deployment) -> None:
@@ -263,7 +245,7 @@ def no_container(container: Container) -> NotFoundError:
         f"there is no container named {container.name!r}",
         hint=suggestion(
             container.name,
-            [*_names(container.state), *factory.find_names(container.factories)],
+            [*find_names(container.state), *factory.find_names(container.factories)],
             otherwise="os-containers containers list --all shows them",
         ),
     )
@@ -271,20 +253,12 @@ def no_container(container: Container) -> NotFoundError:
 
 def all_containers(paths: Paths) -> Iterator[Container]:
     """Yield every container that has deployments of ours or of a predecessor, by name."""
-    for name in _names(paths.state):
+    for name in find_names(paths.state):
         yield Container(name, paths.state, paths.factories)
 
 
 def all_and_factories(paths: Paths) -> Iterator[Container]:
     """Yield every container, those of the distribution, too, by name."""
-    brought = filter(_NAME.fullmatch, factory.find_names(paths.factories))
-    for name in sorted({*_names(paths.state), *brought}):
+    brought = filter(is_name, factory.find_names(paths.factories))
+    for name in sorted({*find_names(paths.state), *brought}):
         yield Container(name, paths.state, paths.factories)
-
-
-def _names(state: Path) -> list[str]:
-    if not state.is_dir():
-        return []
-    return sorted(
-        entry.name for entry in state.iterdir() if entry.is_symlink() and _NAME.fullmatch(entry.name)
-    )

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from os_containers.deployment import old_config, runtime_config, template, values
 from os_containers.deployment.accounts import Account
-from os_containers.deployment.container import check_name
 from os_containers.deployment.default_config import default_config
 from os_containers.deployment.exports import Exports, FileKind, load_exports, read_export
 from os_containers.deployment.host_tree import (
@@ -18,6 +17,7 @@ from os_containers.deployment.host_tree import (
     load_host_tree,
     write_host_tree,
 )
+from os_containers.deployment.name import check_name
 from os_containers.deployment.privileges import Privileges, privileges_of
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.deployment.unit_text import settings

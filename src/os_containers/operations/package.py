@@ -7,8 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from os_containers import files, process
-from os_containers.deployment.container import check_name
 from os_containers.deployment.deployment import save_record
+from os_containers.deployment.name import check_name
 from os_containers.errors import NotFoundError, SystemFaultError, UsageError
 from os_containers.events import Warned
 from os_containers.host.host_policy import Permission

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from os_containers import events, files
 from os_containers.config import Config, General, Loader, find_paths, load_config
-from os_containers.deployment.container import Container, check_name
+from os_containers.deployment.container import Container
+from os_containers.deployment.name import check_name
 from os_containers.deployment.rootless import UserIds, find_user_ids
 from os_containers.errors import ConflictError
 from os_containers.events import OnEvent, Step

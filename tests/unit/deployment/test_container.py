@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from os_containers.deployment.container import Container, all_containers, check_name
+from os_containers.deployment.container import Container, all_containers
 from os_containers.deployment.deployment import Deployment, load_deployment, save_record
 from os_containers.deployment.record import Record
-from os_containers.errors import BrokenError, NotFoundError, UsageError
+from os_containers.errors import BrokenError, NotFoundError
 from os_containers.paths import Paths
 
 
@@ -22,25 +22,6 @@ def deploy(container: Container, serial: int) -> Deployment:
 @pytest.fixture
 def etcd(tmp_path: Path) -> Container:
     return Container("etcd", tmp_path)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("", ".", "..", "../x", "a/b", "-x", "x y", "x\n", "é", "x" * 65, "x@y", "x%i"),
-        *("x.service", "x.socket", "x.mount", ".storage"),
-    ],
-)
-def test_b63_check_name_refuses(name: str) -> None:
-    """What is no file name, no unit name, or hidden."""
-    with pytest.raises(UsageError):
-        check_name(name)
-
-
-@pytest.mark.parametrize("name", ["etcd", "container.0", "a", "A_b-3.5", "x" * 64, "etcd-3.5"])
-def test_check_name_accepts(name: str) -> None:
-    """The predecessors' names too."""
-    assert check_name(name) == name
 
 
 def test_switch_makes_a_deployment_the_current_one(etcd: Container) -> None:

@@ -101,8 +101,10 @@ def set_variables(ctx: click.Context, _: str) -> Found:
 @completer
 def deployments(ctx: click.Context, _: str) -> Found:
     """Yield the deployments to which the container that the line names can return."""
+    from os_containers.deployment.history import others  # noqa: PLC0415
+
     container = _container_of(ctx)
-    for deployment in container.others() if container else ():
+    for deployment in others(container) if container else ():
         if deployment.is_factory:
             continue
         yield str(deployment.serial), deployment.record.image

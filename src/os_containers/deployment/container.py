@@ -12,37 +12,15 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from os_containers.deployment import factory, predecessor
-from os_containers.deployment.deployment import Deployment, load_deployment, repair_or_reinstall, save_record
+from os_containers.deployment.deployment import Deployment, load_deployment, repair_or_reinstall
 from os_containers.deployment.name import find_names, is_name
 from os_containers.errors import BrokenError, NotFoundError
 from os_containers.files import make_directory, symlink_atomic, unlink_durable
 from os_containers.paths import Paths
-
-
-def _note(deployment: Deployment, *, after: Deployment) -> None:
-    if deployment.is_factory:
-        return
-    record = load_deployment(deployment.container, deployment.path).record
-    save_record(deployment.path, replace(record, activation=after.record.activation + 1))
-
-
-def _shown(serial: int) -> str:
-    return "that of the system (--factory)" if serial == factory.SERIAL else str(serial)
-
-
-def _named(serial: int) -> str:
-    return "deployment of the system's" if serial == factory.SERIAL else f"deployment {serial}"
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,50 +144,6 @@ class Container:
                 found.append(load_deployment(self.name, self.deployment_path(serial)))
         return found
 
-    def previous(self) -> Deployment:
-        """Return the deployment that was active before. Raises NotFoundError when there is none."""
-        others = self.others()
-        if not others:
-            raise NotFoundError(
-                f"{self.name} has no other deployment to return to",
-                hint=f"os-containers update {self.name} makes one",
-            )
-        return others[-1]
-
-    def other(self, serial: int) -> Deployment:
-        """Return a deployment that was active before. Raises NotFoundError for a serial that none has."""
-        others = {one.serial: one for one in sorted(self.others(), key=lambda one: one.serial)}
-        if serial not in others:
-            there = ", ".join(map(_shown, others)) or "none"
-            raise NotFoundError(
-                f"{self.name} has no {_named(serial)} to return to", hint=f"there are: {there}"
-            )
-        return others[serial]
-
-    def unfinished(self) -> list[Deployment]:
-        """Return the deployments that never came to be active: the change that made one was interrupted."""
-        return [one for one in self.readable() if not one.record.was_active]
-
-    def others(self) -> list[Deployment]:
-        """Return the deployments that were active and are not now, the one that was so last at the end."""
-        current = self.current()
-        return [one for one in self.once_active() if one.path != current.path]
-
-    def once_active(self) -> list[Deployment]:
-        """Return the deployments that were ever active, the one that became so last at the end."""
-        known = [one for one in self.readable() if one.record.was_active]
-        return sorted(known, key=lambda one: (one.record.activation, one.serial))
-
-    def note_activation(self, entering: Deployment, *, leaving: Deployment | None) -> None:
-        """Let the records tell that one deployment became active last, and another one before it."""
-        before = [one for one in self.once_active() if one.serial != entering.serial]
-        # a rollback from before there were such notes has left none
-        if leaving and before and before[-1].serial != leaving.serial:
-            _note(leaving, after=before[-1])
-        latest = self.once_active()[-1]
-        if latest.serial != entering.serial:
-            _note(entering, after=latest)
-
     def switch(self, deployment: Deployment) -> None:
         """Make a deployment the active one; a reader sees the old or the new one, never none."""
         if deployment.is_factory:
@@ -262,3 +196,10 @@ def all_and_factories(paths: Paths) -> Iterator[Container]:
     brought = filter(is_name, factory.find_names(paths.factories))
     for name in sorted({*find_names(paths.state), *brought}):
         yield Container(name, paths.state, paths.factories)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False

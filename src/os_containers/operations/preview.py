@@ -9,6 +9,7 @@ from pathlib import Path
 from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment
 from os_containers.deployment.exports import FileKind
+from os_containers.deployment.history import previous, unfinished
 from os_containers.deployment.values import Values
 from os_containers.errors import BrokenError, ConflictError, NotFoundError
 from os_containers.events import Warned
@@ -174,7 +175,7 @@ def plan_rollback(system: System, name: str, *, serial: int | None = None) -> Pl
     container.require()
     with _looked_at(system, container):
         leaving = container.current()
-        entering = container.previous() if serial is None else container.other(serial)
+        entering = previous(container, serial)
         require_root_of(entering)
         transition = switch(system, "rollback", leaving, entering, is_fresh=False)
         return _plan(system, transition, entering.path)
@@ -261,7 +262,7 @@ def _require_service(container: Container, verb: ServiceVerb) -> None:
 def _looked_at(system: System, container: Container) -> Iterator[None]:
     """Let nobody change a container meanwhile. Raises ConflictError when a change was interrupted."""
     with system.locked(container):
-        if container.unfinished() or container.name in system.journals.names():
+        if unfinished(container) or container.name in system.journals.names():
             raise ConflictError(
                 f"a change of {container.name} was interrupted, and is to be ended or undone first",
                 hint=f"os-containers recover {container.name}, then ask again",

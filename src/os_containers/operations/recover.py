@@ -13,6 +13,7 @@ from pathlib import Path
 from os_containers import scratch
 from os_containers.deployment.container import Container, no_container
 from os_containers.deployment.deployment import Deployment, load_deployment
+from os_containers.deployment.history import unfinished
 from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words
@@ -99,7 +100,7 @@ def _planned(system: System, container: Container) -> Iterator[str]:
         service = "; its service is stopped and started for that" if journal.before.running else ""
         yield f"{journal.operation} of {container.name} was interrupted: it would be {end}{service}"
     else:
-        yield from (_to_be_removed(one.path) for one in container.unfinished())
+        yield from (_to_be_removed(one.path) for one in unfinished(container))
     yield from map(_to_be_removed, find_temporaries(system, container))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 
 from os_containers import files
 from os_containers.deployment.container import Container
+from os_containers.deployment.history import once_active, unfinished
 from os_containers.errors import BusyError
 from os_containers.events import Warned
 from os_containers.operations.system import System
@@ -45,7 +46,7 @@ def keep_only(system: System, repo: Repo, container: Container, serials: Collect
 
 def retained(system: System, container: Container, latest: Sequence[int]) -> list[int]:
     """Return the latest active deployments, the newest first, and older ones as is configured."""
-    others = [one.serial for one in container.once_active()]
+    others = [one.serial for one in once_active(container)]
     wanted = [*latest, *(serial for serial in reversed(others) if serial not in latest)]
     return wanted[: system.config.general.retention]
 
@@ -53,10 +54,10 @@ def retained(system: System, container: Container, latest: Sequence[int]) -> lis
 def discard_unfinished(system: System, repo: Repo, container: Container) -> None:
     """Discard the deployments of a container that never came to be active, and pins without a deployment."""
     readable = container.readable()
-    unfinished = {one.serial for one in container.unfinished()}
     is_container = container.exists() or container.lost() is not None
+    finished = set(container.serials()) - {one.serial for one in unfinished(container)}
     # what a predecessor left without a link, the next install of that name removes
-    kept = set(container.serials()) - unfinished if is_container else container.predecessors
+    kept = finished if is_container else container.predecessors
     keep_only(system, repo, container, kept)
     for serial in repo.pins.of(container.name):
         if not container.deployment_path(serial).is_dir():

@@ -1,6 +1,7 @@
 """Rollback: the deployment that was active before becomes active again, exactly as it was built."""
 
 from os_containers.deployment.deployment import Deployment
+from os_containers.deployment.history import previous
 from os_containers.operations.recover import settled
 from os_containers.operations.root import require_root_of
 from os_containers.operations.system import System
@@ -18,7 +19,7 @@ def rollback(system: System, name: str, *, serial: int | None = None) -> Deploym
     repo = system.repo()
     with settled(system, repo, container):
         leaving = container.current()
-        entering = container.previous() if serial is None else container.other(serial)
+        entering = previous(container, serial)
         require_root_of(entering)
         switch_deployment(system, repo, "rollback", leaving, entering, is_fresh=False)
     return entering

@@ -11,6 +11,7 @@ from pathlib import Path
 from os_containers import files
 from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment, read_record, repair_or_reinstall, save_record
+from os_containers.deployment.history import once_active
 from os_containers.deployment.record import NewerRecordError
 from os_containers.deployment.values import Values
 from os_containers.errors import BrokenError, ImageError, UsageError
@@ -49,7 +50,7 @@ def _has_lost_record(deployment: Path) -> bool:
 
 
 def _previous(container: Container) -> Deployment | None:
-    others = container.once_active()
+    others = once_active(container)
     return others[-1] if others else None
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment
+from os_containers.deployment.history import once_active
 from os_containers.deployment.values import Origin, Values
 from os_containers.errors import BrokenError, BusyError
 from os_containers.host.drift import drifted_files
@@ -135,7 +136,7 @@ def _since(unit: UnitState) -> float | None:
 
 
 def _deployments(container: Container, current: Deployment | None) -> tuple[DeploymentStatus, ...]:
-    kept = container.once_active()
+    kept = once_active(container)
     others = [one.serial for one in kept if current is not None and one.serial != current.serial]
     return tuple(
         DeploymentStatus(

@@ -16,6 +16,7 @@ import msgspec
 
 from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment, load_deployment, save_record
+from os_containers.deployment.history import note_activation
 from os_containers.errors import BrokenError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words
@@ -232,7 +233,7 @@ class _Attempt:
         with _undisturbed(), told_only(self.system):
             self.prepared.discard()
             if entering := self.transition.entering:
-                self.transition.container.note_activation(entering, leaving=self.transition.leaving)
+                note_activation(self.transition.container, entering, leaving=self.transition.leaving)
             kept = kept_serials(self.system, self.transition)
             keep_only(self.system, self.repo, self.transition.container, kept)
             self.system.journals.remove(self.transition.container.name)

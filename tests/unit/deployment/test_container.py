@@ -32,23 +32,6 @@ def test_switch_makes_a_deployment_the_current_one(etcd: Container) -> None:
     etcd.switch(second)
     assert etcd.current() == second
     assert str(etcd.link.readlink()) == ".deploy/etcd/2"
-    assert etcd.previous() == first
-
-
-def test_previous_after_a_rollback_is_the_newer_one(etcd: Container) -> None:
-    """So that rolling back twice changes nothing."""
-    first, second = deploy(etcd, 1), deploy(etcd, 2)
-    etcd.switch(first)
-    assert etcd.previous() == second
-
-
-def test_b105_previous_without_another_deployment_is_not_found(etcd: Container) -> None:
-    """The current one stays as it is."""
-    only = deploy(etcd, 1)
-    etcd.switch(only)
-    with pytest.raises(NotFoundError):
-        etcd.previous()
-    assert etcd.current() == only
 
 
 def test_next_serial_follows_the_highest_on_disk(etcd: Container) -> None:

@@ -19,6 +19,9 @@ when an error of this kind has no hint of its own.
 
 from collections.abc import Sequence
 
+# what to do next about an image that is as bad when it is pulled again
+AUTHOR = "the image must be mended by its author"
+
 
 class OsContainersError(Exception):
     """Base of all errors; catch it to catch them all."""

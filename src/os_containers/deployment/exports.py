@@ -18,9 +18,9 @@ from pathlib import Path
 
 import msgspec
 
-from os_containers.deployment.json_text import AUTHOR, path_of, read_json
+from os_containers.deployment.json_text import path_of, read_json
 from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
-from os_containers.errors import ImageError
+from os_containers.errors import AUTHOR, ImageError
 from os_containers.faults import system_fault
 from os_containers.files import NotPlainFileError, open_beneath
 

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from os_containers.errors import ImageError
-
-AUTHOR = "the image must be mended by its author"
+from os_containers.errors import AUTHOR, ImageError
 
 JsonPath = tuple[str | int, ...]
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import msgspec
 
 from os_containers.deployment.capabilities import DEFAULT_CAPABILITIES
-from os_containers.deployment.json_text import AUTHOR
 from os_containers.deployment.runtime_config import RuntimeConfig
-from os_containers.errors import ImageError
+from os_containers.errors import AUTHOR, ImageError
 
 NAMESPACES = ("network", "pid", "ipc", "uts", "mount", "cgroup", "user")
 _PROPAGATING = frozenset({"shared", "rshared"})

@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from os_containers.deployment.json_text import AUTHOR, JsonText, path_of, read_json
+from os_containers.deployment.json_text import JsonText, path_of, read_json
 from os_containers.deployment.limits import DEFAULT_LIMITS
-from os_containers.errors import ImageError
+from os_containers.errors import AUTHOR, ImageError
 
 RuntimeConfig = dict[str, Any]
 

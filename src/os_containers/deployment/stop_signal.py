@@ -3,8 +3,7 @@
 import re
 import signal
 
-from os_containers.deployment.json_text import AUTHOR
-from os_containers.errors import ImageError
+from os_containers.errors import AUTHOR, ImageError
 from os_containers.image.manifest import ContainerConfig
 
 _DEFAULT = "SIGTERM"

@@ -5,6 +5,7 @@ set. In user mode the generated directories come before `defaultValues`: /etc an
 Origins are kept, so that a new image's changed default arrives on update while what a person set stays.
 """
 
+import os
 import re
 import uuid
 from collections.abc import Iterable, Mapping
@@ -107,6 +108,18 @@ def decide(
         (forced.items(), Origin.FORCED),
     )
     return {name: Value(text, origin) for items, origin in layers for name, text in items}
+
+
+def forced(name: str, *, path: Path, image_id: str, image_name: str) -> dict[str, str]:
+    """Return the values that nobody can set, but the command lines; path is where the deployment will be."""
+    return {
+        "DESTDIR": str(path),
+        "HOST_GID": str(os.getegid()),
+        "HOST_UID": str(os.geteuid()),
+        "IMAGE_ID": image_id,
+        "IMAGE_NAME": image_name,
+        "NAME": name,
+    }
 
 
 def texts(values: Values) -> dict[str, str]:

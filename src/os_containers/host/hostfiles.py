@@ -12,7 +12,7 @@ from enum import Enum
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import HostFile
 from os_containers.deployment.record import InstalledFile
-from os_containers.errors import ConflictError
+from os_containers.errors import AUTHOR, ConflictError
 from os_containers.host.host_root import HostRoot
 
 NEW_SUFFIX = ".os-containers-new"
@@ -132,7 +132,7 @@ class _Planner:
             if first is not real and FileKind.DIRECTORY not in {first.kind, real.kind}:
                 raise ConflictError(
                     f"two host files of the image are the same on this host: {file.path} is {real.path}",
-                    hint="the image must be mended by its author",
+                    hint=AUTHOR,
                 )
         return list(wanted.values())
 

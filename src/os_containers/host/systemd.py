@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from os_containers import process
-from os_containers.errors import ImageError, ProcessError, SystemFaultError
+from os_containers.errors import AUTHOR, ImageError, ProcessError, SystemFaultError
 from os_containers.host.last_words import last_words
 from os_containers.paths import Mode
 
@@ -38,7 +38,6 @@ _TRIED_AGAIN = frozenset({"auto-restart", "auto-restart-queued"})
 # Among them is the service's own, below what a unit says when it stops.
 _LAST_LINES = 50
 _FROWNED_UPON = re.compile("obsolete|deprecated|unsafe|legacy|please use|will be removed")
-_AUTHOR = "the image must be mended by its author"
 # systemd 257 names the bus: "Failed to connect to user scope bus via local transport: ..."
 _OFFLINE = re.compile(r"Failed to connect to ([a-z]+ scope )?bus|System has not been booted with systemd")
 
@@ -164,7 +163,7 @@ class Systemctl:
         shown = process.run_undisturbed(command, timeout=self.timeout)
         faults = unit_faults(shown.stderr, path) if shown.returncode else []
         if faults:
-            raise ImageError(f"the unit of the image is refused: {'; '.join(faults)}", hint=_AUTHOR)
+            raise ImageError(f"the unit of the image is refused: {'; '.join(faults)}", hint=AUTHOR)
 
     def reload(self) -> None:
         self._systemctl("daemon-reload")

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable
 
 from os_containers.deployment.unit_text import Setting, settings
-from os_containers.errors import ImageError
+from os_containers.errors import AUTHOR, ImageError
 from os_containers.host.runtime import ServiceCommands
 from os_containers.paths import Mode
 
@@ -22,7 +22,6 @@ _SLICE = re.compile(r"([A-Za-z0-9_:.\\]+(?:-[A-Za-z0-9_:.\\]+)*)\.slice")
 _DELEGATE_SUBGROUP_SINCE = 254
 # Of systemd; the drop-in has one text for each.
 DROP_IN_VERSIONS = (0, _DELEGATE_SUBGROUP_SINCE)
-_AUTHOR = "the image must be mended by its author"
 
 
 def default_service_template(*, mode: Mode, stop_signal: str) -> bytes:
@@ -141,14 +140,14 @@ def check_unit(unit: str) -> None:
     """Raise ImageError for a rendered unit that can start nothing, or that takes another unit's name."""
     found = list(settings(unit))
     if Setting("Service", "", "") not in found:
-        raise ImageError("the unit of the image has no [Service] section", hint=_AUTHOR)
+        raise ImageError("the unit of the image has no [Service] section", hint=AUTHOR)
     if not any(one.section == "Service" and one.key == "ExecStart" and one.value for one in found):
-        raise ImageError("the unit of the image has no ExecStart=", hint=_AUTHOR)
+        raise ImageError("the unit of the image has no ExecStart=", hint=AUTHOR)
     for one in found:
         if one.section == "Install" and one.key in {"Alias", "Also"} and one.value:
             raise ImageError(
                 f"the unit of the image has {one.key}={one.value[:100]!a}: it would act on other units",
-                hint=_AUTHOR,
+                hint=AUTHOR,
             )
 
 

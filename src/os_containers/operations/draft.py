@@ -1,6 +1,5 @@
 """An image on the way to a deployment: its templates, a value for each of their variables, the unit."""
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,11 +7,10 @@ from pathlib import Path
 from os_containers.deployment import structure, template, values
 from os_containers.deployment.accounts import Account, find_account
 from os_containers.deployment.exports import Exports
-from os_containers.deployment.json_text import AUTHOR
 from os_containers.deployment.stop_signal import stop_signal
 from os_containers.deployment.values import Origin, Value
 from os_containers.deployment.variables import unit_variables
-from os_containers.errors import ImageError, OsContainersError, UsageError
+from os_containers.errors import AUTHOR, ImageError, OsContainersError, UsageError
 from os_containers.host import unit
 from os_containers.image.manifest import ContainerConfig
 from os_containers.operations.blueprint import Blueprint
@@ -67,14 +65,12 @@ class Draft:
             settings=blueprint.settings,
             defaults=self.exports.manifest.defaults(),
             generated=self.generated,
-            forced={
-                "DESTDIR": str(blueprint.path),
-                "HOST_GID": str(os.getegid()),
-                "HOST_UID": str(os.geteuid()),
-                "IMAGE_ID": image.digest.hex if image else "",
-                "IMAGE_NAME": image.name if image else str(blueprint.root),
-                "NAME": blueprint.name,
-            },
+            forced=values.forced(
+                blueprint.name,
+                path=blueprint.path,
+                image_id=image.digest.hex if image else "",
+                image_name=image.name if image else str(blueprint.root),
+            ),
         )
         commands = blueprint.runtime.service_commands(
             blueprint.name,

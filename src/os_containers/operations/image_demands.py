@@ -1,6 +1,5 @@
 """What an image wants of whoever installs it: values, host files, privileges; nothing is installed for it."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -113,14 +112,8 @@ class _Inspection:
 
     def _values(self) -> dict[str, Value]:
         name = self._name()
-        forced = {
-            "DESTDIR": str(self.system.paths.deployments / name / "1"),
-            "HOST_GID": str(os.getegid()),
-            "HOST_UID": str(os.geteuid()),
-            "IMAGE_ID": self.image.digest.hex,
-            "IMAGE_NAME": self.image.name,
-            "NAME": name,
-        }
+        path = self.system.paths.deployments / name / "1"
+        forced = values.forced(name, path=path, image_id=self.image.digest.hex, image_name=self.image.name)
         runtime = Path("/usr/bin/crun")
         return values.decide(
             mode=self.system.mode,

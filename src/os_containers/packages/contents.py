@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from os_containers import files
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import CAPABILITIES, HostFile, load_host_tree
-from os_containers.errors import ImageError
+from os_containers.errors import AUTHOR, ImageError
 from os_containers.host.unit import DROP_IN, directories_of
 from os_containers.packages.facts import BUNDLES, OVERRIDES, TMPFILES, UNITS
 
@@ -181,7 +181,7 @@ def _check_place(target: Path, file: HostFile) -> None:
     if is_there or path.is_relative_to(BUNDLES) or path.parts[1:2] == (CONTROL,):
         raise ImageError(
             f"the host file {file.path} of the image is in the way of the package's own",
-            hint="the image must be mended by its author",
+            hint=AUTHOR,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from os_containers import process
-from os_containers.errors import ImageError
+from os_containers.errors import AUTHOR, ImageError
 from os_containers.packages.contents import COMMON, CONTROL, Contents
 from os_containers.packages.facts import Facts, translated
 
@@ -47,9 +47,7 @@ def build_deb(facts: Facts, contents: Contents, scratch: Path) -> Path:
 def _check_names(contents: Contents) -> None:
     # it refuses the first when it installs the package, and of the second it forgets what a person changed
     for path in contents.with_newlines():
-        raise ImageError(
-            f"a Debian package cannot have the file {path!a}", hint="the image must be mended by its author"
-        )
+        raise ImageError(f"a Debian package cannot have the file {path!a}", hint=AUTHOR)
     for path in contents.configuration:
         if path.rstrip(_SPACE) != path:
             raise ImageError(

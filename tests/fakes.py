@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from os_containers.errors import ImageError, ProcessError
-from os_containers.host.systemd import UnitState, UnitUsage
+from os_containers.host.unit_state import UnitState, UnitUsage
 
 
 @dataclass
@@ -168,3 +168,10 @@ class FakeServices:
             needs_reload=unit in self.stale,
             restarts=self.restarts if unit in self.active else 0,
         )
+
+
+def shim(directory: Path, name: str, script: str) -> None:
+    """Make a program that plays another."""
+    directory.mkdir(exist_ok=True)
+    (directory / name).write_text(f"#!/bin/sh\n{script}\n")
+    (directory / name).chmod(0o755)

@@ -5,7 +5,7 @@ ServiceManager is the seam at which tests put a fake.
 
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,95 +13,24 @@ from typing import Protocol
 from os_containers import process
 from os_containers.errors import AUTHOR, ImageError, ProcessError, SystemFaultError
 from os_containers.host.last_words import last_words
+from os_containers.host.unit_state import (
+    STATE_PROPERTIES,
+    USAGE_PROPERTIES,
+    UnitState,
+    UnitUsage,
+    parse_states,
+    parse_usage,
+)
 from os_containers.paths import Mode
 
 TIMEOUT = 90.0
 # A start may take as long as the unit's own TimeoutStartSec allows; systemd ends it.
 START_TIMEOUT = 900.0
-_PROPERTIES = (
-    "LoadState",
-    "ActiveState",
-    "SubState",
-    "NRestarts",
-    "ActiveEnterTimestampMonotonic",
-    "StateChangeTimestampMonotonic",
-    "ExecMainStatus",
-    "Type",
-    "UnitFileState",
-    "NeedDaemonReload",
-)
-_USAGE = ("MemoryCurrent", "CPUUsageNSec", "TasksCurrent")
-# With what a program ends that was asked to: 128 + SIGHUP, SIGINT, SIGQUIT, SIGTERM; a failure to systemd.
-_ENDED = frozenset({129, 130, 131, 143})
-_NOT_COUNTED = 2**64 - 1
-_TRIED_AGAIN = frozenset({"auto-restart", "auto-restart-queued"})
 # Among them is the service's own, below what a unit says when it stops.
 _LAST_LINES = 50
 _FROWNED_UPON = re.compile("obsolete|deprecated|unsafe|legacy|please use|will be removed")
 # systemd 257 names the bus: "Failed to connect to user scope bus via local transport: ..."
 _OFFLINE = re.compile(r"Failed to connect to ([a-z]+ scope )?bus|System has not been booted with systemd")
-
-
-@dataclass(frozen=True, slots=True)
-class UnitState:
-    """What systemd knows of a unit, in systemd's own words."""
-
-    load: str = "not-found"
-    active: str = "inactive"
-    sub: str = "dead"
-    restarts: int = 0
-    # seconds on the clock of time.monotonic(): active since, and in this state since
-    active_since: float = 0
-    changed: float = 0
-    status: int = 0
-    type: str = "simple"
-    enabled: str = ""
-    needs_reload: bool = False
-
-    @property
-    def is_running(self) -> bool:
-        return self.active in {"active", "activating", "reloading"}
-
-    @property
-    def is_meant_to_run(self) -> bool:
-        """Tell whether it runs, or would if it had not failed: nobody has stopped it."""
-        return self.is_running or (self.active == "failed" and self.status not in _ENDED)
-
-    @property
-    def has_processes(self) -> bool:
-        """Tell whether something runs: not so of a oneshot that is done, or a service to be tried again."""
-        return self.is_running and self.sub not in _TRIED_AGAIN | {"exited"}
-
-    @property
-    def is_enabled(self) -> bool:
-        return self.enabled in {"enabled", "enabled-runtime"}
-
-    @property
-    def is_static(self) -> bool:
-        """Tell whether there is nothing to enable: nobody has said whether it is to start at boot."""
-        return self.enabled == "static"
-
-    @property
-    def is_down(self) -> bool:
-        return self.active == "failed" or self.sub in _TRIED_AGAIN
-
-    @property
-    def has_failed(self) -> bool:
-        """Tell whether it is down, or was since somebody started it."""
-        return self.is_down or self.restarts > 0
-
-    def has_failed_since(self, time: float) -> bool:
-        """Tell whether it is down, or has come back by itself since a time."""
-        return self.is_down or (self.restarts > 0 and self.active_since > time)
-
-
-@dataclass(frozen=True, slots=True)
-class UnitUsage:
-    """What a unit takes: bytes of memory, seconds of processor time, processes; None where nobody counts."""
-
-    memory: int | None = None
-    processor: float | None = None
-    tasks: int | None = None
 
 
 class ServiceManager(Protocol):
@@ -147,7 +76,7 @@ class Systemctl:
         names = list(units)
         if not names:
             return {}
-        shown = self._systemctl("show", f"--property={','.join(_PROPERTIES)}", "--", *names)
+        shown = self._systemctl("show", f"--property={','.join(STATE_PROPERTIES)}", "--", *names)
         # by their order: an alias is answered with the name of the unit that it stands for
         return dict(zip(names, parse_states(shown), strict=True))
 
@@ -242,7 +171,7 @@ class Systemctl:
 
     def usage(self, unit: str) -> UnitUsage:
         """Return what a unit takes now."""
-        return parse_usage(self._systemctl("show", f"--property={','.join(_USAGE)}", "--", unit))
+        return parse_usage(self._systemctl("show", f"--property={','.join(USAGE_PROPERTIES)}", "--", unit))
 
     @functools.cached_property
     def _version(self) -> int:
@@ -295,42 +224,3 @@ def unit_faults(said: str, path: Path) -> list[str]:
 
 def _works(line: str) -> bool:
     return _FROWNED_UPON.search(line) is not None and "gnoring" not in line
-
-
-def parse_states(shown: str) -> list[UnitState]:
-    """Return the states in the output of `systemctl show`: blocks of NAME=VALUE, an empty line between."""
-    return [_state(dict(_pairs(block))) for block in shown.strip().split("\n\n")]
-
-
-def parse_usage(shown: str) -> UnitUsage:
-    """Return the usage in the output of `systemctl show`, where it may say "[not set]" or 2**64 - 1."""
-    found = {
-        name: int(value) for name, value in _pairs(shown) if value.isdecimal() and int(value) != _NOT_COUNTED
-    }
-    nanoseconds = found.get("CPUUsageNSec")
-    return UnitUsage(
-        memory=found.get("MemoryCurrent"),
-        processor=None if nanoseconds is None else nanoseconds / 1e9,
-        tasks=found.get("TasksCurrent"),
-    )
-
-
-def _pairs(block: str) -> Iterable[tuple[str, str]]:
-    for line in block.splitlines():
-        name, _, value = line.partition("=")
-        yield name, value
-
-
-def _state(block: Mapping[str, str]) -> UnitState:
-    return UnitState(
-        load=block.get("LoadState", ""),
-        active=block.get("ActiveState", ""),
-        sub=block.get("SubState", ""),
-        restarts=int(block.get("NRestarts") or 0),
-        active_since=int(block.get("ActiveEnterTimestampMonotonic") or 0) / 1e6,
-        changed=int(block.get("StateChangeTimestampMonotonic") or 0) / 1e6,
-        status=int(block.get("ExecMainStatus") or 0),
-        type=block.get("Type", ""),
-        enabled=block.get("UnitFileState", ""),
-        needs_reload=block.get("NeedDaemonReload") == "yes",
-    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from os_containers.deployment.container import Container, all_and_factories
 from os_containers.deployment.record import Record
 from os_containers.errors import OsContainersError
-from os_containers.host.systemd import UnitState
+from os_containers.host.unit_state import UnitState
 from os_containers.operations.system import System
 
 RUNNING = "running"

@@ -6,7 +6,7 @@ from typing import NoReturn
 from os_containers import process
 from os_containers.deployment.container import Container
 from os_containers.errors import BrokenError, ConflictError, UsageError
-from os_containers.host.systemd import UnitState
+from os_containers.host.unit_state import UnitState
 from os_containers.operations import service
 from os_containers.operations.recover import settled
 from os_containers.operations.root import require_root_of

@@ -17,9 +17,10 @@ from os_containers.events import Event, OnEvent, Step, Warned
 from os_containers.host.hostfiles import Action, HostPlan
 from os_containers.host.prepared_files import step_of
 from os_containers.host.recovery_unit import RecoveryUnit
-from os_containers.host.systemd import ServiceManager, UnitState, UnitUsage
+from os_containers.host.systemd import ServiceManager
 from os_containers.host.unit import directories_of
 from os_containers.host.unit_files import UnitFiles
+from os_containers.host.unit_state import UnitState, UnitUsage
 from os_containers.operations import host_changes, service
 from os_containers.operations.host_changes import is_recovery_unit_needed
 from os_containers.operations.service import Start

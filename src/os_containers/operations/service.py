@@ -8,9 +8,9 @@ from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment
 from os_containers.errors import ProcessError, ProgramTimeoutError, ServiceError
 from os_containers.events import Warned
-from os_containers.host.systemd import UnitState
 from os_containers.host.unit import install_section
 from os_containers.host.unit_files import sync_links
+from os_containers.host.unit_state import UnitState
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.system import System
 

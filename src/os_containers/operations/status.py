@@ -9,7 +9,7 @@ from os_containers.deployment.history import once_active
 from os_containers.deployment.values import Origin, Values
 from os_containers.errors import BrokenError, BusyError
 from os_containers.host.drift import drifted_files
-from os_containers.host.systemd import UnitState, UnitUsage
+from os_containers.host.unit_state import UnitState, UnitUsage
 from os_containers.operations.containers import BROKEN, state_of
 from os_containers.operations.service import unit_state
 from os_containers.operations.system import System

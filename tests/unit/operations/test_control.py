@@ -9,7 +9,7 @@ import pytest
 from os_containers.cli.commands.update import tell_all
 from os_containers.cli.failure import each
 from os_containers.errors import BrokenError, ConflictError, NotFoundError, ServiceError
-from os_containers.host.systemd import UnitState
+from os_containers.host.unit_state import UnitState
 from os_containers.operations.command import Command
 from os_containers.operations.containers import state_of
 from os_containers.operations.control import restart_service, start_service, stop_service

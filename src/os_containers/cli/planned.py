@@ -11,7 +11,7 @@ from os_containers.deployment.factory import SERIAL as FACTORY
 from os_containers.deployment.values import Origin
 from os_containers.errors import UsageError
 from os_containers.host.hostfiles import Action
-from os_containers.operations.preview import Plan, PlannedText, PlannedValue
+from os_containers.operations.plan import Plan, PlannedText, PlannedValue
 
 
 def require_dry_run(*, dry_run: bool, as_json: bool) -> None:

@@ -2,22 +2,19 @@
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 
 from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment
-from os_containers.deployment.exports import FileKind
 from os_containers.deployment.history import previous, unfinished
-from os_containers.deployment.values import Values
 from os_containers.errors import BrokenError, ConflictError, NotFoundError
 from os_containers.events import Warned
 from os_containers.host.host_policy import Permission
-from os_containers.host.hostfiles import Action, Change, HostPlan
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import is_local
-from os_containers.operations import host_changes, service
+from os_containers.operations import service
 from os_containers.operations.blueprint import new_blueprint
 from os_containers.operations.control import require_service, restart, start_unless_running
 from os_containers.operations.find_image import stored_image
@@ -29,67 +26,17 @@ from os_containers.operations.install import (
     tell_drop_ins,
     told_of_run,
 )
-from os_containers.operations.rehearsal import Rehearsal, rehearse, rehearsed_service
+from os_containers.operations.plan import Plan, nothing_to_do, plan_transition
+from os_containers.operations.rehearsal import rehearsed_service
 from os_containers.operations.root import find_root, is_same, made_of, require_root_of
-from os_containers.operations.stage import drafted, staging_directory
+from os_containers.operations.stage import drafted
 from os_containers.operations.system import System
-from os_containers.operations.transition import Transition, checked_plan, kept_serials, switch
+from os_containers.operations.transition import switch
 from os_containers.operations.uninstall import check_there, leave, unrecorded_left
 from os_containers.operations.update import image_in_store, is_current, root_of_next
 from os_containers.operations.verify_images import remote_digest
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedValue:
-    """A variable whose value changes; before and after are None where it has none."""
-
-    name: str
-    before: str | None
-    after: str | None
-    origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedHostFile:
-    """A host file, and what becomes of it."""
-
-    path: str
-    kind: FileKind
-    action: Action
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedText:
-    """A file that we write, as it is and as it will be; None where there is none."""
-
-    path: str
-    before: str | None
-    after: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a command would do to a container; leaving and entering are serials of deployments.
-
-    steps are what the command tells while it does it; discarded are the serials of deployments that go with
-    it. Nothing of it is done when changes is False. A random value, as that of UUID, will be another one.
-    """
-
-    operation: str
-    container: str
-    changes: bool = True
-    image: str = ""
-    digest: str = ""
-    remote: str = ""
-    leaving: int | None = None
-    entering: int | None = None
-    values: tuple[PlannedValue, ...] = ()
-    host_files: tuple[PlannedHostFile, ...] = ()
-    texts: tuple[PlannedText, ...] = ()
-    steps: tuple[str, ...] = ()
-    discarded: tuple[int, ...] = ()
 
 
 def plan_install(
@@ -119,7 +66,7 @@ def plan_install(
         blueprint = new_blueprint(container, source, found, settings=settings, permission=permission)
         tell_drop_ins(system, container)
         with drafted(system, repo, blueprint) as draft:
-            return _plan(system, entry(container, draft), blueprint.path)
+            return plan_transition(system, entry(container, draft), blueprint.path)
 
 
 def plan_update(
@@ -162,11 +109,12 @@ def plan_update(
             leaving=leaving,
         )
         if is_current(leaving, blueprint):
-            return _nothing("update", leaving)
+            return nothing_to_do("update", leaving)
         with drafted(system, repo, blueprint) as draft:
             if root and is_same(leaving, draft, place=blueprint.path):
-                return _nothing("update", leaving)
-            return _plan(system, switch(system, "update", leaving, draft, is_fresh=True), blueprint.path)
+                return nothing_to_do("update", leaving)
+            transition = switch(system, "update", leaving, draft, is_fresh=True)
+            return plan_transition(system, transition, blueprint.path)
 
 
 def plan_rollback(system: System, name: str, *, serial: int | None = None) -> Plan:
@@ -178,7 +126,7 @@ def plan_rollback(system: System, name: str, *, serial: int | None = None) -> Pl
         entering = previous(container, serial)
         require_root_of(entering)
         transition = switch(system, "rollback", leaving, entering, is_fresh=False)
-        return _plan(system, transition, entering.path)
+        return plan_transition(system, transition, entering.path)
 
 
 def plan_uninstall(system: System, name: str) -> Plan:
@@ -187,7 +135,7 @@ def plan_uninstall(system: System, name: str) -> Plan:
     check_there(system, name)
     with _looked_at(system, container):
         transition = leave(system, container)
-        plan = _plan(system, transition, None)
+        plan = plan_transition(system, transition, None)
         return replace(plan, steps=(*plan.steps, *unrecorded_left(transition)))
 
 
@@ -270,84 +218,3 @@ def _looked_at(system: System, container: Container) -> Iterator[None]:
         if any(one.is_predecessors and not one.record.is_adopted for one in container.readable()):
             system.on_event(Warned("a predecessor made this container: what is its own is found first"))
         yield
-
-
-def _nothing(operation: str, leaving: Deployment) -> Plan:
-    record = leaving.record
-    return Plan(
-        operation,
-        leaving.container,
-        changes=False,
-        image=record.image,
-        digest=record.digest,
-        remote=record.remote,
-        leaving=leaving.serial,
-        entering=leaving.serial,
-    )
-
-
-def _plan(system: System, transition: Transition, place: Path | None) -> Plan:
-    """Return the plan of a transition; place is where the entering deployment will be."""
-    host_plan = checked_plan(system, transition)
-    with staging_directory(system, transition.container.name) as scratch:
-        rehearsal = rehearse(system, transition, host_plan, scratch.path)
-        texts = tuple(_texts(transition, place, rehearsal))
-    leaving, entering = transition.leaving, transition.entering
-    record = entering.record if entering else None
-    return Plan(
-        transition.operation,
-        transition.container.name,
-        image=record.image if record else "",
-        digest=record.digest if record else "",
-        remote=record.remote if record else "",
-        leaving=leaving.serial if leaving else None,
-        entering=record.serial if record else None,
-        values=tuple(_values(leaving.record.values if leaving else {}, record.values)) if record else (),
-        host_files=tuple(_host_files(host_plan)),
-        texts=texts,
-        steps=rehearsal.steps,
-        discarded=tuple(sorted(set(transition.container.serials()) - set(kept_serials(system, transition)))),
-    )
-
-
-def _values(before: Values, after: Values) -> Iterator[PlannedValue]:
-    decided = {**before, **after}
-    for name in sorted(decided):
-        old, new = (values[name].text if name in values else None for values in (before, after))
-        if old != new:
-            yield PlannedValue(name, old, new, decided[name].origin)
-
-
-def _host_files(plan: HostPlan) -> Iterator[PlannedHostFile]:
-    removed = {change.path: _kind(change) for change in plan.changes if change.action is Action.REMOVE}
-    directories = {path for path, kind in removed.items() if kind is FileKind.DIRECTORY}
-    # what somebody has put something into is not removed
-    stay = host_changes.staying(directories, removed.keys() - directories)
-    for change in plan.changes:
-        if change.action is Action.REMOVE and change.present is None:
-            continue  # somebody has
-        action = Action.LET_GO if change.path in stay else change.action
-        yield PlannedHostFile(change.path, _kind(change), action)
-
-
-def _kind(change: Change) -> FileKind:
-    file = change.file or change.present
-    return file.kind if file else FileKind.FILE
-
-
-def _texts(transition: Transition, place: Path | None, rehearsal: Rehearsal) -> Iterator[PlannedText]:
-    for path, later in rehearsal.unit_files.items():
-        yield from _changed(path, _read(path), _read(later))
-    leaving, entering = transition.leaving, transition.entering
-    if entering and place:
-        before = _read(leaving.config) if leaving else None
-        yield from _changed(place / "config.json", before, _read(entering.config))
-
-
-def _changed(path: Path, before: str | None, after: str | None) -> Iterator[PlannedText]:
-    if before != after:
-        yield PlannedText(str(path), before, after)
-
-
-def _read(path: Path) -> str | None:
-    return path.read_text(errors="surrogateescape") if path.is_file() else None

@@ -14,8 +14,8 @@ from os_containers.operations.blueprint import new_blueprint
 from os_containers.operations.control import restart_service, start_service, stop_service
 from os_containers.operations.find_image import stored_image
 from os_containers.operations.install import install
+from os_containers.operations.plan import Plan
 from os_containers.operations.preview import (
-    Plan,
     ServiceVerb,
     plan_install,
     plan_rollback,

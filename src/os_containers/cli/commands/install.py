@@ -16,7 +16,8 @@ from os_containers.image.access import ProxyOptions
 from os_containers.operations.install import install as install_container
 from os_containers.operations.install import install_or_run_once
 from os_containers.operations.package import make_package, native_format
-from os_containers.operations.preview import Plan, plan_install
+from os_containers.operations.plan import Plan
+from os_containers.operations.preview import plan_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable

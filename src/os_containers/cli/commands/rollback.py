@@ -8,7 +8,8 @@ from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.cli.planned import require_dry_run, show_plans
 from os_containers.deployment.factory import SERIAL
 from os_containers.errors import UsageError
-from os_containers.operations.preview import Plan, plan_rollback
+from os_containers.operations.plan import Plan
+from os_containers.operations.preview import plan_rollback
 from os_containers.operations.rollback import rollback as rollback_container
 
 

@@ -6,7 +6,8 @@ from os_containers.cli import options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.cli.planned import require_dry_run, show_plans
-from os_containers.operations.preview import Plan, plan_uninstall
+from os_containers.operations.plan import Plan
+from os_containers.operations.preview import plan_uninstall
 from os_containers.operations.uninstall import uninstall as uninstall_container
 
 

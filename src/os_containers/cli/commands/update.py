@@ -16,7 +16,8 @@ from os_containers.deployment.container import all_containers
 from os_containers.errors import UsageError
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
-from os_containers.operations.preview import Plan, plan_update
+from os_containers.operations.plan import Plan
+from os_containers.operations.preview import plan_update
 from os_containers.operations.system import System
 from os_containers.operations.update import Source
 from os_containers.operations.update import update as update_container

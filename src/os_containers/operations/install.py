@@ -14,6 +14,7 @@ from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, container_name
 from os_containers.operations.blueprint import new_blueprint
+from os_containers.operations.carry_out import carry_out
 from os_containers.operations.command import Command
 from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.journal import ServiceState
@@ -23,7 +24,7 @@ from os_containers.operations.run import run_image
 from os_containers.operations.service import unit_state
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
-from os_containers.operations.transition import Transition, carry_out
+from os_containers.operations.transition import Transition
 from os_containers.ostree.stored_image import STORED, StoredImage
 
 # atomic's

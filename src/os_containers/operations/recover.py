@@ -18,6 +18,7 @@ from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words
 from os_containers.operations.adopt import adopt
+from os_containers.operations.carry_out import complete, go_back
 from os_containers.operations.host_changes import recoverable, remove_recovery_unit
 from os_containers.operations.image_checkouts import remove_abandoned_checkouts
 from os_containers.operations.journal import Journal
@@ -25,7 +26,7 @@ from os_containers.operations.leftovers import find_temporaries, known_names, re
 from os_containers.operations.retention import discard_unfinished
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
-from os_containers.operations.transition import Transition, complete, go_back
+from os_containers.operations.transition import Transition
 from os_containers.ostree.repo import Repo
 
 

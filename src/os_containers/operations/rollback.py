@@ -2,10 +2,10 @@
 
 from os_containers.deployment.deployment import Deployment
 from os_containers.deployment.history import previous
+from os_containers.operations.carry_out import switch_deployment
 from os_containers.operations.recover import settled
 from os_containers.operations.root import require_root_of
 from os_containers.operations.system import System
-from os_containers.operations.transition import switch_deployment
 
 
 def rollback(system: System, name: str, *, serial: int | None = None) -> Deployment:

@@ -14,6 +14,7 @@ from os_containers.image.access import ProxyOptions
 from os_containers.image.name import is_local
 from os_containers.image.reference import ImageReference
 from os_containers.operations.blueprint import Blueprint, new_blueprint
+from os_containers.operations.carry_out import switch_deployment
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import settled
@@ -27,7 +28,6 @@ from os_containers.operations.root import (
 )
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
-from os_containers.operations.transition import switch_deployment
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
 

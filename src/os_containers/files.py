@@ -1,47 +1,31 @@
-"""Files, safely: whole or not at all, and never through a link that we do not trust."""
+"""Files, links and directories, safely: whole or not at all, and durable."""
 
 import contextlib
 import ctypes
 import errno
 import glob
 import os
-import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from os_containers.errors import BrokenError, BusyError
+from os_containers.errors import BrokenError
 
-# the standard library has no syncfs and no renameat2
+# the standard library has no syncfs
 _libc = ctypes.CDLL(None, use_errno=True)
 
 TEMPORARY_PREFIX = ".os-containers-"
 
-# What open(2) answers for a symlink that is not to be followed, and for what is no file to be read.
-_NOT_PLAIN = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.ENODEV})
-
-# renameat2(2)
-_RENAME_NOREPLACE = 1
-_RENAME_EXCHANGE = 2
-# what file systems answer that lack a way of renaming, and kernels that lack the call
-_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 # what rmdir(2) answers for a directory that is not ours alone any more: something is in it, mounted on it, or
 # in its place, or somebody has taken our permission
 _NOT_OURS = frozenset({
     errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR, errno.EACCES, errno.EPERM
 })  # fmt: skip
-# So long that another name of 255 bytes still makes a path that Linux takes (4096 bytes with the NUL).
-_LONG_PATH = 3800
 
 
 def no_directory(path: Path) -> BrokenError:
     """Return the error for what has come where one of our directories belongs, or one above it."""
     there = next(one for one in (path, *path.parents) if os.path.lexists(one))
     return BrokenError(f"{there} is no directory", hint=f"move {there} away, then try again")
-
-
-class NotPlainFileError(OSError):
-    """A part of the way is a symlink, or its end no regular file."""
 
 
 def fsync_directory(directory: Path) -> None:
@@ -74,44 +58,6 @@ def sync_file_system_of(descriptor: int) -> None:
     if _libc.syncfs(descriptor) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-
-
-def rename_to_free_name(old: str, new: str, *, old_fd: int, new_fd: int) -> None:
-    """Rename what is in the directory old_fd. Raises FileExistsError when the new name is taken."""
-    try:
-        _renameat2(old, new, old_fd, new_fd, _RENAME_NOREPLACE)
-    except OSError as error:
-        if error.errno not in _UNSUPPORTED:
-            raise
-        rename_by_link(old, new, old_fd=old_fd, new_fd=new_fd)
-
-
-def rename_by_link(old: str, new: str, *, old_fd: int, new_fd: int) -> None:
-    """Do the same where renameat2(2) cannot: link(2) refuses a taken name; for a directory we look."""
-    if stat.S_ISDIR(os.lstat(old, dir_fd=old_fd).st_mode):
-        if is_there(new, new_fd):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
-        os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
-        return
-    os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
-    os.unlink(old, dir_fd=old_fd)
-
-
-def exchange_names(one: str, other: str, directory_fd: int) -> bool:
-    """Exchange two names of a directory in one step; False where the file system cannot."""
-    try:
-        _renameat2(one, other, directory_fd, directory_fd, _RENAME_EXCHANGE)
-    except OSError as error:
-        if error.errno not in _UNSUPPORTED:
-            raise
-        return False
-    return True
-
-
-def _renameat2(old: str, new: str, old_fd: int, new_fd: int, flags: int) -> None:
-    if _libc.renameat2(old_fd, os.fsencode(old), new_fd, os.fsencode(new), flags) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), new)
 
 
 def is_there(name: str, directory_fd: int | None = None) -> bool:
@@ -251,83 +197,6 @@ def make_directory(directory: Path, *, mode: int = 0o755) -> list[Path]:
             fsync_directory(one.parent)
             created.append(one)
     return created
-
-
-def remove_tree(tree: Path) -> None:
-    """Remove a directory tree, also where directories are not writable.
-
-    Raises BusyError, and removes nothing, when something is mounted in it.
-    """
-    refuse_mounts(tree)
-    directories = [tree]
-    for directory in directories:
-        directory.chmod(stat.S_IRWXU)
-        for entry in list(os.scandir(directory)):
-            if entry.is_dir(follow_symlinks=False):
-                inner = Path(entry.path)
-                directories.append(inner if len(entry.path) < _LONG_PATH else _moved_up(inner, tree))
-            else:
-                Path(entry.path).unlink()
-    for directory in reversed(directories):
-        directory.rmdir()
-
-
-def _moved_up(directory: Path, tree: Path) -> Path:
-    """Return the new place of a directory that is too deep for its names to be used as paths."""
-    directory.chmod(stat.S_IRWXU)
-    return directory.rename(temporary_name(tree / "deep"))
-
-
-def refuse_mounts(tree: Path) -> None:
-    """Raise BusyError when something is mounted at or beneath a directory, be it of the same file system."""
-    top = tree.resolve()
-    for _, mounted in mounts():
-        if mounted.is_relative_to(top):
-            raise BusyError(f"something is mounted at {mounted}", hint=f"umount {mounted}, then try again")
-
-
-def mounts() -> Iterator[tuple[Path, Path]]:
-    """Yield what is mounted, as its path in its own file system, and where."""
-    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
-        # proc_pid_mountinfo(5): the fourth and fifth field, with blanks and the like in octal
-        root, point = (
-            Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), field))
-            for field in line.split(" ")[3:5]
-        )
-        yield root, point
-
-
-def open_beneath(root: Path, relative: str) -> int:
-    """Open a regular file for reading beneath root, following no symlink on the way.
-
-    Returns a descriptor. Raises FileNotFoundError, NotPlainFileError when a part of the way is a symlink or
-    the end is not a regular file, and OSError when the host fails us.
-    """
-    try:
-        opened = _open_beneath(root, relative)
-    except OSError as error:
-        if error.errno not in _NOT_PLAIN:
-            raise
-        raise NotPlainFileError(error.errno, os.strerror(error.errno), relative) from error
-    if not stat.S_ISREG(os.fstat(opened).st_mode):
-        os.close(opened)
-        raise NotPlainFileError(f"{relative} is not a regular file")
-    return opened
-
-
-def _open_beneath(root: Path, relative: str) -> int:
-    descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        *directories, name = Path(relative).parts
-        for part in directories:
-            inner = os.open(
-                part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor
-            )
-            os.close(descriptor)
-            descriptor = inner
-        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

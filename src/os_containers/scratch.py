@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from os_containers import files
+from os_containers import files, trees
 from os_containers.errors import BusyError
 from os_containers.faults import tidied_later
 
@@ -79,12 +79,12 @@ def _remove_abandoned(parent: Path, prefix: str) -> None:
             one.unlink()
             continue
         with contextlib.suppress(BlockingIOError, FileNotFoundError), locked_directory(one, fcntl.LOCK_NB):
-            files.remove_tree(one)
+            trees.remove_tree(one)
 
 
 def _remove_or_tell(directory: Path) -> None:
     with _told_only(directory):
-        files.remove_tree(directory)
+        trees.remove_tree(directory)
 
 
 @contextlib.contextmanager

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from os_containers.deployment.beneath import NotPlainFileError, open_beneath
 from os_containers.errors import ImageError
-from os_containers.files import NotPlainFileError, open_beneath
 
 _SIZE_LIMIT = 1 << 20
 _MAX_ID = 2**32 - 2

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import msgspec
 
+from os_containers.deployment.beneath import NotPlainFileError, open_beneath
 from os_containers.deployment.json_text import path_of, read_json
 from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
 from os_containers.errors import AUTHOR, ImageError
 from os_containers.faults import system_fault
-from os_containers.files import NotPlainFileError, open_beneath
 
 _MANIFEST = "exports/manifest.json"
 # useLinks is the predecessors': hard links into the host would share their files with the repo

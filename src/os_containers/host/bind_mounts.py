@@ -9,7 +9,7 @@ import errno
 import os
 from pathlib import Path
 
-from os_containers import files
+from os_containers import trees
 from os_containers.errors import BusyError, SystemFaultError
 from os_containers.faults import next_step
 
@@ -56,7 +56,7 @@ def unmount(point: Path) -> None:
 def mount_points(parent: Path) -> list[tuple[str, Path]]:
     """Return which of the directories in a parent are mounted elsewhere, by name, and where."""
     found = []
-    for root, point in files.mounts():
+    for root, point in trees.mounts():
         # a file system's own path may have more before it: a subvolume, or where its mount begins
         if root.parent.name == parent.name and _is_same(parent / root.name, point):
             found.append((root.name, point))

@@ -15,6 +15,7 @@ from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import CAPABILITIES, HostFile
 from os_containers.deployment.record import InstalledFile
 from os_containers.errors import BrokenError, ConflictError, SystemFaultError
+from os_containers.host import renames
 from os_containers.host.host_root import find_at
 from os_containers.selinux import give_label
 
@@ -51,7 +52,7 @@ def write_file(file: HostFile, name: str, directory_fd: int) -> None:
 def create(old: str, old_fd: int, new: str, new_fd: int, path: str) -> None:
     """Give what waits its name. Raises ConflictError when there is something of this name by now."""
     try:
-        files.rename_to_free_name(old, new, old_fd=old_fd, new_fd=new_fd)
+        renames.rename_to_free_name(old, new, old_fd=old_fd, new_fd=new_fd)
     except FileExistsError as error:
         raise ConflictError(f"{path} was made at the same moment", hint="try again") from error
     os.fsync(new_fd)
@@ -68,10 +69,10 @@ def replace(new: str, name: str, directory_fd: int, recorded: InstalledFile) -> 
         return True
     if not _is_recorded(name, directory_fd, recorded):
         return False
-    if not files.exchange_names(new, name, directory_fd):
+    if not renames.exchange_names(new, name, directory_fd):
         os.rename(new, name, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
     elif not _is_recorded(new, directory_fd, recorded):
-        files.exchange_names(new, name, directory_fd)
+        renames.exchange_names(new, name, directory_fd)
         return False
     os.fsync(directory_fd)
     return True
@@ -79,7 +80,7 @@ def replace(new: str, name: str, directory_fd: int, recorded: InstalledFile) -> 
 
 def take_away(name: str, temporary: str, directory_fd: int, recorded: InstalledFile) -> bool:
     """Give the recorded file a temporary name; False, and nothing done, if another is there."""
-    files.rename_to_free_name(name, temporary, old_fd=directory_fd, new_fd=directory_fd)
+    renames.rename_to_free_name(name, temporary, old_fd=directory_fd, new_fd=directory_fd)
     if not _is_recorded(temporary, directory_fd, recorded):
         create(temporary, directory_fd, name, directory_fd, recorded.path)
         return False

@@ -20,6 +20,7 @@ from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import HostFile
 from os_containers.deployment.record import InstalledFile
 from os_containers.errors import ConflictError
+from os_containers.host import renames
 from os_containers.host.file_steps import UNFINISHED
 from os_containers.host.host_root import HostRoot, find_at
 
@@ -123,11 +124,11 @@ def _put_back(
     if str(path.parent) != directory:
         return False
     if not files.is_there(path.name, directory_fd):
-        files.rename_to_free_name(name, path.name, old_fd=directory_fd, new_fd=directory_fd)
+        renames.rename_to_free_name(name, path.name, old_fd=directory_fd, new_fd=directory_fd)
         return True
     if not _is_known(path.name, directory_fd, known):
         return False
-    if not files.exchange_names(name, path.name, directory_fd):
+    if not renames.exchange_names(name, path.name, directory_fd):
         return False
     os.unlink(name, dir_fd=directory_fd)
     return True

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from os_containers import files
+from os_containers import files, trees
 from os_containers.deployment import predecessor, values
 from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment, save_record
@@ -121,7 +121,7 @@ def _render(system: System, deployment: Deployment, tree: Path) -> None:
     except ImageError as error:
         system.on_event(Warned(f"{deployment.path}: no rollback brings its host files: {error.message}"))
         if tree.exists():
-            files.remove_tree(tree)
+            trees.remove_tree(tree)
     tree.mkdir(exist_ok=True)
 
 

@@ -10,7 +10,7 @@ What is mounted, the kernel knows; whatever is without a mount is what a killed 
 import contextlib
 from pathlib import Path
 
-from os_containers import files
+from os_containers import files, trees
 from os_containers.errors import BusyError
 from os_containers.host.bind_mounts import mount_points
 from os_containers.operations.system import System
@@ -42,7 +42,7 @@ def remove_abandoned_checkouts(system: System) -> None:
 def remove_unmounted(system: System) -> None:
     """Remove what is mounted nowhere, and where nothing is mounted; the lock of the mounts is held."""
     for one in _unmounted(system):
-        files.remove_tree(one)
+        trees.remove_tree(one)
     points = own_mount_points(system)
     for one in (*_unused(system), points, points.parent, system.paths.mounted):
         files.remove_unless_needed(str(one))

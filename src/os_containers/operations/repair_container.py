@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from os_containers import files
+from os_containers import files, trees
 from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment, save_record
 from os_containers.deployment.exports import FileKind
@@ -148,7 +148,7 @@ def _mend_bundle(system: System, repo: Repo, deployment: Deployment) -> None:
         files.sync_file_system(scratch.path)
         for path in wanted:
             if path.is_dir():
-                files.remove_tree(path)
+                trees.remove_tree(path)
             (scratch.path / path.name).rename(path)
             system.tell(f"made {path} anew")
     files.fsync_directory(deployment.path)

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Collection, Sequence
 
-from os_containers import files
+from os_containers import files, trees
 from os_containers.deployment.container import Container
 from os_containers.deployment.history import once_active, unfinished
 from os_containers.errors import BusyError
@@ -22,7 +22,7 @@ def discard(system: System, repo: Repo, container: Container, serial: int) -> No
     if container.active_path() == path:
         return
     if path.exists():
-        files.refuse_mounts(path)
+        trees.refuse_mounts(path)
     files.make_directory(system.paths.trash, mode=0o700)
     # what cannot be removed at once is nothing that anybody sees
     with scratch_directory(system.paths.trash, f"{container.name}-{serial}-") as trash:

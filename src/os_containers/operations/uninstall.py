@@ -2,7 +2,7 @@
 
 import os
 
-from os_containers import files
+from os_containers import trees
 from os_containers.deployment.container import Container, no_container
 from os_containers.deployment.deployment import Deployment, load_deployment
 from os_containers.deployment.exports import FileKind
@@ -49,7 +49,7 @@ def leave(system: System, container: Container) -> Transition:
     unit = unit_state(system, container)
     for path in (container.directory, *container.predecessors.values()):
         if path.exists():
-            files.refuse_mounts(path)
+            trees.refuse_mounts(path)
     after = ServiceState(running=False, enabled=False)
     if factory:
         after = state_of_next(unit, leaving) if leaving else state_to_keep(unit)

@@ -8,7 +8,7 @@ import errno
 import os
 from pathlib import Path
 
-from os_containers import files
+from os_containers import files, trees
 from os_containers.errors import SystemFaultError
 from os_containers.faults import next_step
 from os_containers.paths import Mode
@@ -77,7 +77,7 @@ def _create_at_once(path: Path, mode: Mode) -> None:
 def _remove_leftovers(path: Path) -> None:
     fresh = path.with_name(_FRESH)
     if fresh.exists():
-        files.remove_tree(fresh)
+        trees.remove_tree(fresh)
     if not path.exists():
         return
     if not path.is_dir() or any(one.is_file() for one in path.glob("objects/*/*")) or _foreign(path):
@@ -85,7 +85,7 @@ def _remove_leftovers(path: Path) -> None:
             f"{path} is in the way: it is not an OSTree repo",
             hint=f"set OSTREE_REPO, or {without_repo(path)}",
         )
-    files.remove_tree(path)
+    trees.remove_tree(path)
 
 
 def _foreign(path: Path) -> bool:

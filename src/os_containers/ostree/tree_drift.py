@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from os_containers import files
+from os_containers import files, trees
 from os_containers.ostree.formats import kept_symlink, kept_xattrs
 from os_containers.ostree.links import give_attributes, link_file, link_tree
 from os_containers.ostree.objects import IMPLIED_CHECKSUM, object_path, read_dirmeta
@@ -83,7 +83,7 @@ def mend_drift(repo: Path, mode: Mode, drifted: Drifted) -> None:
         case Drift.ATTRIBUTES:
             give_attributes(repo, mode, directory, path)
         case Drift.LEFT:
-            path.unlink() if path.is_symlink() or not path.is_dir() else files.remove_tree(path)
+            path.unlink() if path.is_symlink() or not path.is_dir() else trees.remove_tree(path)
         case Drift.IN_THE_WAY | Drift.ADDED:
             pass
 

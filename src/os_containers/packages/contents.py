@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from os_containers import files
+from os_containers import files, trees
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.host_tree import CAPABILITIES, HostFile, load_host_tree
 from os_containers.errors import AUTHOR, ImageError
@@ -128,7 +128,7 @@ def lay_out(top: Path, container: str, *, drop_in: str) -> Contents:
     placed = _place_units(top, container, drop_in=drop_in) if has_service else []
     host_files = [_place(top, file) for file in load_host_tree(bundle / "host")]
     if (bundle / "host").exists():
-        files.remove_tree(bundle / "host")
+        trees.remove_tree(bundle / "host")
     _separate_symlinks(bundle / "rootfs")
     plain = [file.path for file in host_files if file.kind is not FileKind.DIRECTORY]
     return Contents(

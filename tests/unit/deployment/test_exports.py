@@ -19,7 +19,7 @@ from os_containers.deployment.exports import (
 )
 from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
 from os_containers.errors import ImageError
-from os_containers.files import remove_tree
+from os_containers.trees import remove_tree
 
 
 def test_an_image_without_exports_exports_nothing(tmp_path: Path) -> None:

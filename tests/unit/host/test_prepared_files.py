@@ -17,9 +17,10 @@ from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.record import InstalledFile
 from os_containers.errors import BrokenError, ConflictError, SystemFaultError
 from os_containers.events import Event, ignore
-from os_containers.files import TEMPORARY_PREFIX, exchange_names
+from os_containers.files import TEMPORARY_PREFIX
 from os_containers.host.hostfiles import HostPlan, plan_host_files
 from os_containers.host.prepared_files import apply_host_files, prepare_host_files
+from os_containers.host.renames import exchange_names
 from os_containers.host.temporaries import remove_temporaries
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from images import raw_image
 from imports import import_raw
 from tars import END, gnu_long, header, padded, pax
 
-from os_containers import files
+from os_containers import trees
 from os_containers.errors import ConflictError, ImageError, SystemFaultError
 from os_containers.events import Event, Warned
 from os_containers.image.limits import KiB, Limits, MiB
@@ -352,7 +352,7 @@ def test_a_layer_that_may_be_stays_inside(repo: Repo, tmp_path: Path, victim: Vi
     assert found == expected(str(victim.path))
     assert SECRET.decode() not in found.values()
     assert victim.state() == before
-    files.remove_tree(tmp_path / "rootfs")
+    trees.remove_tree(tmp_path / "rootfs")
     assert victim.state() == before
     assert {one.name for one in tmp_path.iterdir()} == {"repo", "victim"}
 
@@ -556,7 +556,7 @@ def test_b46_a_depth_of_2000_is_imported_checked_out_and_removed(repo: Repo, tmp
         checkout(repo, image.commit, tmp_path / "rootfs")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
-        files.remove_tree(tmp_path / "rootfs")
+        trees.remove_tree(tmp_path / "rootfs")
     assert not (tmp_path / "rootfs").exists()
 
 

@@ -63,6 +63,11 @@ class Contents:
         return BUNDLES / self.container
 
     @property
+    def service(self) -> str:
+        """The name of the unit."""
+        return f"{self.container}.service"
+
+    @property
     def tmpfiles(self) -> str:
         """The name of the tmpfiles.d fragment; nothing when there is none."""
         name = f"{self.container}.conf"
@@ -71,7 +76,7 @@ class Contents:
     @property
     def override(self) -> Path:
         """What is on a host where an update by os-containers has taken the place of the package's service."""
-        return OVERRIDES / f"{self.container}.service.d" / DROP_IN
+        return OVERRIDES / f"{self.service}.d" / DROP_IN
 
     def foreign(self) -> Iterator[Owned]:
         """Give the files of the rootfs that are not root's."""

@@ -84,14 +84,16 @@ def render_scripts(contents: Contents) -> dict[str, str]:
     if not contents.has_service:
         back = "".join(f"{line}\n" for line in _bring_back(contents))
         return {"postrm": f'#!/bin/sh\nset -e\n[ "$1" = remove ] || exit 0\n{back}'} if back else {}
-    service = f"{contents.container}.service"
-    create, remove = (_tmpfiles(verb, contents) for verb in ("create", "remove"))
-    return {
-        "postinst": f"""\
+    return {"postinst": _postinst(contents), "prerm": _prerm(contents), "postrm": _postrm(contents)}
+
+
+def _postinst(contents: Contents) -> str:
+    service, override = contents.service, contents.override
+    return f"""\
 #!/bin/sh
 set -e
 [ "$1" = configure ] || exit 0
-if [ ! -e {contents.override} ] && deb-systemd-helper --quiet was-enabled {service}; then
+if [ ! -e {override} ] && deb-systemd-helper --quiet was-enabled {service}; then
     deb-systemd-helper enable {service} >/dev/null || true
 else
     deb-systemd-helper update-state {service} >/dev/null || true
@@ -99,18 +101,25 @@ fi
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
 fi
-if [ -d /run/systemd/system ] && [ ! -e {contents.override} ]; then
-{create}    [ -z "$2" ] || systemctl try-restart {service} || true
+if [ -d /run/systemd/system ] && [ ! -e {override} ]; then
+{_tmpfiles("create", contents)}    [ -z "$2" ] || systemctl try-restart {service} || true
 fi
-""",
-        "prerm": f"""\
+"""
+
+
+def _prerm(contents: Contents) -> str:
+    return f"""\
 #!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ] && [ ! -e {contents.override} ]; then
-    systemctl stop {service}
-{remove}fi
-""",
-        "postrm": f"""\
+    systemctl stop {contents.service}
+{_tmpfiles("remove", contents)}fi
+"""
+
+
+def _postrm(contents: Contents) -> str:
+    service, override = contents.service, contents.override
+    return f"""\
 #!/bin/sh
 set -e
 if [ "$1" = remove ]; then
@@ -119,12 +128,11 @@ if [ "$1" = remove ]; then
 fi
 if [ "$1" = purge ]; then
     enabled=no
-    [ ! -e {contents.override} ] || ! systemctl --quiet is-enabled {service} || enabled=yes
+    [ ! -e {override} ] || ! systemctl --quiet is-enabled {service} || enabled=yes
     deb-systemd-helper purge {service} >/dev/null || true
     [ $enabled = no ] || systemctl --quiet enable {service} || true
 fi
-""",
-    }
+"""
 
 
 def _tmpfiles(verb: str, contents: Contents) -> str:

@@ -73,7 +73,6 @@ cp --archive --reflink=auto {_shell(contents.top)} %{{buildroot}}
 
 
 def _scriptlets(contents: Contents) -> str:
-    service = f"{contents.container}.service"
     create, remove = (_tmpfiles(verb, contents) for verb in ("create", "remove"))
     owners = "".join(f"{line}\n" for one in contents.foreign() for line in _give(one))
     cleaned = "".join(f"    {_literal(line)}\n" for line in contents.clean_up().splitlines())
@@ -82,17 +81,17 @@ def _scriptlets(contents: Contents) -> str:
     # an update by os-containers that has the place of the service is left as it is
     return f"""
 %post
-{owners}[ $1 -gt 1 ] || [ -e {contents.override} ] || systemctl enable {service} || :
+{owners}[ $1 -gt 1 ] || [ -e {contents.override} ] || systemctl enable {contents.service} || :
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload || :
 fi
 if [ -d /run/systemd/system ] && [ ! -e {contents.override} ]; then
-{create}    [ $1 -eq 1 ] || systemctl try-restart {service} || :
+{create}    [ $1 -eq 1 ] || systemctl try-restart {contents.service} || :
 fi
 
 %preun
 if [ $1 -eq 0 ] && [ ! -e {contents.override} ]; then
-    systemctl --no-reload disable --now {service} || :
+    systemctl --no-reload disable --now {contents.service} || :
 {remove}fi
 
 %postun

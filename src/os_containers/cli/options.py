@@ -39,6 +39,8 @@ rootfs = click.option(
     help="Run the root file system in a directory, where it is.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
+no_heading = click.option("-n", "--no-heading", is_flag=True, help="No line above the columns.")
+no_truncate = click.option("--no-truncate", is_flag=True, help="Whole digests.")
 dry_run = click.option(
     "--dry-run", "--display", "dry_run", is_flag=True, help="Show what would be done, and change nothing."
 )

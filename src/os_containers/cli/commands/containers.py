@@ -69,8 +69,8 @@ def containers() -> None:
 @click.option("-a", "--all", "every", is_flag=True, help="Not only those that run.")
 @container_filters.option(_TESTS)
 @click.option("-q", "--quiet", is_flag=True, help="Only the names.")
-@click.option("-n", "--no-heading", is_flag=True, help="No line above the columns.")
-@click.option("--no-truncate", is_flag=True, help="Whole digests.")
+@options.no_heading
+@options.no_truncate
 @options.as_json
 @pass_invocation
 def list_(

@@ -65,8 +65,8 @@ def images() -> None:
 @click.option("-a", "--all", "every", is_flag=True, help="Layers too.")
 @image_filters.option(TESTS)
 @click.option("-q", "--quiet", is_flag=True, help="Only the ids.")
-@click.option("-n", "--no-heading", is_flag=True, help="No line above the columns.")
-@click.option("--no-truncate", is_flag=True, help="Whole digests.")
+@options.no_heading
+@options.no_truncate
 @options.as_json
 @pass_invocation
 def list_(

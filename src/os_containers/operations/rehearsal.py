@@ -127,7 +127,7 @@ def _change_recovery_unit(system: System, rehearsed: System, transition: Transit
     """Put the recovery unit in place or take it away, as what is around each change of a host does."""
     unit = RecoveryUnit.find(rehearsed.paths)
     unit.install(system.paths, system.environment, rehearsed.services)
-    if not transition.entering and not is_recovery_unit_needed(system, apart_from=transition.container.name):
+    if transition.is_end and not is_recovery_unit_needed(system, apart_from=transition.container.name):
         unit.remove(rehearsed.services)
 
 

@@ -77,7 +77,8 @@ FILES = {
         "give it back. `update --all` leaves one alone over which there is none."
     ),
     "/etc/systemd/system/NAME.service": (
-        "The unit of a container. Change it by drop-ins of your own: `systemctl edit NAME`. For a user: "
+        "The unit of a container. Change it by drop-ins of your own: `systemctl edit NAME`. One that was "
+        "edited is kept as `NAME.service.os-containers-old` when it is replaced. For a user: "
         "`$XDG_CONFIG_HOME/systemd/user`."
     ),
     "/etc/tmpfiles.d/NAME.conf": "Its directories. For a user: `$XDG_CONFIG_HOME/user-tmpfiles.d`.",

@@ -27,6 +27,7 @@ from os_containers.host.prepared_files import (
     prepare_host_files,
 )
 from os_containers.operations import host_changes, service
+from os_containers.operations.edited_units import keep_edited_units
 from os_containers.operations.host_changes import told_only
 from os_containers.operations.leftovers import remove_temporaries
 from os_containers.operations.retention import discard, keep_only
@@ -54,6 +55,8 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
     with contextlib.ExitStack() as waiting:
         try:
             plan = checked_plan(system, transition)
+            # first: an undo, too, replaces what is edited
+            keep_edited_units(system, transition.leaving)
             system.journals.write(transition.journal())
             prepared = waiting.enter_context(prepare_host_files(plan, transition.container.name))
         except BaseException:

@@ -22,6 +22,7 @@ from os_containers.host.unit import directories_of
 from os_containers.host.unit_files import UnitFiles
 from os_containers.host.unit_state import UnitState, UnitUsage
 from os_containers.operations import host_changes, service
+from os_containers.operations.edited_units import tell_edited_units
 from os_containers.operations.host_changes import is_recovery_unit_needed
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
@@ -44,6 +45,7 @@ def rehearse(system: System, transition: Transition, plan: HostPlan, stage: Path
     hands = _TellingHands(rehearsed, plan, _emptied(UnitFiles.find(system.paths, container.name).tmpfiles))
     unit_files = _copy_unit_files(system, rehearsed, container)
     _change_recovery_unit(system, rehearsed, transition)
+    tell_edited_units(system, transition.leaving, rehearsed)
     if not transition.is_still:
         service.stop(rehearsed, container)
     switch_host(rehearsed, transition, hands)

@@ -77,7 +77,7 @@ def render_control(facts: Facts) -> str:
 
 
 def render_scripts(contents: Contents) -> dict[str, str]:
-    """Return the maintainer scripts: enabled and not started, as install does; nothing left after a purge.
+    """Return the maintainer scripts: enabled and started, as Debian's are; nothing left after a purge.
 
     Where an update by os-containers has the place of the service, that is left as it is.
     """
@@ -102,7 +102,8 @@ if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
 fi
 if [ -d /run/systemd/system ] && [ ! -e {override} ]; then
-{_tmpfiles("create", contents)}    [ -z "$2" ] || systemctl try-restart {service} || true
+{_tmpfiles("create", contents)}    [ -n "$2" ] || deb-systemd-invoke start {service} || true
+    [ -z "$2" ] || systemctl try-restart {service} || true
 fi
 """
 

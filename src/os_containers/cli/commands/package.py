@@ -54,8 +54,8 @@ def package(
     """Make a package of an image, which brings what install would make: rootfs, unit, host files.
 
     It is made by the distribution's own tools, dpkg-deb or rpmbuild, and needs no os-containers where it is
-    installed. Its service is enabled there, and not yet started. The values of --set are in it, for everybody
-    to read.
+    installed. Its service is enabled there, and by a deb started, as Debian's are. The values of --set are in
+    it, for everybody to read.
     """
     with invocation.system() as system:
         made = make_package(

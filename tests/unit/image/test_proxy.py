@@ -503,7 +503,7 @@ def test_b16_a_blob_that_stalls_names_its_image_and_lets_skopeo_end(
     ended = tmp_path / "ended"
     script(fake_skopeo, STALLING.format(ended=str(ended)))
     monkeypatch.setattr("os_containers.image.blob_pipe.SILENCE", 0.1)
-    limits = Limits(no_progress=0.2)
+    limits = Limits(no_progress=2.0)
     descriptors = open_descriptors()
     with (
         pytest.raises(RegistryError, match=r"quay\.io/stalled:latest: nothing arrived"),

@@ -58,6 +58,8 @@ def test_the_day_of_an_admin(host: Host, push_hello: Push) -> None:
     assert [one["name"] for one in listed] == ["hello"]
     mistyped = os_containers(host, "stop hell", check=False)
     assert (mistyped.returncode, "did you mean hello?" in mistyped.stderr) == (3, True)
+    missing = os_containers(host, "containers delete --yes hello nothing", check=False)
+    assert (missing.returncode, os_containers(host, "status hello").returncode) == (3, 0)
     os_containers(host, "containers delete --yes hello other")
     assert os_containers(host, "containers list --all --json").stdout.strip() == "[]"
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from os_containers.cli import render
 from os_containers.cli.failure import advise, warn
+from os_containers.cli.listed_images import NONE
 from os_containers.errors import BrokenError, RegistryError
 from os_containers.operations.verify_images import Latest, VerifiedImage
 
@@ -25,11 +26,13 @@ def exit_code(verified: Sequence[VerifiedImage]) -> int:
 
 def show_verified(verified: Sequence[VerifiedImage]) -> None:
     """Print images in a table, and on stderr what is to be done about them."""
-    rows = [(one.name, render.short_id(one.digest or ""), _intact(one), _latest(one)) for one in verified]
+    rows = [
+        (one.name or NONE, render.short_id(one.digest or ""), _intact(one), _latest(one)) for one in verified
+    ]
     render.table(("IMAGE", "IMAGE ID", "FILES", "REGISTRY"), rows)
     for one in verified:
         for fact in filter(None, (one.damage, one.problem, one.fault)):
-            warn(f"{one.name}: {fact}")
+            warn(f"{one.name or render.short_id(one.digest or '')}: {fact}")
     if any(one.intact is False for one in verified):
         advise("os-containers repair fetches what is damaged again")
     if newer := [one.name for one in verified if one.latest is Latest.NEWER]:

@@ -40,6 +40,7 @@ from os_containers.operations.transition import (
     planned_files,
     switch,
     switch_host,
+    tell_unstarted,
 )
 from os_containers.ostree.repo import Repo
 from os_containers.process import ENDING
@@ -171,6 +172,7 @@ class _Attempt:
             self._switch()
         if self.transition.is_start:
             service.start(system, container, self.how)
+        tell_unstarted(system, self.transition)
         # before an older deployment goes: from here on no boot may take the change back
         system.journals.write(msgspec.structs.replace(self.transition.journal(), is_proven=True))
 

@@ -11,6 +11,7 @@ from os_containers.events import Warned
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference
+from os_containers.operations.image_use import nameless_images
 from os_containers.operations.pull import pull
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
@@ -65,6 +66,26 @@ def _find_named(repo: Repo, image: str) -> StoredImage | OsContainersError | Non
         return error
 
 
+def named_image(repo: Repo, image: str) -> StoredImage:
+    """Return the image of a name in the store: a container follows one. Raises as stored_image does."""
+    found = _find_named(repo, image)
+    if not isinstance(found, StoredImage):
+        _refuse_id(repo, image)
+        return stored_image(repo, image)
+    return found
+
+
+def _refuse_id(repo: Repo, image: str) -> None:
+    """Raise UsageError for the beginning of an id of an image that is here, and not the name of one."""
+    for one in _with_id(image, [*repo.images(), *nameless_images(repo)]):
+        way = (
+            f"give its name: {one.name}"
+            if one.name
+            else f"os-containers images tag {image} NAME gives it one"
+        )
+        raise UsageError(f"{image} is the id of an image, and no name", hint=way)
+
+
 def _with_id(prefix: str, images: Sequence[StoredImage]) -> list[StoredImage]:
     match = _ID.fullmatch(prefix)
     found = [one for one in images if match and one.digest.hex.startswith(match[1])]
@@ -81,6 +102,7 @@ def stored_or_pulled_image(
     """Return the image in the store; pull it when it is not there, or is damaged.
 
     Raises what pull does; where no registry has it, the names in the store that are like it are asked for.
+    UsageError for the id of one that is here: a container follows a name.
     """
     reference = ImageReference.parse(image)
     try:
@@ -88,6 +110,8 @@ def stored_or_pulled_image(
     except BrokenError as error:
         system.on_event(Warned(error.message))
         found = None
+    if found is None:
+        _refuse_id(repo, image)
     try:
         return found or pull(system, reference, options=options)
     except (RegistryError, NotFoundError) as error:

@@ -17,7 +17,7 @@ from os_containers.image.name import is_local
 from os_containers.operations import service
 from os_containers.operations.blueprint import new_blueprint
 from os_containers.operations.control import require_service, restart, start_unless_running
-from os_containers.operations.find_image import stored_image
+from os_containers.operations.find_image import named_image
 from os_containers.operations.install import (
     check_free,
     default_name,
@@ -163,7 +163,7 @@ def _pull_first(system: System, leaving: Deployment, image: str, digest: str) ->
 
 def _stored(repo: Repo, image: str) -> StoredImage:
     try:
-        return stored_image(repo, image)
+        return named_image(repo, image)
     except NotFoundError as error:
         raise _not_here(error.message, image) from error
 

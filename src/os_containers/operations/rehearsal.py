@@ -26,7 +26,7 @@ from os_containers.operations.edited_units import tell_edited_units
 from os_containers.operations.host_changes import is_recovery_unit_needed
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
-from os_containers.operations.transition import Transition, switch_host
+from os_containers.operations.transition import Transition, switch_host, tell_unstarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ def rehearse(system: System, transition: Transition, plan: HostPlan, stage: Path
     switch_host(rehearsed, transition, hands)
     if transition.is_start:
         service.start(rehearsed, container, Start.QUEUED)
+    tell_unstarted(rehearsed, transition)
     return Rehearsal(tuple(told), unit_files)
 
 

@@ -112,6 +112,10 @@ def switch_host(system: System, transition: Transition, hands: Hands) -> None:
     container, leaving, entering = transition.container, transition.leaving, transition.entering
     if not transition.is_still:
         _switch_service(system, transition, hands)
+    elif entering:
+        system.tell(
+            f"{container.name} stays: the system brings it, in {entering.path}; what is beside it goes"
+        )
     if leaving and transition.is_end:
         hands.remove_directories(leaving, host_changes.obsolete_directories(container, leaving, entering))
 
@@ -128,6 +132,15 @@ def _switch_service(system: System, transition: Transition, hands: Hands) -> Non
     if entering and entering.record.has_service and transition.after.enabled:
         was_enabled = transition.before.enabled
         service.enable(system, container, entering, instead_of=leaving, was_enabled=was_enabled)
+
+
+def tell_unstarted(system: System, transition: Transition) -> None:
+    """Say that another deployment is active where no start of its service says so."""
+    entering = transition.entering
+    if transition.leaving and entering and not transition.is_start and not transition.is_end:
+        service_too = f"; {transition.container.service} did not run, and is not started"
+        is_active = f"deployment {entering.serial} of {entering.container} is active"
+        system.tell(f"{is_active}{service_too if entering.record.has_service else ''}")
 
 
 def kept_serials(system: System, transition: Transition) -> list[int]:

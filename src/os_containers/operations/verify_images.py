@@ -13,6 +13,7 @@ from os_containers.image.name import is_local, store_name
 from os_containers.image.proxy import open_image
 from os_containers.image.reference import ImageReference, split_tag
 from os_containers.operations.find_image import stored_images
+from os_containers.operations.image_use import nameless_images
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.ostree import refs
@@ -44,8 +45,9 @@ class Ask(Enum):
 class VerifiedImage:
     """An image; damage says what is wrong with it here, problem why its registry could not be asked.
 
-    fault says what kept it from being looked at, exit_code of which class that is. remote is the digest in
-    the registry; for None for digest the image is too damaged to tell.
+    One that has lost its name has an empty one. fault says what kept it from being looked at, exit_code of
+    which class that is. remote is the digest in the registry; for None for digest the image is too damaged to
+    tell.
     """
 
     name: str
@@ -64,12 +66,19 @@ def verify_images(
 ) -> Iterator[VerifiedImage]:
     """Yield images, all of them when none is named, one after the other: no failure stops the rest.
 
-    Raises NotFoundError for a name that is none of an image in the store, before any is looked at.
+    Those that have lost their name come last. Raises NotFoundError for what is no image in the store, before
+    any is looked at.
     """
     repo = system.repo()
-    names = dict.fromkeys(name for image in images for name in _names(repo, image))
-    for name in names or sorted(_all_names(repo)):
-        yield _verified_if_possible(system, repo, name, ask, options)
+    nameless: list[StoredImage] = []
+    # a ref that cannot be read is told of where its image is looked at
+    with contextlib.suppress(BrokenError, OSError):
+        nameless += nameless_images(repo)
+    found: list[str | StoredImage] = [one for image in images for one in _asked(repo, image, nameless)]
+    if not found:
+        found = [*sorted(_all_names(repo)), *nameless]
+    for one in dict.fromkeys(found):
+        yield _verified_if_possible(system, repo, one, ask, options)
 
 
 def _all_names(repo: Repo) -> Iterator[str]:
@@ -79,18 +88,22 @@ def _all_names(repo: Repo) -> Iterator[str]:
             yield refs.image_name(ref)
 
 
-def _names(repo: Repo, image: str) -> list[str]:
+def _asked(repo: Repo, image: str, nameless: Sequence[StoredImage]) -> list[str | StoredImage]:
+    """Return the names of what is asked for; what has none as it is."""
     try:
-        return [one.name for one in stored_images(repo, image)]
+        return [one.name or one for one in stored_images(repo, image, nameless=nameless)]
     except BrokenError:
         return [store_name(ImageReference.parse(image))]
 
 
 def _verified_if_possible(
-    system: System, repo: Repo, name: str, ask: Ask, options: ProxyOptions
+    system: System, repo: Repo, image: str | StoredImage, ask: Ask, options: ProxyOptions
 ) -> VerifiedImage:
+    name = image if isinstance(image, str) else image.name
     try:
-        return _verified(system, repo, name, ask, options)
+        if isinstance(image, str):
+            return _verified(system, repo, image, ask, options)
+        return _verified_nameless(system, repo, image, ask)
     except OsContainersError as error:
         fault = error
     except OSError as error:
@@ -112,12 +125,21 @@ def _verified(system: System, repo: Repo, name: str, ask: Ask, options: ProxyOpt
     return verified if ask is Ask.OBJECTS else _compared(system, image, verified, options)
 
 
+def _verified_nameless(system: System, repo: Repo, image: StoredImage, ask: Ask) -> VerifiedImage:
+    damage = None if ask is Ask.REGISTRIES else _damage(system, repo, image)
+    intact = None if ask is Ask.REGISTRIES else damage is None
+    return VerifiedImage("", str(image.digest), intact=intact, damage=damage, latest=Latest.NOT_ASKED)
+
+
 def _damage(system: System, repo: Repo, image: StoredImage) -> str | None:
     with system.store_in_use():
-        problem = repo.image_problem(refs.image_ref(image.name))
+        problem = repo.image_problem(refs.image_ref(image.name)) if image.name else None
         if problem:
             return problem
-        damaged = damaged_in_tree(repo.path, repo.mode, repo.tree(image.commit))
+        try:
+            damaged = damaged_in_tree(repo.path, repo.mode, repo.tree(image.commit))
+        except BrokenError as error:
+            return error.message
     if not damaged:
         return None
     more = f" and {len(damaged) - 1} more" if damaged[1:] else ""

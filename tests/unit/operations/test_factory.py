@@ -385,6 +385,7 @@ def test_an_uninstall_of_what_is_not_active_leaves_what_is_alone(preinstalled: "
     assert own.read_text() == "mine"
     # of the unit for recovery, which is there meanwhile
     assert set(preinstalled.services.calls) == {"reload"}
-    assert preinstalled.told() == []
-    assert (plan.steps, plan.texts, plan.discarded) == ((), (), (1,))
+    told = f"app stays: the system brings it, in {preinstalled.system.container('app').factory}"
+    assert preinstalled.told() == [f"{told}; what is beside it goes"]
+    assert (list(plan.steps), plan.texts, plan.discarded) == (preinstalled.told(), (), (1,))
     assert preinstalled.deployed() == []

@@ -11,7 +11,7 @@ from os_containers.operations.find_image import stored_image, stored_images, sto
 from os_containers.operations.image_use import Use
 from os_containers.operations.images import WhenInUse, delete_images, list_images, tag_image
 from os_containers.operations.install import install
-from os_containers.operations.preview import plan_update
+from os_containers.operations.preview import plan_install, plan_update
 from os_containers.operations.prune import plan_prune, prune
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
@@ -64,6 +64,19 @@ def test_an_image_is_found_by_the_beginning_of_its_id(machine: "Machine") -> Non
         assert stored_image(repo, said).name == ETCD
     with pytest.raises(NotFoundError):
         stored_image(repo, image.digest.hex[:3])
+
+
+def test_a_container_is_made_of_a_name_and_not_of_an_id(machine: "Machine") -> None:
+    """An update asks for the name; nobody is asked for an image that is called as the id is."""
+    image = machine.store("1", name=ETCD)
+    said = image.digest.hex[:12]
+    for act in (
+        lambda: stored_or_pulled_image(machine.system, machine.system.repo(), said),
+        lambda: plan_install(machine.system, said, name="etcd", settings={}),
+    ):
+        with pytest.raises(UsageError, match="is the id of an image, and no name") as caught:
+            act()
+        assert caught.value.hint == f"give its name: {ETCD}"
 
 
 def test_an_id_that_is_not_enough_is_refused_with_what_it_may_mean(machine: "Machine") -> None:

@@ -10,6 +10,7 @@ from scarcity import unreadable
 from os_containers.cli.verified_images import exit_code, show_verified
 from os_containers.errors import NotFoundError
 from os_containers.image.access import ProxyOptions
+from os_containers.operations.install import install
 from os_containers.operations.verify_images import Ask, Latest, VerifiedImage, verify_images
 from os_containers.ostree.reachability import reachable
 from os_containers.ostree.refs import image_ref
@@ -59,6 +60,23 @@ def test_a_damaged_image_is_told_beside_the_intact_ones(machine: "Machine") -> N
     assert found["example.org/changed:1"].damage == f"damaged or missing: the object {name}"
     assert (found["example.org/lost:1"].intact, found["example.org/lost:1"].digest) == (False, None)
     assert exit_code(list(found.values())) == 10
+
+
+def test_an_image_that_has_lost_its_name_is_looked_at(machine: "Machine") -> None:
+    """A container runs it; it is asked for by its id, and damage of it counts."""
+    first = machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.store("2")
+    assert [(one.name, one.intact) for one in verified(machine)] == [
+        ("example.org/app:latest", True),
+        ("", True),
+    ]
+    for path in objects(machine, "file"):
+        if path.read_bytes() == b"1":
+            path.unlink()
+    (found,) = verified(machine, first.digest.hex[:12])
+    assert (found.name, found.digest, found.intact) == ("", str(first.digest), False)
+    assert exit_code(verified(machine)) == 10
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")

@@ -117,7 +117,8 @@ def list_(
 def delete(invocation: Invocation, names: tuple[str, ...], *, yes: bool, dry_run: bool) -> int:
     """Remove containers as `uninstall` does, after a question.
 
-    What a person changed stays, and so do the data. The exit code is 2 when the answer is no.
+    What a person changed stays, and so do the data. Nothing is removed when one of them is not there. The
+    exit code is 2 when the answer is no.
     """
     # listing has no time for it
     from os_containers.cli.planned import show_plans  # noqa: PLC0415
@@ -128,8 +129,8 @@ def delete(invocation: Invocation, names: tuple[str, ...], *, yes: bool, dry_run
         with invocation.system() as system:
             return each(names, lambda name: show_plans([plan_uninstall(system, name)]))
     with invocation.system() as system:
-        # nobody is asked about what is not there
-        code = 0 if yes else each(names, lambda name: check_there(system, name))
+        # before any goes: a mistyped name shall cost no container
+        code = each(names, lambda name: check_there(system, name))
         if code:
             return code
         if not yes and not sys.stdin.isatty():

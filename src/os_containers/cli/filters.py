@@ -16,27 +16,34 @@ _Listed = TypeVar("_Listed")
 # Tells whether what is listed has a value.
 Test = Callable[[_Listed, str], bool]
 
+BOOLEANS = ("true", "false")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def option(keys: Iterable[str]) -> Callable[[click.decorators.FC], click.decorators.FC]:
-    """Return the option; the command gets it as `filters`."""
+def option(
+    keys: Iterable[str], *, values: Mapping[str, Sequence[str]]
+) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """Return the option; the command gets it as `filters`. Shells complete keys, and values that are few."""
     return click.option(
         "-f",
         "--filter",
         "filters",
         metavar="KEY=VALUE",
         multiple=True,
-        shell_complete=_completer(tuple(keys)),
+        shell_complete=_completer([*(f"{key}=" for key in keys), *_pairs(values)]),
         help=f"Only those that match: {', '.join(keys)}.",
     )
 
 
-def _completer(keys: tuple[str, ...]) -> "Completer":
+def _pairs(values: Mapping[str, Sequence[str]]) -> list[str]:
+    return [f"{key}={value}" for key, some in values.items() for value in some]
+
+
+def _completer(words: Sequence[str]) -> "Completer":
     def complete(ctx: click.Context, parameter: click.Parameter, word: str) -> "list[CompletionItem]":
         from os_containers.cli.complete import completer  # noqa: PLC0415 - only a shell wants it
 
-        return completer(lambda *_: ((f"{key}=", "filter") for key in keys))(ctx, parameter, word)
+        return completer(lambda *_: ((one, "filter") for one in words))(ctx, parameter, word)
 
     return complete
 

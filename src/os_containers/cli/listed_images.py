@@ -25,6 +25,8 @@ TESTS: dict[str, Test[ListedImage]] = {
     "label": lambda one, value: _has_label(one.image.config, value),
     "name": lambda one, value: value in one.image.name,
     "reference": lambda one, value: fnmatchcase(one.image.name, value),
+    "repo": lambda one, value: bool(one.image.name) and value in split_tag(one.image.name)[0],
+    "tag": lambda one, value: bool(one.image.name) and value == split_tag(one.image.name)[1],
     "used": lambda one, value: bool(one.uses) is is_true(value),
 }
 

@@ -153,6 +153,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
 LINES = [
     ("os-containers rec", "os-containers recover "),
     ("os-containers check --qu", "os-containers check --quick "),
+    (
+        "os-containers containers list --filter state=fa",
+        "os-containers containers list --filter state=failed ",
+    ),
     ("os-containers images ta", "os-containers images tag "),
     ("os-containers rollback ag", "os-containers rollback agent "),
     ("os-containers rollback et", "os-containers rollback etcd"),

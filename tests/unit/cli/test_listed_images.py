@@ -37,6 +37,8 @@ IMAGES = [
         (["reference=quay.io/*"], "ab"),
         (["name=web"], "bb"),
         (["name=web", "reference=quay.io/*"], "b"),
+        (["repo=org/"], "ab"),
+        (["tag=1"], "bb"),
         (["id=a", "id=sha256:c"], "ac"),
         (["used=true"], "abc"),
         (["used=no"], "b"),

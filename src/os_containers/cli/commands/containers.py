@@ -67,7 +67,7 @@ def containers() -> None:
     ),
 )
 @click.option("-a", "--all", "every", is_flag=True, help="Not only those that run.")
-@container_filters.option(_TESTS)
+@container_filters.option(_TESTS, values={"state": STATES})
 @click.option("-q", "--quiet", is_flag=True, help="Only the names.")
 @options.no_heading
 @options.no_truncate

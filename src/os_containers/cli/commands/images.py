@@ -63,7 +63,7 @@ def images() -> None:
     ),
 )
 @click.option("-a", "--all", "every", is_flag=True, help="Layers too.")
-@image_filters.option(TESTS)
+@image_filters.option(TESTS, values={"dangling": image_filters.BOOLEANS, "used": image_filters.BOOLEANS})
 @click.option("-q", "--quiet", is_flag=True, help="Only the ids.")
 @options.no_heading
 @options.no_truncate

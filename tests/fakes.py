@@ -20,6 +20,8 @@ class FakeServices:
     active: set[str] = field(default_factory=set)
     enabled: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
+    # those that systemd will try again, some time after they fell over
+    waiting: set[str] = field(default_factory=set)
     # with what the processes of those that failed ended
     status: int = 1
     # how often those that are active came back by themselves
@@ -77,6 +79,7 @@ class FakeServices:
         # one that does not start is tried again and again
         self.active.add(unit)
         self.failed.discard(unit)
+        self.waiting.discard(unit)
         # one of the distribution's is not looked into
         text = (
             ""
@@ -101,6 +104,7 @@ class FakeServices:
         self._call(f"stop {unit}")
         self.active.discard(unit)
         self.failed.discard(unit)
+        self.waiting.discard(unit)
         self.on_stop()
 
     def create_tmpfiles(self, fragment: Path) -> None:
@@ -146,7 +150,14 @@ class FakeServices:
     def _active(self, unit: str) -> str:
         if unit in self.failed:
             return "failed"
+        if unit in self.waiting:
+            return "activating"
         return "active" if unit in self.active else "inactive"
+
+    def _sub(self, unit: str) -> str:
+        if unit in self.waiting:
+            return "auto-restart"
+        return "running" if unit in self.active else "dead"
 
     def _enabled(self, unit: str) -> str:
         path = self.units / unit
@@ -163,7 +174,7 @@ class FakeServices:
             UnitState(load="loaded", type="notify"),
             active=self._active(unit),
             status=self.status if unit in self.failed else 0,
-            sub="running" if unit in self.active else "dead",
+            sub=self._sub(unit),
             enabled=self._enabled(unit),
             needs_reload=unit in self.stale,
             restarts=self.restarts if unit in self.active else 0,

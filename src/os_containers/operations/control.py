@@ -75,8 +75,12 @@ def start_unless_running(system: System, container: Container) -> None:
     if unit.active in {"active", "reloading"}:
         # that it fell over since, and came back by itself, is no failure of this start
         system.tell(f"{container.service} runs already")
+    elif unit.active == "failed":
+        # systemd refuses one that fell over too often
+        system.services.reset_failed(container.service)
+        service.start(system, container, Start.WATCHED)
     elif unit.has_failed:
-        # systemd has one wait that is to be tried again, and refuses one that fell over too often
+        # systemd has one wait that is to be tried again
         service.restart(system, container)
     else:
         service.start(system, container, Start.WATCHED)

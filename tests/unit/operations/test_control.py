@@ -14,6 +14,7 @@ from os_containers.operations.command import Command
 from os_containers.operations.containers import state_of
 from os_containers.operations.control import restart_service, start_service, stop_service
 from os_containers.operations.install import install
+from os_containers.operations.preview import ServiceVerb, plan_service
 from os_containers.operations.run import execute, run
 from os_containers.operations.status import container_status
 from os_containers.operations.update import Source
@@ -171,11 +172,21 @@ def test_what_runs_is_not_started_again(machine: "Machine") -> None:
 
 
 def test_what_has_failed_is_started_anew(machine: "Machine") -> None:
-    """Systemd refuses one that did so too often, and has one wait that it will try again."""
+    """Systemd refuses one that did so too often; what is told is what is done, also beforehand."""
     installed(machine)
     machine.services.failed.add("app.service")
+    assert plan_service(machine.system, "app", ServiceVerb.START).steps == ("systemctl start app",)
     start_service(machine.system, "app")
     assert machine.services.calls == ["reset_failed app.service", "start app.service"]
+    assert machine.told()[-1] == "systemctl start app"
+
+
+def test_what_systemd_would_try_again_later_is_restarted(machine: "Machine") -> None:
+    """Of one that waits, systemd takes a start for one that has yet to wait."""
+    installed(machine)
+    machine.services.waiting.add("app.service")
+    start_service(machine.system, "app")
+    assert machine.told()[-1] == "systemctl restart app"
 
 
 def test_a_broken_container_can_be_looked_at_and_stopped(machine: "Machine") -> None:

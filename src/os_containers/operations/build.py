@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from os_containers.deployment import runtime_config, template
-from os_containers.deployment.exports import Exports, FileKind, load_exports
+from os_containers.deployment.exports import Exports, load_exports
 from os_containers.deployment.host_tree import Content, write_host_tree
 from os_containers.deployment.record import Record
 from os_containers.deployment.runtime_config import RuntimeConfig
@@ -51,8 +51,6 @@ def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> 
     if system.mode is Mode.SYSTEM:
         content = Content.COPIED if blueprint.root else Content.LINKED
         write_host_tree(exports, rootfs, draft.texts, directory / "host", content=content, limits=limits)
-    else:
-        _tell_skipped_files(system, exports)
     return Built(_record(draft), config)
 
 
@@ -72,13 +70,6 @@ def _tell_unknown_keys(system: System, exports: Exports) -> None:
     """Warn about what the export manifest says and we do not understand."""
     for key in exports.unknown_keys:
         system.on_event(Warned(f"exports/manifest.json has the unknown key {key!a}"))
-
-
-def _tell_skipped_files(system: System, exports: Exports) -> None:
-    """Warn about the host files that only root may install."""
-    files = [file.path for file in exports.host_files if file.kind is not FileKind.DIRECTORY]
-    if files:
-        system.on_event(Warned(f"host files are for root only, not copied: {', '.join(files)}"))
 
 
 def _record(draft: Draft) -> Record:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from os_containers import files
 from os_containers.deployment.deployment import Deployment, save_record
+from os_containers.deployment.exports import FileKind, load_exports
 from os_containers.deployment.host_tree import load_host_tree
 from os_containers.deployment.record import Approved
 from os_containers.errors import OsContainersError
@@ -21,6 +22,7 @@ from os_containers.operations.build import build
 from os_containers.operations.retention import discard
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
+from os_containers.paths import Mode
 from os_containers.scratch import Scratch, scratch_directory
 
 
@@ -70,7 +72,25 @@ def _built(system: System, repo: Repo, blueprint: Blueprint) -> Iterator[Deploym
         directory.mkdir(mode=0o700)
         built = build(system, repo, blueprint, directory).record
         record = replace(built, approved=approved_files(system, blueprint, directory / "host"))
-        yield Deployment(blueprint.name, directory, record)
+        deployment = Deployment(blueprint.name, directory, record)
+        if system.mode is Mode.USER:
+            _tell_skipped_files(system, deployment)
+        yield deployment
+
+
+def _tell_skipped_files(system: System, deployment: Deployment) -> None:
+    """Warn about the host files that only root may install, unless the active deployment has the same."""
+    before: list[str] = []
+    with contextlib.suppress(OsContainersError, OSError):
+        before = _exported_files(system, system.container(deployment.container).current())
+    skipped = _exported_files(system, deployment)
+    if skipped and skipped != before:
+        system.on_event(Warned(f"host files are for root only, not copied: {', '.join(skipped)}"))
+
+
+def _exported_files(system: System, deployment: Deployment) -> list[str]:
+    exports = load_exports(deployment.root, limits=system.config.deployment)
+    return [file.path for file in exports.host_files if file.kind is not FileKind.DIRECTORY]
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from os_containers.operations.blueprint import Blueprint
 from os_containers.operations.find_image import stored_image
 from os_containers.operations.install import install
 from os_containers.operations.leftovers import find_temporaries
+from os_containers.operations.preview import plan_update
 from os_containers.operations.recover import recover_named
 from os_containers.operations.rollback import rollback
 from os_containers.operations.service import Start
@@ -212,6 +213,23 @@ def test_b79_a_user_gets_no_host_files_and_is_told_which(machine: "Machine") -> 
     assert deployment.record.installed == ()
     assert list((machine.root / "host").iterdir()) == []
     assert machine.version() == "1"
+
+
+def test_host_files_that_a_user_does_not_get_are_told_when_they_are_new(machine: "Machine") -> None:
+    """Nobody can do anything about them: what was said of the version before is not said again."""
+    machine = replace(machine, paths=replace(machine.paths, mode=Mode.USER))
+    for version, names in (("1", ["one"]), ("2", ["one"]), ("3", ["one", "two"]), ("4", [])):
+        machine.store(version, exports={machine.exported(name): version for name in names})
+        machine.events.clear()
+        if version == "1":
+            install(machine.system, "example.org/app", settings={})
+        else:
+            plan_update(machine.system, "app", settings={})
+            update(machine.system, "app", settings={})
+        shown = ", ".join(str(machine.host_file(name)) for name in names)
+        said = [one for one in machine.told() if one.startswith("host files are for root only")]
+        times = {"1": 1, "3": 2}.get(version, 0)
+        assert said == [f"host files are for root only, not copied: {shown}"] * times
 
 
 @as_root

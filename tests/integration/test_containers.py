@@ -104,7 +104,7 @@ def test_b104_update_without_news_changes_nothing(host: Host, push_hello: Push) 
     start_hello(host)
     before, files = state(host), list_files(host.root)
     said = os_containers(host, "update hello").stdout
-    assert "Latest version already deployed" in said
+    assert said == "Latest version already deployed; --pull asks the registry\n"
     assert state(host) == before
     changed = [line for line in differences(files, list_files(host.root)) if "/.locks" not in line]
     assert changed == []

@@ -16,6 +16,7 @@ from os_containers.deployment.container import all_containers
 from os_containers.errors import UsageError
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
+from os_containers.image.name import is_local
 from os_containers.operations.plan import Plan
 from os_containers.operations.preview import plan_update
 from os_containers.operations.system import System
@@ -113,9 +114,9 @@ def update(
             permission=permission,
         )
     if not updated.changed:
-        is_stored = source is Source.STORE and not updated.deployment.record.remote
-        where = " of those in the store: --pull asks the registry" if is_stored else ""
-        click.echo(f"Latest version already deployed{where}")
+        record = updated.deployment.record
+        may_be_newer = source is Source.STORE and not record.remote and not is_local(record.image)
+        click.echo("Latest version already deployed" + ("; --pull asks the registry" if may_be_newer else ""))
     return 0
 
 

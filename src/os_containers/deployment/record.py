@@ -46,10 +46,11 @@ class Approved:
 class Record:
     """What a deployment is made of, and what it put on the host; created in seconds since 1970.
 
-    directories are those that its tmpfiles.d fragment made. Only one that was active is ever rolled back to;
-    activation grows from one to the next that became active, and is 0 where the serials say as much. One that
-    is not adopted is as a predecessor wrote it. remote is the root file system of one that has none of its
-    own; without an image, image, digest and commit are empty then.
+    directories are those that its tmpfiles.d fragment made. Only one that was active is ever rolled back
+    to; activation grows from one to the next that became active, and is 0 where the serials say as much.
+    One that is not adopted is as a predecessor wrote it. enabled is whether its service was to start at
+    boot when it became active, for one that systemd cannot enable. remote is the root file system of one
+    that has none of its own; without an image, image, digest and commit are empty then.
     """
 
     serial: int
@@ -64,6 +65,7 @@ class Record:
     approved: Approved = Approved()
     was_active: bool = False
     activation: int = 0
+    enabled: bool = True
     has_service: bool = True
     remote: str = ""
     is_adopted: bool = field(default=True, compare=False)
@@ -100,6 +102,7 @@ class _Info(msgspec.Struct, rename="kebab", omit_defaults=False):
     approved_setuid: list[str] | None = None
     was_active: bool = True
     activation: int = 0
+    enabled: bool = True
 
 
 class NewerRecordError(BrokenError):
@@ -137,6 +140,7 @@ def parse_record(raw: bytes) -> Record:
         approved=Approved(tuple(info.approved_host_paths or ()), tuple(info.approved_setuid or ())),
         was_active=info.was_active,
         activation=info.activation,
+        enabled=info.enabled,
         has_service=info.has_container_service,
         remote=info.remote or "",
         is_adopted=info.schema > 0,
@@ -169,6 +173,7 @@ def dump_record(record: Record) -> bytes:
         approved_setuid=list(record.approved.setuid),
         was_active=record.was_active,
         activation=record.activation,
+        enabled=record.enabled,
     )
     tree = {**record.unknown, **msgspec.to_builtins(info)}
     raw = msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"

@@ -110,7 +110,7 @@ class _Hands:
             return
         if not entering.is_factory:
             record = host_changes.activated_record(container, leaving, entering, self.plan)
-            save_record(entering.path, record)
+            save_record(entering.path, replace(record, enabled=self.transition.after.enabled))
         container.switch(entering)
 
     def change_host_files(self) -> None:

@@ -45,11 +45,11 @@ def state_to_keep(unit: UnitState) -> ServiceState:
 def state_of_next(unit: UnitState, leaving: Deployment) -> ServiceState:
     """Return how the service of the next deployment is to be: as the admin left that of the leaving one.
 
-    Where there was nothing to enable, the next one is as good as newly installed.
+    Where there was nothing to enable, it is as it was the last time that there was.
     """
     kept = state_to_keep(unit)
-    was_choice = leaving.record.has_service and not unit.is_static
-    return ServiceState(running=kept.running, enabled=kept.enabled or not was_choice)
+    is_choice = leaving.record.has_service and not unit.is_static
+    return ServiceState(running=kept.running, enabled=kept.enabled if is_choice else leaving.record.enabled)
 
 
 def warn_of_stopped(system: System, container: Container, unit: UnitState) -> None:

@@ -764,3 +764,31 @@ def test_a_version_that_cannot_be_enabled_does_not_take_the_choice_away(machine:
     machine.services.calls.clear()
     update(machine.system, "app", settings={"UUID": "b"})
     assert "enable app.service" not in machine.services.calls
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        {"service.template": "[Service]\nExecStart=$EXEC_START\n"},
+        {"manifest.json": '{"version": "1.0", "noContainerService": true}'},
+    ],
+    ids=["not-to-be-enabled", "no-service"],
+)
+def test_what_was_disabled_stays_so_over_a_version_that_cannot_be_enabled(
+    machine: "Machine", between: dict[str, str]
+) -> None:
+    """Also over two of them, and back."""
+    enabled = {"service.template": "[Service]\nExecStart=$EXEC_START\n[Install]\nWantedBy=a.target\n"}
+    machine.store("1", exports=enabled)
+    install(machine.system, "example.org/app", settings={})
+    machine.services.enabled.clear()
+    for version in ("2", "3"):
+        machine.store(version, exports=between)
+        update(machine.system, "app", settings={})
+    machine.store("4", exports=enabled)
+    update(machine.system, "app", settings={})
+    assert machine.services.enabled == set()
+    rollback(machine.system, "app")
+    rollback(machine.system, "app")
+    assert machine.version() == "4"
+    assert machine.services.enabled == set()

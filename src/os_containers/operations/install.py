@@ -9,7 +9,6 @@ from os_containers.errors import ConflictError
 from os_containers.events import Warned
 from os_containers.host.host_policy import Permission
 from os_containers.host.names import files_with_name, kept_drop_ins
-from os_containers.image.about import parse_about
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, container_name
@@ -21,14 +20,11 @@ from os_containers.operations.journal import ServiceState
 from os_containers.operations.recover import settled
 from os_containers.operations.root import find_root, made_of, no_image
 from os_containers.operations.run import run_image
+from os_containers.operations.run_once import is_run_once, told_of_run
 from os_containers.operations.service import unit_state
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition
-from os_containers.ostree.stored_image import STORED, StoredImage
-
-# atomic's
-_RUN = "atomic.run"
 
 
 def install(
@@ -119,16 +115,6 @@ def install_or_run_once(
         options=options,
         permission=permission,
     )
-
-
-def is_run_once(image: StoredImage) -> bool:
-    """Tell whether an image says of itself that it is to be run instead of installed, as atomic had it."""
-    return parse_about(image.config, STORED).labels.get(_RUN) == "once"
-
-
-def told_of_run(image: StoredImage) -> str:
-    """Return what is said of an image that is run once."""
-    return f"{image.name} is run once, and not installed: it has the label {_RUN}=once"
 
 
 def default_name(image: str | None, rootfs: Path | None) -> str:

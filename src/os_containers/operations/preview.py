@@ -22,13 +22,12 @@ from os_containers.operations.install import (
     check_free,
     default_name,
     entry,
-    is_run_once,
     tell_drop_ins,
-    told_of_run,
 )
 from os_containers.operations.plan import Plan, nothing_to_do, plan_transition
 from os_containers.operations.rehearsal import rehearsed_service
 from os_containers.operations.root import find_root, is_same, made_of, require_root_of
+from os_containers.operations.run_once import is_run_once, require_lasting, told_of_run
 from os_containers.operations.stage import drafted
 from os_containers.operations.system import System
 from os_containers.operations.transition import switch
@@ -97,6 +96,8 @@ def plan_update(
         digest = _newer_digest(system, image, newest) if image and newest else None
         if image and digest:
             return _pull_first(system, leaving, image.name, digest)
+        if image and not root:
+            require_lasting(image, name)
         source = made_of(root, image)
         found = system.runtime(runtime, recorded=leaving.record.runtime)
         blueprint = new_blueprint(

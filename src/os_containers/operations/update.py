@@ -26,6 +26,7 @@ from os_containers.operations.root import (
     require_root_of,
     require_trusted,
 )
+from os_containers.operations.run_once import require_lasting
 from os_containers.operations.stage import stage
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
@@ -82,6 +83,8 @@ def update(
             image = image_in_store(system, repo, leaving, named, or_own=bool(settings or unset))
         elif named:
             image = _pulled_image(system, repo, named, source, options)
+        if image and not root:
+            require_lasting(image, name)
         found = system.runtime(runtime, recorded=leaving.record.runtime)
         blueprint = new_blueprint(
             container,

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from os_containers.errors import ConflictError
+from os_containers.errors import ConflictError, UsageError
 from os_containers.operations.install import install, install_or_run_once
+from os_containers.operations.preview import plan_update
+from os_containers.operations.update import update
 
 if TYPE_CHECKING:
     from conftest import Machine
@@ -70,3 +72,23 @@ def test_any_other_image_is_installed(machine: "Machine", labels: dict[str, str]
     made = install_or_run_once(machine.system, "example.org/app", settings={})
     assert not isinstance(made, int)
     assert machine.version() == "1"
+
+
+@pytest.mark.parametrize("rebase", [None, "example.org/other"])
+def test_no_container_goes_over_to_an_image_that_is_run_once(machine: "Machine", rebase: str | None) -> None:
+    """Neither with a newer version of its own image, nor with another; the plan says so, too."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.services.start("app.service")
+    image = machine.store("2", exports=EXPORTS, labels=ONCE, name=f"{rebase or 'example.org/app'}:latest")
+    before, calls = machine.snapshot(), len(machine.services.calls)
+    for change in (plan_update, update):
+        with pytest.raises(UsageError) as caught:
+            change(machine.system, "app", settings={}, rebase=rebase)
+        assert caught.value.message == (
+            f"{image.name} is to be run once, so app cannot go over to it: it has the label atomic.run=once"
+        )
+        assert caught.value.hint == f"os-containers run {image.name} runs it; app stays as it is"
+    assert (machine.snapshot(), machine.version()) == (before, "1")
+    assert len(machine.services.calls) == calls
+    assert machine.deployed() == ["1"]

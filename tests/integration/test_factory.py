@@ -46,6 +46,7 @@ def test_what_a_package_brings_is_updated_over_and_comes_back(host: Host, push_h
     assert running(host) == "2"
     assert deployments(host) == [(1, True), (-1, False)]
     assert host.read("/etc/hello.conf") == "of 1\n"
+    assert json.loads(host.run("os-containers status --json hello").stdout)["host_files"] == []
     assert host.run("systemctl is-enabled hello").stdout == "enabled\n"
     host.run("os-containers rollback hello")
     assert running(host) == "1"

@@ -70,19 +70,21 @@ def plan_host_files(
     *,
     owners: Mapping[str, str],
     shared: Collection[str] = (),
+    brought: Collection[str] = (),
     left_out: Collection[str] = (),
     root: HostRoot | None = None,
 ) -> HostPlan:
     """Return how the host gets from files of ours to those of a deployment; changes nothing.
 
     A path may be in leaving twice; the first is what an edit counts as based on. owners says which other
-    container a path belongs to; what is shared, as a directory may be, goes with the last of its owners.
-    Entering files that are left out do not enter. Raises ConflictError when a path is another container's,
-    or something is there that must not be replaced.
+    container a path belongs to; a directory may be shared with others, and goes with the last of them.
+    What a package has brought by now is not removed, and does not become ours. Entering files that are
+    left out do not enter. Raises ConflictError when a path is another container's, or something is there
+    that must not be replaced.
     """
     leaving = list(leaving)
     links = [file.path for file in leaving if file.kind is FileKind.SYMLINK]
-    planner = _Planner((root or HostRoot()).distrusting((*owners, *links)), owners, shared)
+    planner = _Planner((root or HostRoot()).distrusting((*owners, *links)), owners, shared, brought)
     return planner.plan(leaving, entering, left_out)
 
 
@@ -97,6 +99,7 @@ class _Planner:
     root: HostRoot
     owners: Mapping[str, str]
     shared: Collection[str]
+    brought: Collection[str]
 
     def plan(
         self, leaving: Iterable[InstalledFile], entering: Iterable[HostFile], left_out: Collection[str]
@@ -187,7 +190,7 @@ class _Planner:
             present = self.root.find(path)
         except ConflictError:
             return Change(Action.LET_GO, path, None)
-        if path in self.shared:
+        if path in self.shared or path in self.brought:
             return Change(Action.LEAVE, path, present)
         action = Action.REMOVE if present is None or present in ours else Action.LET_GO
         return Change(action, path, present)

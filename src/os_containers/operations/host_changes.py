@@ -35,7 +35,7 @@ def plan(
 ) -> HostPlan:
     """Return how the host gets to the files of a deployment, but those left out; changes nothing.
 
-    What is on the host from us is in the records of `ours`; what others have brought since is not removed.
+    What is on the host from us is in the records of `ours`; what a package has brought since is not removed.
     """
     others = _of_others(system, container)
     leaving = [file for one in ours if one for file in one.record.installed]
@@ -46,7 +46,8 @@ def plan(
         leaving,
         load_host_tree(entering.host_files) if entering else (),
         owners={file.path: name for name, file in others if file.kind is not FileKind.DIRECTORY},
-        shared={file.path for _, file in others if file.kind is FileKind.DIRECTORY} | {*brought},
+        shared={file.path for _, file in others if file.kind is FileKind.DIRECTORY},
+        brought=brought,
         left_out=left_out,
     )
 

@@ -311,6 +311,28 @@ def test_host_files_that_a_package_came_to_bring_too_stay(preinstalled: "Machine
     shutil.rmtree(place / "rootfs/exports/hostfs")
 
 
+def test_directories_that_a_package_has_brought_do_not_become_ours(preinstalled: "Machine") -> None:
+    """What we had not made is no host file of ours, and stays when both are gone."""
+    machine, place = preinstalled, preinstalled.root / "usr-lib/app"
+    brought = machine.host_file("etc/app.conf")
+    for top in (place / "rootfs/exports/hostfs", Path("/")):
+        path = top / brought.relative_to("/")
+        path.parent.mkdir(parents=True)
+        path.write_text("x")
+    names = ("etc/app.conf", "etc/own/file")
+    machine.store("2", exports={"service.template": UNIT, **{machine.exported(name): "x" for name in names}})
+    update(machine.system, "app", settings={})
+    listed = [one.path for one in container_status(machine.system, "app", lines=0).host_files]
+    assert listed == [str(machine.host_file(name)) for name in ("etc/own", "etc/own/file")]
+    assert check(machine.system, Depth.NAMES) == []
+    shutil.rmtree(place / "rootfs/exports/hostfs")
+    brought.unlink()
+    place.rename(place.parent / "away")
+    uninstall(machine.system, "app")
+    assert list(machine.host_file("etc").iterdir()) == []
+    (place.parent / "away").rename(place)
+
+
 def test_a_damaged_one_is_for_the_package_to_mend(preinstalled: "Machine") -> None:
     """check, and who would go back to it, say so."""
     place = preinstalled.root / "usr-lib/app"

@@ -22,6 +22,8 @@ class FakeServices:
     failed: set[str] = field(default_factory=set)
     # those that systemd will try again, some time after they fell over
     waiting: set[str] = field(default_factory=set)
+    # those of which systemd has yet to carry out what it was told
+    pending: set[str] = field(default_factory=set)
     # with what the processes of those that failed ended
     status: int = 1
     # how often those that are active came back by themselves
@@ -105,6 +107,7 @@ class FakeServices:
         self.active.discard(unit)
         self.failed.discard(unit)
         self.waiting.discard(unit)
+        self.pending.discard(unit)
         self.on_stop()
 
     def create_tmpfiles(self, fragment: Path) -> None:
@@ -177,6 +180,7 @@ class FakeServices:
             sub=self._sub(unit),
             enabled=self._enabled(unit),
             needs_reload=unit in self.stale,
+            has_job=unit in self.pending,
             restarts=self.restarts if unit in self.active else 0,
         )
 

@@ -17,6 +17,7 @@ FILES = {"/exports/hostfs/usr/local/bin/hello-version": "version {}\n"}
 KILLED_AT_SYNC = "-P {} -e trace=fsync -e inject=fsync:signal=SIGKILL:when=1"
 BEFORE_COMMIT_POINT = KILLED_AT_SYNC.format(f"{STORE}/.journal")
 BEHIND_COMMIT_POINT = KILLED_AT_SYNC.format("/etc/systemd/system")
+MAIN_PID = "systemctl show --property=MainPID --value hello"
 
 
 def image(version: str) -> HelloImage:
@@ -59,14 +60,19 @@ def kill_update(host: Host, *, when: str) -> None:
     ids=["before-the-commit-point", "behind-it"],
 )
 def test_b84_a_killed_update_is_recovered(host: Host, push_hello: Push, when: str, expected: str) -> None:
-    """To the version before or after, running, with its host file; check is content then."""
+    """To the version before or after, running, with its host file; check is content then.
+
+    What had not been stopped yet runs on.
+    """
     install_two(host, push_hello)
+    pid = host.run(MAIN_PID).stdout
     kill_update(host, when=when)
     assert [one["invariant"] for one in check(host)] != []
     said = host.run("os-containers recover").stderr
     assert "update of hello was interrupted" in said
     assert check(host) == []
     assert version(host) == expected
+    assert (host.run(MAIN_PID).stdout == pid) is (expected == "1")
     assert host.read("/usr/local/bin/hello-version") == f"version {expected}\n"
     assert host.run("systemctl is-active hello").stdout == "active\n"
     host.run(f"ostree fsck --quiet --repo={STORE}/.storage/repo")

@@ -14,6 +14,7 @@ STATE_PROPERTIES = (
     "Type",
     "UnitFileState",
     "NeedDaemonReload",
+    "Job",
 )
 USAGE_PROPERTIES = ("MemoryCurrent", "CPUUsageNSec", "TasksCurrent")
 # With what a program ends that was asked to: 128 + SIGHUP, SIGINT, SIGQUIT, SIGTERM; a failure to systemd.
@@ -37,6 +38,8 @@ class UnitState:
     type: str = "simple"
     enabled: str = ""
     needs_reload: bool = False
+    # it is being started or stopped, or will be
+    has_job: bool = False
 
     @property
     def is_running(self) -> bool:
@@ -120,4 +123,5 @@ def _state(block: Mapping[str, str]) -> UnitState:
         type=block.get("Type", ""),
         enabled=block.get("UnitFileState", ""),
         needs_reload=block.get("NeedDaemonReload") == "yes",
+        has_job=block.get("Job", "0") not in {"", "0"},
     )

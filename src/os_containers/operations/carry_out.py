@@ -28,6 +28,7 @@ from os_containers.host.prepared_files import (
 )
 from os_containers.operations import host_changes, service
 from os_containers.operations.edited_units import keep_edited_units
+from os_containers.operations.check_container import unit_file_problems
 from os_containers.operations.host_changes import told_only
 from os_containers.operations.leftovers import remove_temporaries
 from os_containers.operations.retention import discard, keep_only
@@ -93,6 +94,25 @@ def go_back(system: System, repo: Repo, transition: Transition, how: Start) -> N
         _Attempt(system, repo, transition, how, prepared).go_back()
 
 
+def runs_on(system: System, transition: Transition) -> bool:
+    """Tell whether the service of the leaving deployment runs, and nothing under it has changed yet.
+
+    It need not be stopped then to undo a transition.
+    """
+    container, leaving = transition.container, transition.leaving
+    if not leaving or not leaving.record.has_service or container.active_path() != leaving.path:
+        return False
+    unit = service.unit_state(system, container)
+    # one that was told to stop may seem to run for a moment
+    if unit.active != "active" or unit.has_job:
+        return False
+    # what cannot be told counts as changed
+    with contextlib.suppress(OsContainersError, OSError):
+        files = _plan_back(system, transition).changes
+        return not any(one.changes_host for one in files) and not any(unit_file_problems(system, leaving))
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class _Hands:
     """What really does it."""
@@ -153,12 +173,15 @@ class _Attempt:
             # a full disk must not keep us from going back; without this a second crash costs a second try
             with contextlib.suppress(OSError):
                 system.journals.write(msgspec.structs.replace(self.transition.journal(), is_undone=True))
-            service.stop(system, container)
+            is_disturbed = not runs_on(system, self.transition)
+            if is_disturbed:
+                service.stop(system, container)
             with system.host_locked():
                 # what somebody wrote into a host file, and a failed step took away, is put back
                 _remove_temporaries(system, container, needed=self.prepared.names())
                 self._restore()
-            if leaving and leaving.record.has_service and self.transition.before.running:
+            was_running = leaving and leaving.record.has_service and self.transition.before.running
+            if is_disturbed and was_running:
                 service.start_again(system, container, self.how, self.transition.before)
             self.prepared.discard()
             _forget(system, self.repo, self.transition)
@@ -185,8 +208,7 @@ class _Attempt:
         """Take the steps of switch_host the other way; the record of the leaving deployment is as it was."""
         system, transition, container = self.system, self.transition, self.transition.container
         leaving, entering = transition.leaving, _reloaded(transition.entering)
-        missing = frozenset(transition.missing)
-        plan = host_changes.plan(system, container, leaving, ours=[leaving, entering], left_out=missing)
+        plan = _plan_back(system, transition)
         if not leaving or not leaving.record.has_service or not transition.before.enabled:
             service.disable(system, container)
         if leaving:
@@ -213,6 +235,12 @@ class _Attempt:
                 f"{name}: {said}; and the way back failed: {in_words(error)}",
                 hint=f"mend what is named here, then: os-containers recover {name}",
             ) from error
+
+
+def _plan_back(system: System, transition: Transition) -> HostPlan:
+    leaving, missing = transition.leaving, frozenset(transition.missing)
+    ours = [leaving, _reloaded(transition.entering)]
+    return host_changes.plan(system, transition.container, leaving, ours=ours, left_out=missing)
 
 
 def _remove_temporaries(system: System, container: Container, *, needed: Collection[str] = ()) -> None:

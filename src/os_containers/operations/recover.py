@@ -18,7 +18,7 @@ from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words
 from os_containers.operations.adopt import adopt
-from os_containers.operations.carry_out import complete, go_back
+from os_containers.operations.carry_out import complete, go_back, runs_on
 from os_containers.operations.host_changes import recoverable, remove_recovery_unit
 from os_containers.operations.image_checkouts import remove_abandoned_checkouts
 from os_containers.operations.journal import Journal
@@ -97,8 +97,12 @@ def plan_recover(system: System, name: str | None) -> Iterator[str]:
 def _planned(system: System, container: Container) -> Iterator[str]:
     journal = system.journals.read(container.name)
     if journal:
-        end = "undone" if _is_to_be_undone(container, journal, Start.WATCHED) else "finished"
-        service = "; its service is stopped and started for that" if journal.before.running else ""
+        is_undone = _is_to_be_undone(container, journal, Start.WATCHED)
+        end = "undone" if is_undone else "finished"
+        is_stopped = journal.before.running and not (
+            is_undone and runs_on(system, _transition(container, journal))
+        )
+        service = "; its service is stopped and started for that" if is_stopped else ""
         yield f"{journal.operation} of {container.name} was interrupted: it would be {end}{service}"
     else:
         yield from (_to_be_removed(one.path) for one in unfinished(container))

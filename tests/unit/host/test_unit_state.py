@@ -36,6 +36,12 @@ def test_parse_states_reads_all_units() -> None:
     assert not gone.is_running
 
 
+def test_a_unit_that_is_to_be_stopped_has_a_job() -> None:
+    """Although it runs still; where there is none, systemctl shows 0, or nothing."""
+    shown = "ActiveState=active\nJob=1072\n\nActiveState=active\nJob=0\n\nActiveState=active\n"
+    assert [state.has_job for state in parse_states(shown)] == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("state", "failed"),
     [

@@ -1,14 +1,14 @@
 """Interrupted changes: each ends in the state before or after, and recovering twice is like once."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
 
 from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment, load_deployment
-from os_containers.errors import BrokenError, NotFoundError
+from os_containers.errors import BrokenError, NotFoundError, ProcessError
 from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
@@ -91,6 +91,79 @@ def test_i2_a_change_that_did_not_reach_its_commit_point_is_undone(machine: "Mac
     assert machine.snapshot() == before
     assert list(plan_recover(machine.system, None)) == []
     assert machine.version() == "1"
+    assert machine.system.journals.names() == []
+
+
+def test_a_service_that_was_not_stopped_yet_runs_on(machine: "Machine") -> None:
+    """Nothing under it has changed, so the change is undone without it, and the plan says so."""
+    go_back_to_version_1(machine)
+    before = machine.snapshot()
+    write_journal(machine)
+    machine.services.calls.clear()
+    assert list(plan_recover(machine.system, "app")) == [
+        "rollback of app was interrupted: it would be undone"
+    ]
+    recover_named(machine.system, "app", Start.WATCHED)
+    assert machine.snapshot() == before
+    assert machine.services.active == {"app.service"}
+    assert [one for one in machine.services.calls if one.startswith(("stop", "start"))] == []
+    assert machine.system.journals.names() == []
+
+
+def being_stopped(machine: "Machine") -> None:
+    machine.services.pending.add("app.service")
+
+
+def unit_of_version_2(machine: "Machine") -> None:
+    (machine.paths.units / "app.service").write_text(deployment(machine, 2).unit_text())
+
+
+def host_file_of_version_2(machine: "Machine") -> None:
+    machine.host_file("both").write_text("2")
+
+
+def link_to_version_2_on_the_way_back(machine: "Machine") -> None:
+    write_journal(machine, is_undone=True)
+    container(machine).switch(deployment(machine, 2))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        being_stopped,
+        unit_of_version_2,
+        pytest.param(host_file_of_version_2, marks=as_root),
+        link_to_version_2_on_the_way_back,
+    ],
+)
+def test_a_service_does_not_run_on_when_anything_under_it_may_be_another_versions(
+    machine: "Machine", change: Callable[["Machine"], None]
+) -> None:
+    """However it came to run: it is stopped, and started with what is its own."""
+    go_back_to_version_1(machine)
+    before = machine.snapshot()
+    write_journal(machine)
+    change(machine)
+    machine.services.calls.clear()
+    assert list(plan_recover(machine.system, "app")) == [
+        "rollback of app was interrupted: it would be undone" + SERVICE
+    ]
+    recover_named(machine.system, "app", Start.WATCHED)
+    assert machine.snapshot() == before
+    calls = [one for one in machine.services.calls if one.startswith(("stop", "start"))]
+    assert calls == ["stop app.service", "start app.service"]
+
+
+def test_a_service_that_cannot_be_stopped_runs_on(machine: "Machine") -> None:
+    """Systemd refuses to stop it: that ends the change, and is the state from before."""
+    before = run_version_1(machine)
+    machine.store("2", exports=exports(machine, "2"))
+    machine.services.failing.add("stop")
+    with pytest.raises(ProcessError, match="it fails"):
+        update(machine.system, "app", settings={})
+    machine.services.failing.clear()
+    assert machine.snapshot() == before
+    assert machine.deployed() == ["1"]
     assert machine.system.journals.names() == []
 
 

@@ -83,13 +83,19 @@ def test_all_are_updated_and_the_one_that_does_not_start_goes_back(host: Host, p
     assert [one["name"] for one in listed] == ["bad", "hello"]
     digests = {one["name"]: one["digest"] for one in listed}
     assert digests["bad"] == found["bad"]["before"]
-    again = os_containers(host, "update --all", check=False)
-    assert again.returncode == 9
-    assert [line.split()[:2] for line in again.stdout.splitlines()] == [
-        ["NAME", "RESULT"],
-        ["bad", "failed"],
-        ["hello", "already"],
+    failed = json.loads(os_containers(host, "status --json bad").stdout)["failed_update"]
+    failed_digest = failed["digest"].removeprefix("sha256:")
+    # nobody's service is stopped for it a second time
+    invocation = host.run("systemctl show bad --property=InvocationID").stdout
+    again = os_containers(host, "update --all --pull --insecure")
+    assert host.run("systemctl show bad --property=InvocationID").stdout == invocation
+    assert [line.split()[:4] for line in again.stdout.splitlines()] == [
+        ["NAME", "RESULT", "IMAGE", "BEFORE"],
+        ["bad", "skipped:", failed_digest[:12], "failed"],
+        ["hello", "already", "current", good],
     ]
+    assert f"Failed:   sha256:{failed_digest} on " in os_containers(host, "status bad").stdout
+    assert os_containers(host, "update bad", check=False).returncode == 9
 
 
 @pytest.mark.parametrize("whom", ["root", "user"])

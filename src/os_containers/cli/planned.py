@@ -34,7 +34,7 @@ def show_plans(plans: Sequence[Plan], *, as_json: bool = False) -> None:
 def _lines(plan: Plan) -> Iterator[str]:
     yield _heading(plan)
     if not plan.changes:
-        yield "  nothing: it is so already"
+        yield from (f"  nothing: {step}" for step in plan.steps or ("it is so already",))
         return
     for name, fact in (("image", plan.image), ("digest", plan.digest), ("rootfs", plan.remote)):
         if fact:

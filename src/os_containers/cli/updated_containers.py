@@ -21,4 +21,10 @@ def show_updated(updated: Iterable[UpdatedContainer]) -> None:
 
 
 def _row(one: UpdatedContainer) -> tuple[str, ...]:
-    return one.name, one.outcome, one.image, render.short_id(one.before), render.short_id(one.now)
+    return one.name, _result(one), one.image, render.short_id(one.before), render.short_id(one.now)
+
+
+def _result(one: UpdatedContainer) -> str:
+    if one.failed_at is None:
+        return one.outcome
+    return f"{one.outcome}: {render.short_id(one.skipped)} failed on {render.moment(one.failed_at)}"

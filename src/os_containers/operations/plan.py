@@ -48,7 +48,8 @@ class Plan:
     """What a command would do to a container; leaving and entering are serials of deployments.
 
     steps are what the command tells while it does it; discarded are the serials of deployments that go with
-    it. Nothing of it is done when changes is False. A random value, as that of UUID, will be another one.
+    it. Nothing of it is done when changes is False; steps tell why, if it could be. A random value, as that
+    of UUID, will be another one.
     """
 
     operation: str

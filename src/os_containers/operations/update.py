@@ -6,6 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from os_containers.deployment.deployment import Deployment
+from os_containers.deployment.record import FailedUpdate
 from os_containers.deployment.values import set_by_user
 from os_containers.errors import BrokenError, NotFoundError
 from os_containers.events import Warned
@@ -15,6 +16,7 @@ from os_containers.image.name import is_local
 from os_containers.image.reference import ImageReference
 from os_containers.operations.blueprint import Blueprint, new_blueprint
 from os_containers.operations.carry_out import switch_deployment
+from os_containers.operations.failed_update import OnceFailed, find_failure, remembered
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import settled
@@ -43,10 +45,11 @@ class Source(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """The active deployment after an update, and whether it is a new one."""
+    """The active deployment after an update, and whether it is a new one; why it was not tried at all."""
 
     deployment: Deployment
     changed: bool
+    skipped: FailedUpdate | None = None
 
 
 def update(
@@ -61,6 +64,7 @@ def update(
     runtime: str | None = None,
     options: ProxyOptions | None = None,
     permission: Permission | None = None,
+    once_failed: OnceFailed = OnceFailed.TRIED_AGAIN,
 ) -> Updated:
     """Return the container's deployment of the image now in the store (or of `rebase`).
 
@@ -97,11 +101,15 @@ def update(
         )
         if is_current(leaving, blueprint):
             return Updated(leaving, changed=False)
+        failed = find_failure(leaving, blueprint)
+        if failed and once_failed is OnceFailed.SKIPPED:
+            return Updated(leaving, changed=False, skipped=failed)
         entering = stage(system, repo, blueprint)
         if root and is_same(leaving, entering):
             discard(system, repo, container, entering.serial)
             return Updated(leaving, changed=False)
-        switch_deployment(system, repo, "update", leaving, entering, is_fresh=True)
+        with remembered(system, leaving, blueprint):
+            switch_deployment(system, repo, "update", leaving, entering, is_fresh=True)
     return Updated(entering, changed=True)
 
 

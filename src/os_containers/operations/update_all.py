@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from os_containers.deployment.container import Container, all_containers
+from os_containers.deployment.record import FailedUpdate, Record
 from os_containers.errors import OsContainersError
+from os_containers.events import Warned
 from os_containers.faults import system_fault
 from os_containers.image.access import ProxyOptions
+from os_containers.operations.failed_update import OnceFailed, told_of_failure, tried_again
 from os_containers.operations.system import System
 from os_containers.operations.update import Source, update
 
@@ -17,13 +20,18 @@ class Outcome(StrEnum):
 
     UPDATED = "updated"
     CURRENT = "already current"
+    SKIPPED = "skipped"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
 class UpdatedContainer:
-    """One container: the digests of its images before and now; error and exit code of a failure."""
+    """One container: the digests of its images before and now; error and exit code of a failure.
+
+    skipped is the digest of an image that was not tried, since an update to it failed: when, in seconds since
+    1970, is failed_at.
+    """
 
     name: str
     outcome: Outcome
@@ -33,12 +41,16 @@ class UpdatedContainer:
     error: str = ""
     hint: str = ""
     exit_code: int = 0
+    skipped: str = ""
+    failed_at: float | None = None
 
 
 def update_all(
     system: System, *, source: Source, runtime: str | None, options: ProxyOptions | None
 ) -> Iterator[UpdatedContainer]:
     """Update every container and yield what came of it; one that failed is as it was before.
+
+    What has failed before is not tried again.
 
     When a signal ends it, the container under work is the last one, and what the signal raised comes then.
     """
@@ -76,10 +88,34 @@ def _updated(
     system: System, container: Container, source: Source, runtime: str | None, options: ProxyOptions | None
 ) -> UpdatedContainer:
     before = container.current().record
-    updated = update(system, container.name, settings={}, source=source, runtime=runtime, options=options)
+    updated = update(
+        system,
+        container.name,
+        settings={},
+        source=source,
+        runtime=runtime,
+        options=options,
+        once_failed=OnceFailed.SKIPPED,
+    )
+    if updated.skipped:
+        return _skipped(system, container, updated.deployment.record, updated.skipped)
     now = updated.deployment.record
     outcome = Outcome.UPDATED if updated.changed else Outcome.CURRENT
     return UpdatedContainer(container.name, outcome, now.image, before.digest, now.digest)
+
+
+def _skipped(system: System, container: Container, record: Record, failed: FailedUpdate) -> UpdatedContainer:
+    system.on_event(Warned(told_of_failure(container.name, failed)))
+    return UpdatedContainer(
+        container.name,
+        Outcome.SKIPPED,
+        record.image,
+        record.digest,
+        record.digest,
+        hint=tried_again(container.name),
+        skipped=failed.digest,
+        failed_at=failed.time,
+    )
 
 
 def _failed(container: Container, error: OsContainersError) -> UpdatedContainer:

@@ -13,11 +13,13 @@ from os_containers.host.unit_state import UnitState
 from os_containers.operations.command import Command
 from os_containers.operations.containers import state_of
 from os_containers.operations.control import restart_service, start_service, stop_service
+from os_containers.operations.failed_update import OnceFailed
 from os_containers.operations.install import install
-from os_containers.operations.preview import ServiceVerb, plan_service
+from os_containers.operations.preview import ServiceVerb, plan_service, plan_update
+from os_containers.operations.rollback import rollback
 from os_containers.operations.run import execute, run
 from os_containers.operations.status import container_status
-from os_containers.operations.update import Source
+from os_containers.operations.update import Source, update
 from os_containers.operations.update_all import Outcome, UpdatedContainer, update_all
 
 if TYPE_CHECKING:
@@ -233,3 +235,88 @@ def test_a_fault_of_the_system_does_not_keep_the_next_from_its_turn(
     assert each(["one", "two"], act) == 8
     assert seen == ["one", "two"]
     assert capsys.readouterr().err.startswith("error: /var/x: No space left on device\nhint: make room")
+
+
+NEVER_STARTS = {
+    "service.template": "[Service]\nExecStart=$EXEC_START\nEnvironment=V=bad $GREETING\n",
+    "manifest.json": '{"defaultValues": {"GREETING": "hi"}}',
+}
+
+
+def all_updated(machine: "Machine") -> UpdatedContainer:
+    (updated,) = update_all(machine.system, source=Source.STORE, runtime=None, options=None)
+    return updated
+
+
+@pytest.fixture
+def failing(machine: "Machine") -> "Machine":
+    """Give a host with a running container whose next version has failed to start."""
+    installed(machine)
+    machine.services.start("app.service")
+    machine.services.broken.add("V=bad")
+    machine.store("2", exports=NEVER_STARTS)
+    assert all_updated(machine).outcome is Outcome.FAILED
+    machine.services.calls.clear()
+    return machine
+
+
+def test_what_has_failed_is_not_tried_again_by_an_update_of_all(failing: "Machine") -> None:
+    """A timer would stop the service for it each night; the summary, the plan and the status say so."""
+    digest = failing.system.repo().image("example.org/app:latest").digest
+    skipped = all_updated(failing)
+    assert (skipped.outcome, skipped.skipped, skipped.exit_code) == (Outcome.SKIPPED, digest, 0)
+    assert skipped.hint == "os-containers update app tries it again"
+    assert skipped.now == skipped.before != digest
+    assert failing.services.calls == []
+    failed = container_status(failing.system, "app", lines=0).failed_update
+    assert failed is not None
+    assert (failed.digest, failed.time) == (digest, skipped.failed_at)
+    assert failed.error == "app.service did not start: the last words of app.service"
+    told = f"app is left alone: {digest} failed before ({failed.error}); {skipped.hint}"
+    assert failing.told()[-1] == told
+    plan = plan_update(failing.system, "app", settings={}, once_failed=OnceFailed.SKIPPED)
+    assert (plan.changes, plan.steps) == (False, (told,))
+    assert plan_update(failing.system, "app", settings={}).changes
+
+
+def test_who_names_the_container_tries_it_again(failing: "Machine") -> None:
+    """When that works nothing is remembered, also not after a rollback."""
+    with pytest.raises(ServiceError):
+        update(failing.system, "app", settings={})
+    assert all_updated(failing).outcome is Outcome.SKIPPED
+    failing.services.broken.clear()
+    assert update(failing.system, "app", settings={}).changed
+    assert container_status(failing.system, "app", lines=0).failed_update is None
+    assert all_updated(failing).outcome is Outcome.CURRENT
+    rollback(failing.system, "app")
+    assert container_status(failing.system, "app", lines=0).failed_update is None
+
+
+def test_what_nobody_has_tried_is_tried(failing: "Machine") -> None:
+    """Another image, or another runtime."""
+    failing.store("3", exports=NEVER_STARTS)
+    assert all_updated(failing).outcome is Outcome.FAILED
+    assert all_updated(failing).outcome is Outcome.SKIPPED
+    runc = failing.root / "runc"
+    runc.symlink_to("crun")
+    (tried,) = update_all(failing.system, source=Source.STORE, runtime=str(runc), options=None)
+    assert tried.outcome is Outcome.FAILED
+    failing.store("4")
+    assert all_updated(failing).outcome is Outcome.UPDATED
+
+
+def test_a_failure_with_other_values_says_nothing_of_those_that_are(machine: "Machine") -> None:
+    """Who tries a value, or another image, has not tried what the next update of all does."""
+    installed(machine)
+    machine.services.start("app.service")
+    machine.store("2", exports=NEVER_STARTS)
+    machine.services.broken.add("V=bad bye")
+    with pytest.raises(ServiceError):
+        update(machine.system, "app", settings={"GREETING": "bye"})
+    machine.store("2", exports=NEVER_STARTS, name="example.org/other:latest")
+    machine.services.broken.add("V=bad hi")
+    with pytest.raises(ServiceError):
+        update(machine.system, "app", settings={}, rebase="example.org/other")
+    assert container_status(machine.system, "app", lines=0).failed_update is None
+    machine.services.broken.clear()
+    assert all_updated(machine).outcome is Outcome.UPDATED

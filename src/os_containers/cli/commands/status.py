@@ -62,12 +62,18 @@ def _pending(found: ContainerStatus) -> str:
     return f"{found.interrupted} was interrupted: {recover}" if found.interrupted else ""
 
 
+def _failed_update(found: ContainerStatus) -> str:
+    failed = found.failed_update
+    return f"{failed.digest} on {render.moment(failed.time)}: {failed.error}" if failed else ""
+
+
 def _show(found: ContainerStatus) -> None:
     since = f" since {render.moment(found.since)}; {render.since(found.since)}" if found.since else ""
     facts = {
         "State": f"{_state(found)}{since}",
         "Problem": found.problem,
         "Pending": _pending(found),
+        "Failed": _failed_update(found),
         "Enabled": "yes" if found.enabled else "no",
         "Image": found.image,
         "Root": found.remote,

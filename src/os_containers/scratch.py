@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Scratch]:
     with contextlib.ExitStack() as undo:
         with locked_directory(parent):
             with _told_only(parent):
-                _remove_abandoned(parent, prefix)
+                _remove_abandoned(parent, prefix, lambda one: one.name.count("-") == prefix.count("-"))
             directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
             try:
                 descriptor = undo.enter_context(locked_directory(directory))
@@ -50,11 +50,13 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Scratch]:
         yield Scratch(directory, descriptor)
 
 
-def remove_abandoned(parent: Path, prefix: str = "") -> None:
-    """Remove the directories, and the files, in which nobody works any more."""
+def remove_abandoned(
+    parent: Path, prefix: str = "", *, let_go: Callable[[Path], bool] = lambda _: True
+) -> None:
+    """Remove the directories, and the files, in which nobody works any more, as far as let_go says."""
     if parent.is_dir():
         with locked_directory(parent):
-            _remove_abandoned(parent, prefix)
+            _remove_abandoned(parent, prefix, let_go)
 
 
 def find_abandoned(parent: Path, prefix: str = "") -> list[Path]:
@@ -62,7 +64,7 @@ def find_abandoned(parent: Path, prefix: str = "") -> list[Path]:
     if not parent.is_dir():
         return []
     with locked_directory(parent):
-        return [one for one in parent.glob(f"{prefix}*") if _is_abandoned(one)]
+        return [one for one in parent.glob(f"{prefix}*") if is_abandoned(one)]
 
 
 @contextlib.contextmanager
@@ -73,13 +75,14 @@ def locked_directory(directory: Path, flags: int = 0) -> Iterator[int]:
         yield descriptor
 
 
-def _remove_abandoned(parent: Path, prefix: str) -> None:
+def _remove_abandoned(parent: Path, prefix: str, let_go: Callable[[Path], bool]) -> None:
     for one in parent.glob(f"{prefix}*"):
         if not one.is_dir() or one.is_symlink():
             one.unlink()
             continue
         with contextlib.suppress(BlockingIOError, FileNotFoundError), locked_directory(one, fcntl.LOCK_NB):
-            trees.remove_tree(one)
+            if let_go(one):
+                trees.remove_tree(one)
 
 
 def _remove_or_tell(directory: Path) -> None:
@@ -95,7 +98,8 @@ def _told_only(directory: Path) -> Iterator[None]:
         logger.warning("warning: %s: %s", directory, tidied_later(error))
 
 
-def _is_abandoned(one: Path) -> bool:
+def is_abandoned(one: Path) -> bool:
+    """Tell whether nobody works in a directory any more; a file is nobody's."""
     try:
         with locked_directory(one, fcntl.LOCK_NB):
             return True

@@ -1,5 +1,6 @@
 """`run`: in a running container, beside a stopped one, in an image."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -64,10 +65,29 @@ def test_stdin_reaches_the_command(host: Host, target: str) -> None:
 def test_nothing_is_left_behind(host: Host, target: str) -> None:
     """No container of the runtime, no directory."""
     host.run(f"os-containers run {target} true")
-    for runtime in host.runtimes:
-        listed = host.run(f"{runtime} list --quiet").stdout.split()
-        assert [name for name in listed if name != "hello"] == []
-    assert host.run("ls /var/lib/containers/atomic/.staging").stdout == ""
+    assert what_is_left(host) == []
+
+
+def test_a_command_runs_on_when_who_waits_for_it_is_killed(host: Host, image: str, runtime: str) -> None:
+    """It is told, and for a person to end; then there is nothing of it."""
+    script = "trap exit\\ 0 TERM; echo up; while :; do sleep 0.1; done"
+    host.run(
+        f"os-containers run --runtime {runtime} {image} sh -c '{script}' < /dev/null > /tmp/up 2>&1 & pid=$!;"
+        "until test -s /tmp/up; do sleep 0.1; done; kill -KILL $pid; rm /tmp/up"
+    )
+    told = host.run("os-containers recover").stderr
+    ended = re.search(r"nobody waits for it: .* (systemctl stop \S+\.scope) ends it", told)
+    assert ended, told
+    assert "nobody waits for it" in host.run("os-containers check").stderr
+    host.run(ended[1])
+    assert "nobody waits" not in host.run("os-containers recover").stderr
+    assert what_is_left(host) == []
+
+
+def what_is_left(host: Host) -> list[str]:
+    lists = [f"{runtime} list --quiet" for runtime in host.runtimes]
+    shown = [host.run(one).stdout for one in (*lists, "ls /var/lib/containers/atomic/.staging")]
+    return [name for name in "".join(shown).split() if name != "hello"]
 
 
 def test_a_missing_command_is_told(host: Host, target: str) -> None:

@@ -21,7 +21,10 @@ from os_containers.suggestions import suggestion
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """What a deployment is to be made of, and the path at which it will be used."""
+    """What a deployment is to be made of, and the path at which it will be used.
+
+    Its volumes are in the state directory, unless somebody has another place for them.
+    """
 
     name: str
     path: Path
@@ -32,6 +35,7 @@ class Blueprint:
     previous: Values = field(default_factory=dict)
     permission: Permission = field(default_factory=Permission)
     approved: Approved = field(default_factory=Approved)
+    volumes: Path | None = None
 
     @property
     def image(self) -> StoredImage | None:

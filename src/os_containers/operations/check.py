@@ -14,6 +14,7 @@ from os_containers.operations.check_store import Depth, Store, check_store, open
 from os_containers.operations.host_changes import is_recovery_unit_needed
 from os_containers.operations.image_checkouts import abandoned_checkouts
 from os_containers.operations.leftovers import known_names
+from os_containers.operations.lone_commands import tell_lone
 from os_containers.operations.problem import MOVE_AWAY, Problem
 from os_containers.operations.system import System
 
@@ -36,6 +37,7 @@ def check(system: System, depth: Depth) -> list[Problem]:
             problems += _check_alone(patient, store, name, depth)
     problems += _check_ownership(system)
     problems += _check_abandoned(system)
+    tell_lone(system)
     if store.repo:
         with _unless_busy(system, "the store", busy) as patient:
             problems += check_store(patient, store.repo, depth)

@@ -44,7 +44,8 @@ class Draft:
 
     @property
     def state_directory(self) -> Path:
-        return Path(self.texts["STATE_DIRECTORY"])
+        """Return where the volumes are."""
+        return self.blueprint.volumes or Path(self.texts["STATE_DIRECTORY"])
 
     @cached_property
     def generated(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from os_containers import files
+from os_containers import files, scratch
 from os_containers.deployment.container import Container, all_containers
 from os_containers.deployment.host_tree import HostFile, load_host_tree
 from os_containers.deployment.record import InstalledFile
@@ -12,7 +12,16 @@ from os_containers.events import Warned
 from os_containers.host import temporaries
 from os_containers.host.hostfiles import NEW_SUFFIX
 from os_containers.host.unit_files import UnitFiles
+from os_containers.operations.image_checkouts import remove_abandoned_checkouts
+from os_containers.operations.lone_commands import let_go
 from os_containers.operations.system import System
+
+
+def remove_abandoned(system: System) -> None:
+    """Remove what killed commands were at work on, whatever it was for; what runs all the same stays."""
+    scratch.remove_abandoned(system.paths.staging, let_go=let_go)
+    scratch.remove_abandoned(system.paths.trash)
+    remove_abandoned_checkouts(system)
 
 
 def known_names(system: System) -> list[str]:

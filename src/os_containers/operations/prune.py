@@ -8,7 +8,8 @@ from pathlib import Path
 from os_containers import scratch
 from os_containers.deployment.container import Container
 from os_containers.errors import OsContainersError
-from os_containers.operations.image_checkouts import abandoned_checkouts, remove_abandoned_checkouts
+from os_containers.operations.image_checkouts import abandoned_checkouts
+from os_containers.operations.leftovers import remove_abandoned
 from os_containers.operations.recover import recover_all
 from os_containers.operations.retention import keep_only
 from os_containers.operations.service import Start
@@ -49,9 +50,7 @@ def plan_prune(system: System) -> PrunePlan:
 
 def remove_orphans(system: System, repo: Repo) -> None:
     """Remove what killed commands left in the state; the store is locked, so none is at work."""
-    for directory in (system.paths.staging, system.paths.trash):
-        scratch.remove_abandoned(directory)
-    remove_abandoned_checkouts(system)
+    remove_abandoned(system)
     for container in _orphaned(system):
         keep_only(system, repo, container, container.predecessors)
     for pin in _orphaned_pins(system, repo):

@@ -20,9 +20,14 @@ from os_containers.faults import in_words
 from os_containers.operations.adopt import adopt
 from os_containers.operations.carry_out import complete, go_back, runs_on
 from os_containers.operations.host_changes import recoverable, remove_recovery_unit
-from os_containers.operations.image_checkouts import remove_abandoned_checkouts
 from os_containers.operations.journal import Journal
-from os_containers.operations.leftovers import find_temporaries, known_names, remove_temporaries
+from os_containers.operations.leftovers import (
+    find_temporaries,
+    known_names,
+    remove_abandoned,
+    remove_temporaries,
+)
+from os_containers.operations.lone_commands import find_lone, tell_lone, told_of_lone
 from os_containers.operations.retention import discard_unfinished
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
@@ -75,8 +80,9 @@ def recover_all(system: System, how: Start) -> None:
     """
     failures = _recover_each(system, how) if system.paths.state.is_dir() else []
     # also of an install that was killed before its container had a name here
-    _remove_abandoned(system)
+    remove_abandoned(system)
     remove_recovery_unit(system)
+    tell_lone(system)
     if failures:
         raise failures[0]
 
@@ -92,6 +98,7 @@ def plan_recover(system: System, name: str | None) -> Iterator[str]:
             yield from _planned(system, container)
     for directory in (system.paths.staging, system.paths.trash):
         yield from map(_to_be_removed, scratch.find_abandoned(directory))
+    yield from (told_of_lone(system, one) for one in find_lone(system))
 
 
 def _planned(system: System, container: Container) -> Iterator[str]:
@@ -142,13 +149,7 @@ def recover(system: System, repo: Repo, container: Container, how: Start) -> Non
     if journal:
         _resolve(system, repo, container, journal, how)
     discard_unfinished(system, repo, container)
-    _remove_abandoned(system)
-
-
-def _remove_abandoned(system: System) -> None:
-    for directory in (system.paths.staging, system.paths.trash):
-        scratch.remove_abandoned(directory)
-    remove_abandoned_checkouts(system)
+    remove_abandoned(system)
 
 
 def _resolve(system: System, repo: Repo, container: Container, journal: Journal, how: Start) -> None:

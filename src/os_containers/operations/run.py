@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,14 @@ from os_containers.operations.blueprint import Blueprint
 from os_containers.operations.build import build
 from os_containers.operations.command import Command, code_of, process_of
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
+from os_containers.operations.lone_commands import waiting
 from os_containers.operations.root import require_root_of
 from os_containers.operations.service import unit_state
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
+from os_containers.paths import Mode
 from os_containers.scratch import Scratch
 from os_containers.suggestions import suggestion
 
@@ -165,7 +167,9 @@ def run_image(
     """Return the exit code of a command, by default the image's own, that was run in an image."""
     name = _temporary_name(name or container_name(stored.name))
     with system.store_in_use(), staging_directory(system, name) as bundle:
-        blueprint = Blueprint(name, bundle.path, 0, stored, runtime, settings)
+        # they go with the command; what is of a user's subordinate ids, the user cannot remove
+        volumes = bundle.path if system.mode is Mode.SYSTEM else None
+        blueprint = Blueprint(name, bundle.path, 0, stored, runtime, settings, volumes=volumes)
         config = build(system, repo, blueprint, bundle.path).config
         config["root"]["path"] = str(bundle.path / "rootfs")
         config["process"] = _process(system, config, command, bundle.path / "rootfs")
@@ -227,14 +231,20 @@ def _run_temporary(system: System, temporary: _Temporary) -> int:
     bundle = temporary.bundle
     (bundle.path / "config.json").write_bytes(runtime_config.dump_config(config))
     scope = system.services.scope_command(name)
+    with waiting(bundle.path, temporary.runtime):
+        code = _run_in_scope(scope, temporary)
+    return code_of(code, config, config["process"], Path(config["root"]["path"]))
+
+
+def _run_in_scope(scope: Sequence[str], temporary: _Temporary) -> int:
+    name, bundle = temporary.name, temporary.bundle
     try:
         # while the command lives, so does its bundle: also when we are killed
-        code = process.run_attached(
+        return process.run_attached(
             [*scope, *temporary.runtime.run_command(name, bundle.path)], passed_fds=[bundle.descriptor]
         )
     finally:
         temporary.runtime.delete(name)
-    return code_of(code, config, config["process"], Path(config["root"]["path"]))
 
 
 def _process(system: System, config: RuntimeConfig, command: Command, rootfs: Path) -> dict[str, Any]:
@@ -248,10 +258,18 @@ def _temporary_name(name: str) -> str:
 
 @contextlib.contextmanager
 def _directories_for(system: System, tmpfiles: Path, config: RuntimeConfig) -> Iterator[None]:
-    """Make the host directories that a container needs; those that are empty at the end go again."""
+    """Make the host directories that a container needs; those that are empty at the end go again.
+
+    What is in the bundle goes with that.
+    """
     made = directories_of(tmpfiles.read_text(errors="replace")) if tmpfiles.exists() else []
     sources = runtime_config.bind_sources(config)
-    missing = {one for path in (*made, *sources) for one in _missing(Path(path))}
+    missing = {
+        one
+        for path in (*made, *sources)
+        for one in _missing(Path(path))
+        if not one.is_relative_to(tmpfiles.parent)
+    }
     try:
         if made:
             system.services.create_tmpfiles(tmpfiles)

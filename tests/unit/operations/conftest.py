@@ -46,6 +46,7 @@ class Machine:
         user: str = "",
         stop_signal: str = "",
         labels: Mapping[str, str] | None = None,
+        volumes: Sequence[str] = (),
     ) -> StoredImage:
         """Put an image into the store, as pull would."""
         layout = build_image(
@@ -56,6 +57,7 @@ class Machine:
             user=user,
             stop_signal=stop_signal,
             labels=labels,
+            volumes=volumes,
         )
         (described,) = json.loads((layout / "index.json").read_text())["manifests"]
         blobs = {Digest(f"sha256:{blob.name}"): blob.read_bytes() for blob in layout.rglob("sha256/*")}

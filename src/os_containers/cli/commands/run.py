@@ -36,7 +36,8 @@ def run(
     """Run a command in a container or an image; its exit code becomes ours.
 
     In a running container it runs beside the service; for a stopped one in a temporary container with the
-    same files; an image leaves nothing behind.
+    same files; an image leaves nothing behind: run as root, its volumes go with the command. Should
+    os-containers be killed, the command runs on; recover and check tell how to end it.
     """
     with invocation.system() as system:
         return run_command(

@@ -1,0 +1,81 @@
+"""Commands of `run`, and who waits for them: when that one was killed, they run on in a scope of their own.
+
+.staging/NAME-XXXXXXXX/     the bundle; whoever runs the command holds it
+    runtime -> /usr/bin/crun
+    waiter/                 held by the os-containers that waits for the command
+
+They are told, and it is for a person to end them.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from os_containers import scratch
+from os_containers.errors import SystemFaultError
+from os_containers.events import Warned
+from os_containers.host.runtime import Runtime
+from os_containers.operations.system import System
+
+_RUNTIME, _WAITER = "runtime", "waiter"
+
+
+@contextlib.contextmanager
+def waiting(bundle: Path, runtime: Runtime) -> Iterator[None]:
+    """Let others know that somebody waits for what runs in a bundle, and by which runtime it runs."""
+    (bundle / _RUNTIME).symlink_to(runtime.path)
+    waiter = bundle / _WAITER
+    waiter.mkdir()
+    with scratch.locked_directory(waiter):
+        yield
+        # what holds the bundle from here on is nobody's command
+        waiter.rmdir()
+
+
+def find_lone(system: System) -> list[str]:
+    """Return the names of the commands that run although nobody waits for them."""
+    waiters = system.paths.staging.glob(f"*/{_WAITER}")
+    return [
+        _name(one.parent)
+        for one in sorted(waiters)
+        if scratch.is_abandoned(one) and (not scratch.is_abandoned(one.parent) or _runs(one.parent))
+    ]
+
+
+def told_of_lone(system: System, name: str) -> str:
+    """Return what is said of a command for which nobody waits."""
+    ended = system.services.shown("systemctl", "stop", f"{name}.scope")
+    return f"{name} runs on, and nobody waits for it: its os-containers was killed. {ended} ends it"
+
+
+def tell_lone(system: System) -> None:
+    """Tell which commands run although nobody waits for them."""
+    for name in find_lone(system):
+        system.on_event(Warned(told_of_lone(system, name)))
+
+
+def let_go(bundle: Path) -> bool:
+    """Let the runtime forget what it ran in an abandoned bundle; False when that runs all the same."""
+    if not (bundle / _RUNTIME).is_symlink():
+        return True
+    if _runs(bundle):
+        return False
+    with contextlib.suppress(SystemFaultError):
+        _runtime(bundle).delete(_name(bundle))
+    return True
+
+
+def _runs(bundle: Path) -> bool:
+    # one that is not installed any more runs nothing
+    with contextlib.suppress(SystemFaultError):
+        return _runtime(bundle).is_running(_name(bundle))
+    return False
+
+
+def _runtime(bundle: Path) -> Runtime:
+    return Runtime((bundle / _RUNTIME).readlink())
+
+
+def _name(bundle: Path) -> str:
+    # what mkdtemp adds has no dash
+    return bundle.name.rpartition("-")[0]

@@ -27,8 +27,8 @@ from os_containers.host.prepared_files import (
     prepare_host_files,
 )
 from os_containers.operations import host_changes, service
-from os_containers.operations.edited_units import keep_edited_units
 from os_containers.operations.check_container import unit_file_problems
+from os_containers.operations.edited_units import keep_edited_units
 from os_containers.operations.host_changes import told_only
 from os_containers.operations.leftovers import remove_temporaries
 from os_containers.operations.retention import discard, keep_only

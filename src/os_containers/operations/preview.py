@@ -17,9 +17,8 @@ from os_containers.image.name import is_local
 from os_containers.operations import service
 from os_containers.operations.blueprint import new_blueprint
 from os_containers.operations.control import require_service, restart, start_unless_running
-from os_containers.operations.find_image import named_image
 from os_containers.operations.failed_update import OnceFailed, find_failure, told_of_failure
-from os_containers.operations.find_image import stored_image
+from os_containers.operations.find_image import named_image
 from os_containers.operations.install import (
     check_free,
     default_name,

@@ -37,8 +37,8 @@ def test_what_a_package_brings_is_updated_over_and_comes_back(host: Host, push_h
     host.run(f"os-containers package --insecure --format deb --name hello --output {PACKAGES} {name}")
     host.run(f"cp --preserve /var/lib/dpkg/status-old {PACKAGES} && dpkg --install {PACKAGES}/*.deb")
     (listed,) = json.loads(host.run("os-containers containers list --all --json").stdout)
-    assert (listed["name"], listed["state"], listed["preinstalled"]) == ("hello", "inactive", True)
-    host.run("os-containers start hello")
+    assert (listed["name"], listed["state"], listed["preinstalled"]) == ("hello", "running", True)
+    host.run("os-containers stop hello && os-containers start hello")
     assert running(host) == "1"
     assert "a part of the system" in host.run("os-containers uninstall hello", check=False).stderr
     push_hello(image("2"), "hello:latest")

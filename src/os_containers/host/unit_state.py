@@ -11,6 +11,10 @@ STATE_PROPERTIES = (
     "ActiveEnterTimestampMonotonic",
     "StateChangeTimestampMonotonic",
     "ExecMainStatus",
+    "Result",
+    "ConditionResult",
+    "TimeoutStartUSec",
+    "TimeoutStopUSec",
     "Type",
     "UnitFileState",
     "NeedDaemonReload",
@@ -36,6 +40,12 @@ class UnitState:
     changed: float = 0
     status: int = 0
     type: str = "simple"
+    # what became of it when it was run last, "success" too while it runs
+    result: str = "success"
+    was_run: bool = True
+    # as systemd shows them: "1min 30s", "infinity"
+    start_timeout: str = ""
+    stop_timeout: str = ""
     enabled: str = ""
     needs_reload: bool = False
     # it is being started or stopped, or will be
@@ -121,6 +131,10 @@ def _state(block: Mapping[str, str]) -> UnitState:
         changed=int(block.get("StateChangeTimestampMonotonic") or 0) / 1e6,
         status=int(block.get("ExecMainStatus") or 0),
         type=block.get("Type", ""),
+        result=block.get("Result", ""),
+        was_run=block.get("ConditionResult") != "no",
+        start_timeout=block.get("TimeoutStartUSec", ""),
+        stop_timeout=block.get("TimeoutStopUSec", ""),
         enabled=block.get("UnitFileState", ""),
         needs_reload=block.get("NeedDaemonReload") == "yes",
         has_job=block.get("Job", "0") not in {"", "0"},

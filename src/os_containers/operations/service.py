@@ -8,6 +8,7 @@ from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment
 from os_containers.errors import ProcessError, ProgramTimeoutError, ServiceError
 from os_containers.events import Warned
+from os_containers.host.start_failure import why_not_started
 from os_containers.host.unit import install_section
 from os_containers.host.unit_files import sync_links
 from os_containers.host.unit_state import UnitState
@@ -124,7 +125,7 @@ def _watched(system: System, container: Container, begin: Callable[[str], None])
     try:
         begin(container.service)
     except (ProcessError, ProgramTimeoutError) as error:
-        raise _did_not_start(system, container, since) from error
+        raise _did_not_start(system, container, since, _first_line(error)) from error
     if not _stays_up(system, container):
         raise _did_not_start(system, container, since)
 
@@ -154,10 +155,26 @@ def _stays_up(system: System, container: Container) -> bool:
         time.sleep(_SETTLE_STEP)
 
 
-def _did_not_start(system: System, container: Container, since: float) -> ServiceError:
+def _did_not_start(system: System, container: Container, since: float, told: str = "") -> ServiceError:
+    unit = unit_state(system, container)
     # what came before are the last words of the deployment that left
     said = system.services.last_log_line(container.service, since=since)
+    why = why_not_started(unit, said, told=told)
     return ServiceError(
-        f"{container.service} did not start" + (f": {said}" if said else ""),
-        hint=f"{system.services.log_command(container.service)} shows why",
+        f"{container.service} did not start" + (f": {why}" if why else ""),
+        hint=_what_to_do(system, container, unit),
     )
+
+
+def _what_to_do(system: System, container: Container, unit: UnitState) -> str:
+    shows_why = f"{system.services.log_command(container.service)} shows why"
+    if unit.result != "timeout":
+        return shows_why
+    edit = system.services.shown("systemctl", "edit", container.name)
+    return f"{shows_why}; if it needs longer: {edit}, TimeoutStartSec="
+
+
+def _first_line(error: ProcessError | ProgramTimeoutError) -> str:
+    """Return what systemctl says: that another unit did not start, or how long it has waited."""
+    said = error.stderr.strip() if isinstance(error, ProcessError) else error.message
+    return said.partition("\n")[0]

@@ -1,7 +1,7 @@
 """Names that a person may have meant by one that is none."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 _ALIKE = 0.7
 _SHOWN = 3
@@ -9,29 +9,38 @@ _SHOWN = 3
 
 def suggestion(wanted: str, known: Iterable[str], *, otherwise: str) -> str:
     """Return a hint that asks for the names most like the wanted one; without such, what to do otherwise."""
-    return _asked(difflib.get_close_matches(wanted, list(known), _SHOWN, _ALIKE), otherwise)
+    return _asked(_near(wanted, list(known)), otherwise)
 
 
 def image_suggestion(wanted: str, known: Iterable[str], *, otherwise: str) -> str:
-    """Return the same for names of images, which people call by their last parts, too."""
-    by_part = _by_part(known)
-    parts = difflib.get_close_matches(wanted, by_part, _SHOWN, _ALIKE)
-    names = dict.fromkeys(name for part in parts for name in by_part[part])
-    return _asked(list(names)[:_SHOWN], otherwise)
+    """Return the same for names of images: those whose last part is alike, in whatever registry and tag."""
+    by_title: dict[str, list[str]] = {}
+    for name in known:
+        by_title.setdefault(_title(name), []).append(name)
+    found = [
+        name
+        for title in _near(_title(wanted), list(by_title))
+        for name in sorted(by_title[title], key=lambda name: _likeness(wanted, name), reverse=True)
+    ]
+    return _asked(found[:_SHOWN], otherwise)
 
 
-def _by_part(names: Iterable[str]) -> Mapping[str, list[str]]:
-    """Return the names by each way in which they may be said: whole, without registry, tag or both."""
-    found: dict[str, list[str]] = {}
-    for name in names:
-        untagged = name.partition("@")[0]
-        if ":" in untagged.rpartition("/")[2]:
-            untagged = untagged.rpartition(":")[0]
-        for said in (name, untagged):
-            parts = said.split("/")
-            for count in range(len(parts)):
-                found.setdefault("/".join(parts[count:]), []).append(name)
-    return found
+def _near(wanted: str, known: list[str]) -> list[str]:
+    """Return the names most like one, the most alike first."""
+    # two swapped letters are one slip, and most of a short name
+    swapped = {f"{wanted[:at]}{wanted[at : at + 2][::-1]}{wanted[at + 2 :]}" for at in range(len(wanted))}
+    near = [name for name in known if name in swapped]
+    alike = difflib.get_close_matches(wanted, known, _SHOWN, _ALIKE) if wanted else []
+    return list(dict.fromkeys([*near, *alike]))[:_SHOWN]
+
+
+def _title(image: str) -> str:
+    """Return the last part of an image's name, without tag and digest."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+
+def _likeness(wanted: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, wanted, name).ratio()
 
 
 def _asked(names: list[str], otherwise: str) -> str:

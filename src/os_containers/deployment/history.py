@@ -43,12 +43,13 @@ def previous(container: Container, serial: int | None = None) -> Deployment:
 
 def _with_serial(container: Container, known: list[Deployment], serial: int) -> Deployment:
     by_serial = {one.serial: one for one in sorted(known, key=lambda one: one.serial)}
-    if serial not in by_serial:
-        there = ", ".join(map(_shown, by_serial)) or "none"
-        raise NotFoundError(
-            f"{container.name} has no {_named(serial)} to return to", hint=f"there are: {there}"
-        )
-    return by_serial[serial]
+    if serial in by_serial:
+        return by_serial[serial]
+    there = ", ".join(map(_shown, by_serial)) or "none"
+    if serial == container.current().serial:
+        at = "what the system brings" if serial == factory.SERIAL else _named(serial)
+        raise NotFoundError(f"{container.name} is at {at} already", hint=f"it can return to: {there}")
+    raise NotFoundError(f"{container.name} has no {_named(serial)} to return to", hint=f"there are: {there}")
 
 
 def _shown(serial: int) -> str:

@@ -4,6 +4,7 @@
     ├── UsageError            2  what was asked makes no sense: names, values, options
     ├── NotFoundError         3  no such container, image or deployment
     ├── ImageError            4  the image is malformed or does not verify
+    │   └── LimitError           it has more of something than is taken
     ├── PolicyError           5  a policy refuses it
     ├── ConflictError         6  something that is not ours is in the way
     ├── BusyError             7  another command holds the lock
@@ -48,6 +49,16 @@ class NotFoundError(OsContainersError):
 class ImageError(OsContainersError):
     exit_code = 4
     next_step = "pull the image again; if that does not help, its author must mend it"
+
+
+class LimitError(ImageError):
+    """An image has more of something than is taken; limit is the key in config.toml that says how much."""
+
+    next_step = f"{AUTHOR}; one that you trust may have more: [limits] in os-containers-config(5)"
+
+    def __init__(self, message: str, *, limit: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.limit = limit
 
 
 class PolicyError(OsContainersError):

@@ -13,6 +13,7 @@ from os_containers.errors import OsContainersError
         (errors.UsageError, 2),
         (errors.NotFoundError, 3),
         (errors.ImageError, 4),
+        (errors.LimitError, 4),
         (errors.PolicyError, 5),
         (errors.ConflictError, 6),
         (errors.BusyError, 7),

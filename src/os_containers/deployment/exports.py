@@ -21,7 +21,7 @@ import msgspec
 from os_containers.deployment.beneath import NotPlainFileError, open_beneath
 from os_containers.deployment.json_text import path_of, read_json
 from os_containers.deployment.limits import DEFAULT_LIMITS, DeploymentLimits
-from os_containers.errors import AUTHOR, ImageError
+from os_containers.errors import AUTHOR, ImageError, LimitError
 from os_containers.faults import system_fault
 
 _MANIFEST = "exports/manifest.json"
@@ -116,10 +116,12 @@ def parse_manifest(raw: bytes, *, limits: DeploymentLimits = DEFAULT_LIMITS) -> 
         raise text.error(str(error), path_of(str(error))) from error
     defaults = manifest.defaults()
     if len(defaults) > limits.values:
-        raise text.error(f"more than {limits.values} values", ("defaultValues",))
+        error = text.error(f"more than {limits.values} values", ("defaultValues",))
+        raise LimitError(error.message, limit="values")
     for name, value in defaults.items():
         if len(value.encode()) > limits.value:
-            raise text.error(f"a value of more than {limits.value} bytes", ("defaultValues", name))
+            error = text.error(f"a value of more than {limits.value} bytes", ("defaultValues", name))
+            raise LimitError(error.message, limit="value")
         if _CONTROL.search(value):
             raise text.error("a value with a control character", ("defaultValues", name))
     return manifest
@@ -139,7 +141,7 @@ def read_export(rootfs: Path, relative: str, *, limit: int) -> bytes | None:
     except OSError as error:
         raise system_fault(error, rootfs / relative) from error
     if len(content) > limit:
-        raise ImageError(f"{relative} is larger than {limit} bytes", hint=AUTHOR)
+        raise LimitError(f"{relative} is larger than {limit} bytes", limit="template")
     return content
 
 
@@ -160,7 +162,7 @@ def _host_files(rootfs: Path, limit: int) -> Iterator[ExportedFile]:
         raise ImageError("exports/hostfs is not a directory in the image", hint=AUTHOR)
     for count, (path, status) in enumerate(_walk(hostfs, limit)):
         if count >= limit:
-            raise ImageError(f"exports/hostfs has more than {limit} files", hint=AUTHOR)
+            raise LimitError(f"exports/hostfs has more than {limit} files", limit="host-files")
         yield _exported_file(path, status, "/" + str(path.relative_to(hostfs)))
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from os_containers.deployment.limits import DEFAULT_LIMITS
-from os_containers.errors import ImageError
+from os_containers.errors import ImageError, LimitError
 
 # half a surrogate pair: no text that was decoded has it
 PLACEHOLDER = "\ud800"
@@ -26,9 +26,8 @@ def render(
     require_values({source: template}, values)
     used = Counter(name for name, _ in _variables(template, source))
     if len(template) + sum(count * len(values[name].encode()) for name, count in used.items()) > limit:
-        raise ImageError(
-            f"{source} is larger than {limit} bytes with its values", hint="use the long value less often"
-        )
+        fact = f"{source} is larger than {limit} bytes with its values"
+        raise LimitError(fact, limit="rendered", hint="use the long value less often")
     return _VARIABLE.sub(lambda match: _replacement(match, values), template)
 
 

@@ -22,7 +22,7 @@ from typing import BinaryIO, cast
 import msgspec
 
 from os_containers import process
-from os_containers.errors import ImageError, OsContainersError, RegistryError, SystemFaultError
+from os_containers.errors import ImageError, LimitError, OsContainersError, RegistryError, SystemFaultError
 from os_containers.faults import system_fault
 from os_containers.image import strict_json
 from os_containers.image.blob_pipe import BlobPipe
@@ -93,7 +93,8 @@ class Channel:
             finish.ask()
             raw = b"".join(iter(lambda: pipe.read(CHUNK), b""))
         if len(raw) > most:
-            raise ImageError(f"{self._reference}: {method} gives more than {most} bytes")
+            fact = f"{self._reference}: {method} gives more than {most} bytes"
+            raise LimitError(fact, limit="json-size")
         finish.result()
         return finish.reply.value, raw
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, Protocol
 
-from os_containers.errors import ImageError
+from os_containers.errors import ImageError, LimitError
 from os_containers.image.ahead import taken_ahead
 from os_containers.image.compression import CHUNK, SNIFFED, decompress, sniff
 from os_containers.image.limits import Limits
@@ -128,6 +128,10 @@ def _check_label(layer: Layer, found: str) -> None:
 
 def _check_growth(layer: Layer, limits: Limits, size: int, received: int) -> None:
     if size > limits.layer_size:
-        raise ImageError(f"layer {layer.digest} unpacks to more than {limits.layer_size} bytes")
+        raise LimitError(
+            f"layer {layer.digest} unpacks to more than {limits.layer_size} bytes", limit="layer-size"
+        )
     if size > limits.ratio_from and size > limits.ratio * received:
-        raise ImageError(f"layer {layer.digest} unpacks to more than {limits.ratio} times its size")
+        raise LimitError(
+            f"layer {layer.digest} unpacks to more than {limits.ratio} times its size", limit="ratio"
+        )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from os_containers.errors import ImageError, UsageError
+from os_containers.errors import ImageError, LimitError, UsageError
 from os_containers.image import strict_json
 from os_containers.image.limits import DEFAULT_LIMITS, Limits
 
@@ -130,7 +130,8 @@ def parse_manifest(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> Manifest:
     if written.config is None or written.layers is None:
         raise ImageError("the manifest has no config or no layers")
     if len(written.layers) > limits.layers:
-        raise ImageError(f"the image has {len(written.layers)} layers, more than {limits.layers}")
+        fact = f"the image has {len(written.layers)} layers, more than {limits.layers}"
+        raise LimitError(fact, limit="layers")
     return Manifest(
         config_digest=Digest.parse(written.config.digest),
         config_size=_size(written.config),

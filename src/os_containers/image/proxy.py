@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from os_containers import process
-from os_containers.errors import ImageError, OsContainersError
+from os_containers.errors import ImageError, LimitError, OsContainersError
 from os_containers.image.access import Access, ProxyOptions, registry_access
 from os_containers.image.channel import CHUNK, Channel, running
 from os_containers.image.failures import OtherPlatformsError
@@ -74,7 +74,8 @@ class RemoteImage:
         if Digest.of(raw) == wanted.config_digest:
             return raw
         if wanted.config_size > limits.json_size:
-            raise ImageError(f"the image config is larger than {limits.json_size} bytes")
+            fact = f"the image config is larger than {limits.json_size} bytes"
+            raise LimitError(fact, limit="json-size")
         with self.blob(wanted.config_digest, wanted.config_size) as file:
             raw = b"".join(iter(lambda: file.read(CHUNK), b""))
         if Digest.of(raw) != wanted.config_digest:

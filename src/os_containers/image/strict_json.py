@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from os_containers.errors import ImageError
+from os_containers.errors import ImageError, LimitError
 from os_containers.image.limits import Limits
 
 _Type = TypeVar("_Type")
@@ -17,7 +17,7 @@ _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 def decode(raw: bytes, kind: type[_Type], what: str, limits: Limits) -> _Type:
     """Return a document as a type; raises ImageError, which begins with what it is, for any other bytes."""
     if len(raw) > limits.json_size:
-        raise ImageError(f"{what} is larger than {limits.json_size} bytes")
+        raise LimitError(f"{what} is larger than {limits.json_size} bytes", limit="json-size")
     _check_depth(raw, what, limits)
     try:
         # msgspec looks only at the fields that it is asked for
@@ -38,4 +38,4 @@ def _check_depth(raw: bytes, what: str, limits: Limits) -> None:
         elif token[0] in b"]}":
             depth -= 1
         if depth > limits.json_depth:
-            raise ImageError(f"{what} is nested deeper than {limits.json_depth}")
+            raise LimitError(f"{what} is nested deeper than {limits.json_depth}", limit="json-depth")

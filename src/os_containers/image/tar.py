@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from os_containers.errors import ImageError
+from os_containers.errors import ImageError, LimitError
 from os_containers.image import tarheader
 from os_containers.image.compression import ByteStream
 from os_containers.image.limits import DEFAULT_LIMITS, Limits, MiB
@@ -84,7 +84,8 @@ class TarReader:
             else:
                 entries += 1
                 if entries > self._limits.entries:
-                    raise ImageError(f"the layer has more than {self._limits.entries} entries")
+                    most = self._limits.entries
+                    raise LimitError(f"the layer has more than {most} entries", limit="entries")
                 if entry := self._entry(header, extended):
                     yield entry
                 extended = {}
@@ -162,7 +163,7 @@ class TarReader:
     def _extension(self, header: Header) -> bytes:
         size = tarheader.number(header.size, "size")
         if size > self._limits.extended_header:
-            raise ImageError(f"an extended tar header has {size} bytes")
+            raise LimitError(f"an extended tar header has {size} bytes", limit="extended-header")
         self._expect_content(size)
         return b"".join(self.content())
 
@@ -221,12 +222,13 @@ class TarReader:
             if name == f"{_XATTR}security.capability" or name.startswith(f"{_XATTR}user.")
         )
         if len(xattrs) > self._limits.xattrs:
-            raise ImageError(f"an entry has {len(xattrs)} extended attributes")
+            raise LimitError(f"an entry has {len(xattrs)} extended attributes", limit="xattrs")
         for name, _ in xattrs:
             if not len(b"user.") < len(name) <= _MAX_XATTR_NAME:
                 raise ImageError(f"an extended attribute has the name {name!a}")
         if any(len(value) > self._limits.xattr_value for _, value in xattrs):
-            raise ImageError(f"an extended attribute is larger than {self._limits.xattr_value} bytes")
+            most = self._limits.xattr_value
+            raise LimitError(f"an extended attribute is larger than {most} bytes", limit="xattr-value")
         return tuple(xattrs)
 
 
@@ -246,9 +248,11 @@ def normalise(name: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
 
 def _check_lengths(path: bytes, limits: Limits) -> None:
     if len(path) > limits.path:
-        raise ImageError(f"a path in the layer is longer than {limits.path} bytes: {path[:100]!a}...")
+        fact = f"a path in the layer is longer than {limits.path} bytes: {path[:100]!a}..."
+        raise LimitError(fact, limit="path")
     if any(len(part) > limits.component for part in path.split(b"/")):
-        raise ImageError(f"a file name is longer than {limits.component} bytes: {path[:300]!a}")
+        fact = f"a file name is longer than {limits.component} bytes: {path[:300]!a}"
+        raise LimitError(fact, limit="component")
 
 
 def _symlink_text(link: bytes, path: str, limits: Limits) -> str:

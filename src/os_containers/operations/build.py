@@ -16,6 +16,7 @@ from os_containers.operations.blueprint import Blueprint
 from os_containers.operations.build_config import build_config
 from os_containers.operations.build_tmpfiles import build_tmpfiles
 from os_containers.operations.draft import Draft
+from os_containers.operations.limits_named import limits_named
 from os_containers.operations.root import Root, require_root
 from os_containers.operations.system import System
 from os_containers.operations.unused_settings import check_settings
@@ -36,6 +37,11 @@ class Built:
 def build(system: System, repo: Repo, blueprint: Blueprint, directory: Path) -> Built:
     """Return what was made in the directory. Raises ImageError when the image does not make a deployment."""
     rootfs = _make_rootfs(repo, blueprint.source, directory / "rootfs")
+    with limits_named(system):
+        return _build_on(system, rootfs, blueprint, directory)
+
+
+def _build_on(system: System, rootfs: Path, blueprint: Blueprint, directory: Path) -> Built:
     limits = system.config.deployment
     exports = load_exports(rootfs, limits=limits)
     draft = Draft(system, blueprint, rootfs, exports)

@@ -21,6 +21,7 @@ from os_containers.image.reference import ImageReference
 from os_containers.operations.find_image import stored_images
 from os_containers.operations.image_demands import Demands, demands_of
 from os_containers.operations.image_use import Use, find_uses, nameless_images
+from os_containers.operations.limits_named import limits_named
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.ostree.reachability import object_sizes, reachable
@@ -98,6 +99,7 @@ def remote_image_info(system: System, image: str, *, options: ProxyOptions) -> I
     reference = ImageReference.parse(image)
     limits = system.config.limits
     with (
+        limits_named(system),
         staging_directory(system, "info") as scratch,
         open_image(reference, options, limits, scratch=scratch) as remote,
     ):

@@ -6,6 +6,7 @@ from os_containers.image.manifest import Platform
 from os_containers.image.name import store_name
 from os_containers.image.proxy import open_image
 from os_containers.image.reference import ImageReference, normalize_name
+from os_containers.operations.limits_named import limits_named
 from os_containers.operations.system import System
 from os_containers.ostree.importer import import_image
 from os_containers.ostree.stored_image import StoredImage
@@ -23,6 +24,7 @@ def pull(
     limits = system.config.limits
     repo = system.repo()
     with (
+        limits_named(system),
         system.store_in_use(),
         repo.scratch() as scratch,
         open_image(reference, options or ProxyOptions(), limits, scratch=scratch) as remote,

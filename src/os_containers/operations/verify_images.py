@@ -14,6 +14,7 @@ from os_containers.image.proxy import open_image
 from os_containers.image.reference import ImageReference, split_tag
 from os_containers.operations.find_image import stored_images
 from os_containers.operations.image_use import nameless_images
+from os_containers.operations.limits_named import limits_named
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.ostree import refs
@@ -175,6 +176,7 @@ def remote_digest(system: System, image: StoredImage, options: ProxyOptions) -> 
     asked = replace(options, platform=options.platform or Platform(config.os, config.architecture))
     reference = ImageReference.parse(image.name)
     with (
+        limits_named(system),
         staging_directory(system, "verify") as scratch,
         open_image(reference, asked, system.config.limits, scratch=scratch) as remote,
     ):

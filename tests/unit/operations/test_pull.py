@@ -163,8 +163,13 @@ def test_b12_limits_of_the_configuration_are_those_of_a_pull(machine: "Machine",
     config = machine.paths.config_files[-1]
     config.parent.mkdir(parents=True)
     config.write_text("[limits]\nlayers = 1\n")
-    with pytest.raises(ImageError, match="has 2 layers, more than 1"):
+    with pytest.raises(ImageError, match="has 2 layers, more than 1") as caught:
         pull(machine.system, reference)
+    assert (caught.value.hint or "").startswith(f"{config} says so: raise layers under [limits] there")
+    config.write_text('[limits]\nlayer-size = "1KiB"\n')
+    with pytest.raises(ImageError, match="unpacks to more than 1024 bytes") as caught:
+        pull(machine.system, reference)
+    assert (caught.value.hint or "").startswith(f"{config} says so: raise layer-size under [limits] there")
     config.write_text("[limits]\nlayer = 2\n")
     with pytest.raises(UsageError, match="'layer' is unknown"):
         pull(machine.system, reference)

@@ -115,12 +115,25 @@ def test_config_toml_says_how_many_deployments_stay(machine: "Machine") -> None:
     rollback(machine.system, "app", serial=2)
     assert machine.version() == "2"
     assert machine.deployed() == ["2", "3", "4"]
-    with pytest.raises(NotFoundError, match="has no deployment 2 to return to") as raised:
+    with pytest.raises(NotFoundError, match="app is at deployment 2 already") as raised:
         rollback(machine.system, "app", serial=2)
+    assert raised.value.hint == "it can return to: 3, 4"
+    with pytest.raises(NotFoundError, match="has no deployment 9 to return to") as raised:
+        rollback(machine.system, "app", serial=9)
     assert raised.value.hint == "there are: 3, 4"
     config.write_text("retention = 1\n")
     rollback(machine.system, "app")
     assert (machine.version(), machine.deployed()) == ("4", ["4"])
+
+
+def test_config_toml_is_named_where_its_limit_is_exceeded(machine: "Machine") -> None:
+    """No author of an image can mend that."""
+    config = keep(machine, 3)
+    machine.store("1", exports={"manifest.json": '{"version": "1.0"}'})
+    config.write_text("[limits]\ntemplate = 10\n")
+    with pytest.raises(ImageError, match=r"manifest\.json is larger than 10 bytes") as raised:
+        install(machine.system, "example.org/app", settings={})
+    assert (raised.value.hint or "").startswith(f"{config} says so: raise template under [limits] there")
 
 
 def test_a_rollback_returns_to_the_one_that_was_active_before(machine: "Machine") -> None:

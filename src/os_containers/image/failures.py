@@ -96,6 +96,7 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
     ),
 )
 
+_NO_DIRECTORY = re.compile(r"/manifest\.json: (no such file or directory|not a directory)$")
 # Of what a registry says, in a message of one line; a proxy's reply may be of 32 KiB.
 _MOST_SHOWN = 500
 
@@ -123,6 +124,12 @@ def failure(said: str, reference: str) -> OsContainersError:
     text = lines[-1]
     # skopeo repeats what the registry said: a terminal must not obey that, nor be full of it
     message = f"{reference}: {_shown(text)}"
+    if reference.startswith("dir:") and _NO_DIRECTORY.search(text):
+        directory = reference.removeprefix("dir:")
+        return NotFoundError(
+            f"{directory} is no image directory: there is no {directory}/manifest.json",
+            hint="skopeo copy IMAGE dir:DIRECTORY makes one; with an index.json it is oci:DIRECTORY",
+        )
     for pattern, kind, hint in _KINDS:
         if re.search(pattern, text):
             return kind(message, hint=hint)

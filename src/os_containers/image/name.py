@@ -23,6 +23,7 @@ from os_containers.image.tar import TarReader
 _Type = TypeVar("_Type")
 
 _MAKE_ARCHIVE = "skopeo copy and podman save make archives; name the file that they made, uncompressed"
+_MAKE_LAYOUT = "skopeo copy IMAGE oci:DIRECTORY:TAG makes one; with a manifest.json it is dir:DIRECTORY"
 _ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
@@ -110,14 +111,20 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         if is_exhaustion(error):
             raise
+        if path.parent.is_dir() and not path.exists():
+            raise NotFoundError(
+                f"{path.parent} is no OCI layout: there is no {path}", hint=_MAKE_LAYOUT
+            ) from error
         raise NotFoundError(f"{path} cannot be read: {error.strerror}", hint="check the path") from error
 
 
 def _read_member(archive: Path, name: str) -> bytes:
+    is_tar = False
     try:
         with archive.open("rb") as file:
             reader = TarReader(PlainStream(file))
             for entry in reader:
+                is_tar = True
                 if entry.path == name:
                     return _bounded(reader.content(), entry.size)
     except OSError as error:
@@ -125,7 +132,8 @@ def _read_member(archive: Path, name: str) -> bytes:
             raise
         raise NotFoundError(f"{archive} cannot be read: {error.strerror}", hint="check the path") from error
     except ImageError as error:
-        raise ImageError(f"{archive} is not an image archive: {error.message}", hint=_MAKE_ARCHIVE) from error
+        why = error.message if is_tar else "it is no tar archive"
+        raise ImageError(f"{archive} is not an image archive: {why}", hint=_MAKE_ARCHIVE) from error
     raise ImageError(f"{archive} is not an image archive: it has no {name}", hint=_MAKE_ARCHIVE)
 
 

@@ -55,7 +55,8 @@ def number(written: bytes, what: str) -> int:
         # int() alone would also take signs, underscores and 0o.
         return int(digits, 8) if digits.isdigit() else _empty(digits)
     except ValueError as error:
-        raise ImageError(f"a tar header has the {what} {written!a}") from error
+        shown = ascii(written.rstrip(b"\0").decode("latin-1"))
+        raise ImageError(f"a tar header has the {what} {shown}") from error
 
 
 def size(header: Header, extended: Mapping[str, bytes]) -> int:

@@ -89,6 +89,15 @@ def test_b16_a_file_that_ends_too_early_is_damaged() -> None:
     assert type(failure("unexpected EOF", "docker://h/x")) is TransientError
 
 
+@pytest.mark.parametrize("answer", ["no such file or directory", "not a directory"])
+def test_b1_what_is_no_image_directory_is_said_to_be_none(answer: str) -> None:
+    """It has neither a name nor a tag that could be mistyped."""
+    error = failure(f"open /tmp/manifest.json: {answer}", "dir:/tmp")
+    assert type(error) is NotFoundError
+    assert error.message == "/tmp is no image directory: there is no /tmp/manifest.json"
+    assert "oci:DIRECTORY" in str(error.hint)
+
+
 def test_b36_words_of_a_registry_do_not_reach_the_terminal_as_they_are() -> None:
     """Of many lines the last is kept, its control characters escaped."""
     error = failure("first\nsecond \x1b[2J\n", "docker://h/x")

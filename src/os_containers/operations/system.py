@@ -93,10 +93,17 @@ class System:
         state = self.paths.state.resolve()
         is_own = self.paths.repo.resolve().is_relative_to(state)
         pins = refs.PINS if is_own else refs.state_pins(str(state))
-        repo = Repo.open(self.paths.repo, self.mode, pins=pins)
+        repo = Repo.open(self.paths.repo, self.mode, pins=pins, chosen_by=self._repo_chosen_by())
         if not is_own:
             require_links(repo.path, state)
         return repo
+
+    def _repo_chosen_by(self) -> str:
+        """Return who says where the repo is, empty for nobody."""
+        if self.environment.get("OSTREE_REPO"):
+            return "OSTREE_REPO"
+        file = self.config.origins.get("repo")
+        return f"repo in {file}" if file else ""
 
     def runtime(self, wanted: str | None, *, recorded: str) -> Runtime:
         """Return the OCI runtime: as asked for, as a container has it, else as it is set for all."""

@@ -18,12 +18,16 @@ _FRESH = f"{files.TEMPORARY_PREFIX}repo"
 _MODES = {Mode.SYSTEM: "bare", Mode.USER: "bare-user"}
 
 
-def require_repo(path: Path, mode: Mode) -> None:
-    """Create a repo when there is none; raises SystemFaultError when the one that is there is not for us."""
+def require_repo(path: Path, mode: Mode, *, chosen_by: str = "") -> None:
+    """Create a repo when there is none; raises SystemFaultError when the one that is there is not for us.
+
+    chosen_by is who says that it is there, empty for nobody.
+    """
+    another = f"name another directory: {chosen_by or 'repo in config.toml, or OSTREE_REPO'}"
     if not (path / "config").exists():
-        _create(path, mode)
-    _check_owner(path)
-    _check_mode(path, mode)
+        _create(path, mode, another)
+    _check_owner(path, another)
+    _check_mode(path, mode, another)
 
 
 def require_links(path: Path, state: Path) -> None:
@@ -49,12 +53,12 @@ def without_repo(path: Path) -> str:
     return f"move {path} away, then: os-containers repair, which fetches what containers need"
 
 
-def _create(path: Path, mode: Mode) -> None:
+def _create(path: Path, mode: Mode, another: str) -> None:
     try:
         files.make_directory(path.parent)
         with locked_directory(path.parent):
             if not (path / "config").exists():
-                _remove_leftovers(path)
+                _remove_leftovers(path, another)
                 _create_at_once(path, mode)
     except OSError as error:
         raise SystemFaultError(
@@ -74,7 +78,7 @@ def _create_at_once(path: Path, mode: Mode) -> None:
     files.fsync_directory(path.parent)
 
 
-def _remove_leftovers(path: Path) -> None:
+def _remove_leftovers(path: Path, another: str) -> None:
     fresh = path.with_name(_FRESH)
     if fresh.exists():
         trees.remove_tree(fresh)
@@ -83,7 +87,7 @@ def _remove_leftovers(path: Path) -> None:
     if not path.is_dir() or any(one.is_file() for one in path.glob("objects/*/*")) or _foreign(path):
         raise SystemFaultError(
             f"{path} is in the way: it is not an OSTree repo",
-            hint=f"set OSTREE_REPO, or {without_repo(path)}",
+            hint=f"{another}; or {without_repo(path)}",
         )
     trees.remove_tree(path)
 
@@ -93,16 +97,16 @@ def _foreign(path: Path) -> bool:
     return any(one.name not in known for one in path.iterdir())
 
 
-def _check_owner(path: Path) -> None:
+def _check_owner(path: Path, another: str) -> None:
     owner = path.stat().st_uid
     if owner != os.geteuid():
         raise SystemFaultError(
             f"the repo {path} belongs to user {owner}, not to {os.geteuid()}",
-            hint="set OSTREE_REPO to a directory of your own",
+            hint=another,
         )
 
 
-def _check_mode(path: Path, mode: Mode) -> None:
+def _check_mode(path: Path, mode: Mode, another: str) -> None:
     if _is_as_created(path, mode):
         return
     # whoever changed it may have reasons: libostree knows what it can still take for a repo
@@ -111,7 +115,7 @@ def _check_mode(path: Path, mode: Mode) -> None:
     if Libostree.open(path, hint=without_repo(path)).mode is not mode:
         raise SystemFaultError(
             f"the repo {path} is not of the mode {_MODES[mode]}",
-            hint="set OSTREE_REPO to another directory",
+            hint=another,
         )
 
 

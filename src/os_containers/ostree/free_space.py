@@ -59,6 +59,8 @@ def write_fault(path: Path, error: OSError) -> SystemFaultError:
         return SystemFaultError(f"{message} ({free} bytes are free)", hint=_HINT)
     if error.errno == errno.ENOTSUP:
         return SystemFaultError(
-            message, hint="its file system lacks extended attributes: set OSTREE_REPO to another one"
+            message,
+            hint="its file system lacks extended attributes: name another place, with repo in config.toml"
+            " or OSTREE_REPO",
         )
     return SystemFaultError(message, hint=next_step(error))

@@ -69,9 +69,12 @@ class Repo:
         self.is_shared = pins != refs.PINS
 
     @classmethod
-    def open(cls, path: Path, mode: Mode, *, pins: str = refs.PINS) -> "Repo":
-        """Return the repo at path, created when there is none; pins is beneath which name ours are."""
-        require_repo(path, mode)
+    def open(cls, path: Path, mode: Mode, *, pins: str = refs.PINS, chosen_by: str = "") -> "Repo":
+        """Return the repo at path, created when there is none; pins is beneath which name ours are.
+
+        chosen_by is who says that it is there, for who has to name another one.
+        """
+        require_repo(path, mode, chosen_by=chosen_by)
         return cls(path, mode, pins=pins)
 
     @functools.cached_property

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from os_containers.config import Config
+from os_containers.errors import SystemFaultError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
@@ -138,3 +140,23 @@ def test_nothing_is_removed_when_it_cannot_be_told_what_others_need(machine: "Ma
     repair(machine.system, ProxyOptions())
     assert damaged.exists()
     assert any("what others need in" in text for text in machine.told())
+
+
+@pytest.mark.parametrize(
+    ("environment", "origins", "who"),
+    [
+        ({"OSTREE_REPO": "/e"}, {"repo": "/etc/x.toml"}, "OSTREE_REPO"),
+        ({}, {"repo": "/etc/x.toml"}, "repo in /etc/x.toml"),
+        ({}, {}, "repo in config.toml, or OSTREE_REPO"),
+    ],
+)
+def test_a_repo_that_is_not_for_us_is_told_with_who_chose_it(
+    machine: "Machine", environment: dict[str, str], origins: dict[str, str], who: str
+) -> None:
+    """There another one can be named."""
+    machine.paths = replace(machine.paths, repo=machine.root / "archive")
+    ostree(machine, "init", "--mode=archive")
+    system = replace(machine.system, environment=environment, given=Config(origins=origins))
+    with pytest.raises(SystemFaultError, match="is not of the mode bare") as caught:
+        system.repo()
+    assert caught.value.hint == f"name another directory: {who}"

@@ -1,7 +1,7 @@
 """Every error that a caller can catch, as one tree; each class has a stable exit code.
 
     OsContainersError         1  an error of ours
-    ├── UsageError            2  what was asked makes no sense: names, values, options
+    ├── UsageError            2  what was asked makes no sense, or lacks a value: names, values, options
     ├── NotFoundError         3  no such container, image or deployment
     ├── ImageError            4  the image is malformed or does not verify
     │   └── LimitError           it has more of something than is taken

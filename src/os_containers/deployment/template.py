@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from os_containers.deployment.limits import DEFAULT_LIMITS
-from os_containers.errors import ImageError, LimitError
+from os_containers.errors import ImageError, LimitError, UsageError
 
 # half a surrogate pair: no text that was decoded has it
 PLACEHOLDER = "\ud800"
@@ -20,8 +20,8 @@ def render(
 ) -> bytes:
     """Return the template with its variables replaced; values are not expanded again.
 
-    Raises ImageError naming source and line for a `$` that starts no variable, one that lists all
-    variables without a value, and one for a result of more than limit bytes.
+    Raises UsageError that lists all variables without a value, ImageError naming source and line for a `$`
+    that starts no variable, and for a result of more than limit bytes.
     """
     require_values({source: template}, values)
     used = Counter(name for name, _ in _variables(template, source))
@@ -32,7 +32,7 @@ def render(
 
 
 def require_values(templates: Mapping[str, bytes], values: Mapping[str, str]) -> None:
-    """Raise ImageError that lists all variables without a value, of templates by what they are called."""
+    """Raise UsageError that lists all variables without a value, of templates by what they are called."""
     missing = [
         f"{name} ({source}:{line})"
         for source, template in templates.items()
@@ -40,7 +40,7 @@ def require_values(templates: Mapping[str, bytes], values: Mapping[str, str]) ->
         if name not in values
     ]
     if missing:
-        raise ImageError(
+        raise UsageError(
             f"no value for {', '.join(dict.fromkeys(missing))}", hint="give it with --set NAME=VALUE"
         )
 

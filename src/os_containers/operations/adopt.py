@@ -17,7 +17,7 @@ from os_containers.deployment.deployment import Deployment, save_record
 from os_containers.deployment.exports import FileKind, load_exports
 from os_containers.deployment.host_tree import HostFile, load_host_tree, write_host_tree
 from os_containers.deployment.record import InstalledFile
-from os_containers.errors import ConflictError, ImageError
+from os_containers.errors import ConflictError, ImageError, UsageError
 from os_containers.events import Warned
 from os_containers.host.host_root import HostRoot
 from os_containers.host.unit_files import UnitFiles
@@ -118,7 +118,7 @@ def _render(system: System, deployment: Deployment, tree: Path) -> None:
         if rootfs == deployment.rootfs:
             exports = load_exports(rootfs, limits=limits)
             write_host_tree(exports, rootfs, values.texts(deployment.record.values), tree, limits=limits)
-    except ImageError as error:
+    except (ImageError, UsageError) as error:
         system.on_event(Warned(f"{deployment.path}: no rollback brings its host files: {error.message}"))
         if tree.exists():
             trees.remove_tree(tree)

@@ -146,7 +146,7 @@ class _Inspection:
         tree, limits = self.rootfs.parent / "host", self.system.config.deployment
         try:
             write_host_tree(self.exports, self.rootfs, texts, tree, limits=limits)
-        except ImageError as error:
+        except (ImageError, UsageError) as error:
             self.problems.append(error.message)
             return []
         places = destinations(self.exports, texts, limits)
@@ -173,7 +173,7 @@ class _Inspection:
             if self.system.mode is Mode.USER:
                 config["linux"].setdefault("namespaces", []).append({"type": "user"})
             return privileges_of(config)
-        except ImageError as error:
+        except (ImageError, UsageError) as error:
             self.problems.append(error.message)
             return None
 
@@ -202,7 +202,7 @@ class _Inspection:
         try:
             limit = self.system.config.deployment.rendered
             text = template.render(unit, texts, source="exports/service.template", limit=limit)
-        except ImageError as error:
+        except (ImageError, UsageError) as error:
             self.problems.append(error.message)
             return []
         return [

@@ -3,7 +3,7 @@
 import pytest
 
 from os_containers.deployment.template import render, variables
-from os_containers.errors import ImageError
+from os_containers.errors import ImageError, UsageError
 
 VALUES = {"A": "1", "B": "2", "PORT": "80", "PORT2": "81", "EMPTY": "", "RAW": "$A"}
 
@@ -33,7 +33,7 @@ def test_b49_b51_b52_b55_render_replaces_variables_and_nothing_else(template: by
 
 def test_b48_render_names_every_missing_variable_with_its_line() -> None:
     """All variables without a value are told at once."""
-    with pytest.raises(ImageError, match=r"no value for X \(unit:1\), Y \(unit:3\)"):
+    with pytest.raises(UsageError, match=r"no value for X \(unit:1\), Y \(unit:3\)"):
         render(b"$X\n$A\n$Y", VALUES, source="unit")
 
 

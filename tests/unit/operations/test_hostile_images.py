@@ -104,7 +104,6 @@ def refused(machine: "Machine", error: type[OsContainersError], match: str, **se
 
 SMALL = '{"process": {"args": ["x"]}, "root": {"path": "rootfs"}, "linux": {}}'
 REFUSED: dict[str, tuple[str, Content, str]] = {
-    "b48-undefined": ("service.template", unit("A=$A\nEnvironment=B=$B"), r"A \(.*:3\), B \(.*:4\)"),
     "b50-unterminated": ("service.template", unit("A=${"), r"service\.template:3:15: '\$' starts no"),
     "b50-lone": ("tmpfiles.template", "d /run/a$", r"tmpfiles\.template:1:9: '\$' starts no"),
     "b50-empty": ("config.json.template", "${}", r"config\.json\.template:1:1: '\$' starts no"),
@@ -166,11 +165,15 @@ def test_b48_the_missing_values_of_all_templates_are_listed_at_once(machine: "Ma
         "tmpfiles.template": "d /run/$NAME\nd /run/${C}\n",
     }
     machine.store("1", exports=templates)
-    said = refused(machine, ImageError, "no value for")
+    said = refused(machine, UsageError, "no value for")
     listed = ["A (exports/config.json.template:1)", "A (exports/service.template:3)"]
     listed += ["B (exports/service.template:4)", "C (exports/tmpfiles.template:2)"]
     assert said == f"no value for {', '.join(listed)}"
     install(machine.system, "example.org/app", settings={"A": "1", "B": "2", "C": "3"})
+    machine.store("2", exports={"service.template": unit("D=$D")})
+    with pytest.raises(UsageError, match="no value for D"):
+        update(machine.system, "app", settings={})
+    assert (machine.version(), machine.deployed()) == ("1", ["1"])
 
 
 @as_root
@@ -186,11 +189,11 @@ def test_b48_the_missing_values_of_all_templates_are_listed_at_once(machine: "Ma
 )
 def test_b62_a_rename_to_nowhere_changes_nothing(machine: "Machine", row: str, target: str) -> None:
     """Nothing of the image's other host files is there either."""
-    assert row
     renames = {f"{machine.host_file('a')}": target.replace("HOST", str(machine.root / "host"))}
     exports = {machine.exported(name): name for name in ("a", "b", "c")}
     machine.store("1", exports={"manifest.json": json.dumps({"renameFiles": renames}), **exports})
-    refused(machine, ImageError, r"exports/(manifest\.json|hostfs has two files)|no value for MISSING")
+    error = UsageError if row == "b62-undefined" else ImageError
+    refused(machine, error, r"exports/(manifest\.json|hostfs has two files)|no value for MISSING")
 
 
 @as_root

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from os_containers.errors import BrokenError, ConflictError, ImageError, NotFoundError, OsContainersError
+from os_containers.errors import (
+    BrokenError,
+    ConflictError,
+    NotFoundError,
+    OsContainersError,
+    UsageError,
+)
 from os_containers.host.hostfiles import Action
 from os_containers.operations.blueprint import new_blueprint
 from os_containers.operations.control import restart_service, start_service, stop_service
@@ -318,7 +324,7 @@ def test_a_plan_fails_as_the_change_would(machine: "Machine") -> None:
 def test_an_image_without_a_value_is_told_by_the_plan(machine: "Machine") -> None:
     """Nothing is left of it."""
     machine.store("1", exports={"service.template": "[Service]\nExecStart=$EXEC_START $MISSING\n"})
-    with pytest.raises(ImageError, match="MISSING"):
+    with pytest.raises(UsageError, match="MISSING"):
         plan_install(machine.system, NAME, settings={})
     assert machine.deployed() == []
     assert list(machine.paths.staging.iterdir()) == []

@@ -26,6 +26,7 @@ from os_containers.errors import (
     ProgramTimeoutError,
     ServiceError,
     SystemFaultError,
+    UsageError,
 )
 from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.image.access import ProxyOptions
@@ -251,7 +252,7 @@ def test_i15_an_install_that_fails_leaves_nothing(machine: "Machine", source: st
     """Not in the store of deployments, not on the host, not in systemd."""
     machine.store("1", exports={"service.template": source})
     before = machine.snapshot()
-    with pytest.raises(ImageError):
+    with pytest.raises(UsageError if source == "$MISSING" else ImageError):
         install(machine.system, "example.org/app", settings={})
     assert machine.snapshot() == before
     assert (machine.deployed(), list(machine.paths.staging.iterdir())) == ([], [])

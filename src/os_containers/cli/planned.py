@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from os_containers.cli import render
-from os_containers.cli.plain import plain
+from os_containers.cli.plain import indented
 from os_containers.deployment.factory import SERIAL as FACTORY
 from os_containers.deployment.values import Origin
 from os_containers.errors import UsageError
@@ -27,8 +27,7 @@ def show_plans(plans: Sequence[Plan], *, as_json: bool = False) -> None:
         return
     for plan in plans:
         for line in _lines(plan):
-            text = line.lstrip(" ")
-            click.echo((" " * (len(line) - len(text)) + plain(text)).rstrip())
+            click.echo(indented(line))
 
 
 def _lines(plan: Plan) -> Iterator[str]:

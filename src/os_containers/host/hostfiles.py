@@ -33,6 +33,8 @@ class Action(Enum):
     KEEP_CHANGED = "keep what was changed"
     REMOVE = "remove"
     LET_GO = "let go of what was changed"
+    # a directory with what is not ours; found only when all of ours in it has gone
+    KEEP_FILLED = "keep what is not empty"
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def _host_files(plan: HostPlan) -> Iterator[PlannedHostFile]:
     for change in plan.changes:
         if change.action is Action.REMOVE and change.present is None:
             continue  # somebody has
-        action = Action.LET_GO if change.path in stay else change.action
+        action = Action.KEEP_FILLED if change.path in stay else change.action
         yield PlannedHostFile(change.path, _kind(change), action)
 
 

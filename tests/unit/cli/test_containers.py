@@ -64,3 +64,23 @@ def test_without_containers_there_is_only_the_heading(tmp_path: Path) -> None:
     assert done.stdout.split() == ["NAME", "IMAGE", "CREATED", "STATE", "RUNTIME", "IMAGE", "ID"]
     assert call("containers", "list", "--no-heading", home=tmp_path).stdout == ""
     assert call("update", "--all", "--json", home=tmp_path).stdout == "[]\n"
+
+
+def test_who_says_no_is_told_that_nothing_was_deleted(tmp_path: Path) -> None:
+    """With the exit code of what was not asked for."""
+    (tmp_path / "state/.deploy/one/1").mkdir(parents=True)
+    (tmp_path / "state/one").symlink_to(".deploy/one/1")
+    person, terminal = pty.openpty()
+    try:
+        os.write(person, b"n\n")
+        done = call("containers", "delete", "one", home=tmp_path, stdin=terminal)
+    finally:
+        os.close(person)
+        os.close(terminal)
+    assert done.returncode == 2
+    # the terminal goes to the next line with what is typed
+    assert done.stderr.partition("]: ")[2].splitlines() == [
+        "error: nothing was deleted: the answer was no",
+        "hint: answer y, or give --yes",
+    ]
+    assert (tmp_path / "state/one").is_symlink()

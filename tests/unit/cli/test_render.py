@@ -4,10 +4,13 @@ import json
 
 import pytest
 
+from os_containers.cli.commands.status import deployment_lines
+from os_containers.cli.plain import indented
 from os_containers.cli.progress import reporter
 from os_containers.cli.render import age, as_json, human_size, problems, since_text, table
 from os_containers.events import Step, Warned
 from os_containers.operations.problem import Problem
+from os_containers.operations.status import DeploymentStatus
 
 
 @pytest.mark.parametrize(
@@ -74,3 +77,13 @@ def test_b36_what_check_finds_is_shown_in_plain_text(capsys: pytest.CaptureFixtu
     assert shown.isascii()
     (read,) = json.loads(shown)
     assert read == {"invariant": "I5", "what": HOSTILE, "where": f"/etc/{HOSTILE}", "hint": HOSTILE}
+
+
+def test_deployments_stand_below_each_other() -> None:
+    """Whichever is active, and however many there were."""
+    deployments = [
+        DeploymentStatus(serial, serial == 10, serial == 9, "example.org/app", "", 0, "", preinstalled=False)
+        for serial in (10, 9)
+    ]
+    shown = [indented(f"    {line}") for line in deployment_lines(deployments)]
+    assert [line[: line.index("  example")] for line in shown] == ["    * 10", "       9"]

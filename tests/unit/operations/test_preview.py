@@ -217,7 +217,7 @@ def test_a_directory_that_somebody_put_something_into_is_planned_to_stay(machine
     plan = plan_uninstall(machine.system, "app")
     uninstall(machine.system, "app")
     actions = {Path(one.path).name: one.action for one in plan.host_files}
-    assert (actions["d"], actions["app.conf"]) == (Action.LET_GO, Action.REMOVE)
+    assert (actions["d"], actions["app.conf"]) == (Action.KEEP_FILLED, Action.REMOVE)
     assert (machine.host_file("d") / "mine").exists()
 
 

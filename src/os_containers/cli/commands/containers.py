@@ -34,7 +34,6 @@ _TESTS: dict[str, Test[ListedContainer]] = {
     "state": _has_state,
     "runtime": lambda one, value: one.record is not None and one.record.runtime.endswith(value),
 }
-_ABORTED = 2
 
 
 class ContainerJson(msgspec.Struct, frozen=True):
@@ -136,7 +135,7 @@ def delete(invocation: Invocation, names: tuple[str, ...], *, yes: bool, dry_run
         if not yes and not sys.stdin.isatty():
             raise UsageError("nobody is there to be asked", hint="give --yes")
         if not yes and not _agreed(names):
-            return _ABORTED
+            raise UsageError("nothing was deleted: the answer was no", hint="answer y, or give --yes")
         return each(names, lambda name: uninstall(system, name))
 
 
@@ -144,7 +143,9 @@ def _agreed(names: tuple[str, ...]) -> bool:
     try:
         return click.confirm(f"Remove {', '.join(map(plain, names))}?", err=True)
     except click.Abort:
-        return False  # Ctrl-D: Ctrl-C comes as a signal
+        # Ctrl-D, which leaves the cursor in the line; Ctrl-C comes as a signal
+        click.echo(err=True)
+        return False
 
 
 def _row(container: ListedContainer, shown: Callable[[str], str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import click
 from os_containers.cli import options, render
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
-from os_containers.cli.plain import plain
+from os_containers.cli.plain import indented, plain
 from os_containers.deployment.values import Origin
 from os_containers.errors import BrokenError
 from os_containers.operations.containers import NO_SERVICE
@@ -87,10 +87,7 @@ def _show(found: ContainerStatus) -> None:
     for fact, value in facts.items():
         if value:
             click.echo(f"  {fact + ':':9} {plain(value)}")
-    _show_list(
-        "Deployments",
-        [_deployment(one) for one in found.deployments],
-    )
+    _show_list("Deployments", deployment_lines(found.deployments))
     _show_list(
         "Host files", [f"{one.path}{f' ({one.drift})' if one.drift else ''}" for one in found.host_files]
     )
@@ -106,15 +103,25 @@ def _by_whom(value: ValueStatus) -> str:
     return " (set)" if value.origin is Origin.SET else ""
 
 
-def _deployment(one: DeploymentStatus) -> str:
+def deployment_lines(deployments: Sequence[DeploymentStatus]) -> list[str]:
+    """Return a line for each deployment, one below the other."""
+    width = max((len(_serial(one)) for one in deployments), default=0)
+    return [_deployment(one, width) for one in deployments]
+
+
+def _serial(one: DeploymentStatus) -> str:
+    return "factory" if one.preinstalled else str(one.serial)
+
+
+def _deployment(one: DeploymentStatus, width: int) -> str:
     previous = "  (rollback goes here)" if one.previous else ""
     source = one.image or one.remote
-    serial = "factory" if one.preinstalled else one.serial
-    return f"{'*' if one.active else ' '} {serial}  {source}  {render.since(one.created)}{previous}"
+    mark = "*" if one.active else " "
+    return f"{mark} {_serial(one):>{width}}  {source}  {render.since(one.created)}{previous}"
 
 
 def _show_list(heading: str, lines: Sequence[str]) -> None:
     if lines:
         click.echo(f"  {heading}:")
     for line in lines:
-        click.echo(f"    {plain(line)}")
+        click.echo(indented(f"    {line}"))

@@ -26,6 +26,10 @@ class FakeServices:
     pending: set[str] = field(default_factory=set)
     # with what the processes of those that failed ended
     status: int = 1
+    # on the way from one state to another: the word for it
+    between: str = ""
+    # how long a stop may take
+    stop_timeout: str = ""
     # how often those that are active came back by themselves
     restarts: int = 0
     foreign: set[str] = field(default_factory=set)
@@ -151,6 +155,8 @@ class FakeServices:
             raise ProcessError(["systemctl", *call.split()], 1, "it fails")
 
     def _active(self, unit: str) -> str:
+        if self.between:
+            return self.between
         if unit in self.failed:
             return "failed"
         if unit in self.waiting:
@@ -179,6 +185,7 @@ class FakeServices:
             status=self.status if unit in self.failed else 0,
             sub=self._sub(unit),
             enabled=self._enabled(unit),
+            stop_timeout=self.stop_timeout,
             needs_reload=unit in self.stale,
             has_job=unit in self.pending,
             restarts=self.restarts if unit in self.active else 0,

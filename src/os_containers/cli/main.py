@@ -220,15 +220,20 @@ def _explanation(error: BaseException) -> tuple[str, str, int]:
         case OsContainersError():
             return error.message, error.hint or error.next_step, error.exit_code
         case Signalled():
-            return "interrupted", _INTERRUPTED, 128 + error.number
+            return "interrupted", _after_interruption(error), 128 + error.number
         case click.Abort():
-            return "interrupted", _INTERRUPTED, 128 + signal.SIGINT
+            return "interrupted", _after_interruption(error), 128 + signal.SIGINT
         case OSError():
             return _explanation(system_fault(error))
         case MemoryError():
             return _explanation(system_fault(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))))
         case _:
             return f"internal error: {type(error).__name__}: {error}", "please report it, with --debug", 1
+
+
+def _after_interruption(error: BaseException) -> str:
+    """Return what goes on without us, as who was interrupted has noted it; mostly nothing does."""
+    return "; ".join(getattr(error, "__notes__", ())) or _INTERRUPTED
 
 
 def _fail(message: str, hint: str, code: int) -> int:

@@ -1,6 +1,7 @@
 """The service of a container: started, stopped, restarted, and its journal."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from os_containers import process
@@ -103,7 +104,25 @@ def _control(system: System, name: str, act: Callable[[Container], None]) -> Non
     # no update may be at work on it meanwhile, and none be left half done
     with settled(system, system.repo(), container):
         require_service(container)
-        act(container)
+        with _left_to_systemd(system, container):
+            act(container)
+
+
+@contextlib.contextmanager
+def _left_to_systemd(system: System, container: Container) -> Iterator[None]:
+    """Note for who interrupts us what systemd goes on to do: it does not hear of that."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as interrupted:
+        match unit_state(system, container).active:
+            case "activating":
+                stop = f"os-containers stop {container.name}"
+                interrupted.add_note(f"systemd goes on to start {container.service}; to end that: {stop}")
+            case "deactivating":
+                interrupted.add_note(f"systemd goes on to stop {container.service}")
+        raise
 
 
 def require_service(container: Container) -> None:

@@ -14,6 +14,7 @@ from os_containers.host.unit_files import sync_links
 from os_containers.host.unit_state import UnitState
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.system import System
+from os_containers.operations.waiting import wait_told
 
 # A service that does not notify counts as started once it is forked: how long it may fall over (seconds).
 SETTLE = 1.0
@@ -66,7 +67,8 @@ def stop(system: System, container: Container) -> None:
         return
     # before: a service may take its time
     system.tell(system.services.shown("systemctl", "stop", container.name))
-    system.services.stop(container.service)
+    with wait_told(system, container, "stop"):
+        system.services.stop(container.service)
 
 
 def disable(system: System, container: Container) -> None:
@@ -109,7 +111,7 @@ def start(system: System, container: Container, how: Start) -> None:
     if how is Start.QUEUED:
         system.services.queue_start(container.service)
         return
-    _watched(system, container, system.services.start)
+    _watched(system, container, "start", system.services.start)
 
 
 def restart(system: System, container: Container) -> None:
@@ -117,13 +119,14 @@ def restart(system: System, container: Container) -> None:
     # that it fell over before is no failure of this start; nor may systemd find that it did so too often
     system.services.reset_failed(container.service)
     system.tell(system.services.shown("systemctl", "restart", container.name))
-    _watched(system, container, system.services.restart)
+    _watched(system, container, "restart", system.services.restart)
 
 
-def _watched(system: System, container: Container, begin: Callable[[str], None]) -> None:
+def _watched(system: System, container: Container, verb: str, begin: Callable[[str], None]) -> None:
     since = time.time()
     try:
-        begin(container.service)
+        with wait_told(system, container, verb):
+            begin(container.service)
     except (ProcessError, ProgramTimeoutError) as error:
         raise _did_not_start(system, container, since, _first_line(error)) from error
     if not _stays_up(system, container):

@@ -1,6 +1,7 @@
 """Services by the name of their container: started, stopped, restarted; their status; all of them updated."""
 
 import errno
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,6 +11,7 @@ from os_containers.cli.commands.update import tell_all
 from os_containers.cli.failure import each
 from os_containers.errors import BrokenError, ConflictError, NotFoundError, ServiceError
 from os_containers.host.unit_state import UnitState
+from os_containers.operations import waiting
 from os_containers.operations.command import Command
 from os_containers.operations.containers import state_of
 from os_containers.operations.control import restart_service, start_service, stop_service
@@ -320,3 +322,45 @@ def test_a_failure_with_other_values_says_nothing_of_those_that_are(machine: "Ma
     assert container_status(machine.system, "app", lines=0).failed_update is None
     machine.services.broken.clear()
     assert all_updated(machine).outcome is Outcome.UPDATED
+
+
+@pytest.mark.parametrize(("limit", "told"), [("1min 30s", "; TimeoutStopSec=1min 30s"), ("", "")])
+def test_what_takes_long_is_told_with_how_long_it_may(
+    machine: "Machine", monkeypatch: pytest.MonkeyPatch, limit: str, told: str
+) -> None:
+    """As who waits for a lock is told; what is quick is not."""
+    monkeypatch.setattr(waiting, "PATIENCE", 0.05)
+    installed(machine)
+    start_service(machine.system, "app")
+    assert machine.told()[-1] == "systemctl start app"
+    machine.services.stop_timeout = limit
+    machine.services.on_stop = lambda: time.sleep(0.5)
+    stop_service(machine.system, "app")
+    assert machine.told()[-2:] == [
+        "systemctl stop app",
+        f"waiting for systemd to stop app.service{told}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "notes"),
+    [
+        ("activating", ["systemd goes on to start app.service; to end that: os-containers stop app"]),
+        ("deactivating", ["systemd goes on to stop app.service"]),
+        ("active", []),
+    ],
+)
+def test_who_interrupts_a_start_is_told_that_systemd_goes_on(
+    machine: "Machine", state: str, notes: list[str]
+) -> None:
+    """It was asked, and does not hear of that."""
+    installed(machine)
+
+    def interrupt() -> None:
+        machine.services.between = state
+        raise KeyboardInterrupt
+
+    machine.services.on_start = interrupt
+    with pytest.raises(KeyboardInterrupt) as caught:
+        start_service(machine.system, "app")
+    assert getattr(caught.value, "__notes__", []) == notes

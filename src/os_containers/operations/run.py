@@ -104,9 +104,11 @@ def execute(
     container = system.container(name)
     deployment = container.current()
     if not unit_state(system, container).has_processes:
+        beside = f"os-containers run {name} COMMAND"
+        if not deployment.record.has_service:
+            raise ConflictError(f"{name} has no service to run a command in", hint=beside)
         raise ConflictError(
-            f"{name} does not run",
-            hint=f"os-containers start {name}, or beside it: os-containers run {name} COMMAND",
+            f"{name} does not run", hint=f"os-containers start {name}, or beside it: {beside}"
         )
     found = system.runtime(runtime, recorded=deployment.record.runtime)
     _wait_until_running(system, container, found)

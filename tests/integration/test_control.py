@@ -42,7 +42,7 @@ def test_the_day_of_an_admin(host: Host, push_hello: Push) -> None:
     shown = os_containers(host, "status hello").stdout
     assert "State:" in shown
     assert "active (running)" in shown
-    assert "version 1" in os_containers(host, "logs --lines 20 hello").stdout
+    assert "version 1" in os_containers(host, "logs --lines 20 --since 1h5min hello").stdout
     assert os_containers(host, "exec hello -- sh -c 'exit 7'", check=False).returncode == 7
     before = host.run("systemctl show hello --property=InvocationID").stdout
     os_containers(host, "restart hello")

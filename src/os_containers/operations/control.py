@@ -1,6 +1,7 @@
 """The service of a container: started, stopped, restarted, and its journal."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
@@ -13,6 +14,8 @@ from os_containers.operations.recover import settled
 from os_containers.operations.root import require_root_of
 from os_containers.operations.service import Start, unit_state
 from os_containers.operations.system import System
+
+_SPAN = re.compile(r"([0-9]+(\.[0-9]+)? *[A-Za-z]+ *)+")
 
 
 def start_service(system: System, name: str) -> None:
@@ -55,12 +58,17 @@ def become_journal(system: System, name: str, options: Sequence[str]) -> NoRetur
     process.become([*command, *options])
 
 
+def moment_of(text: str) -> str:
+    """Return a time as journalctl takes it: a span alone, as in "5min" or "1h30m", is so long ago."""
+    return f"{text} ago" if _SPAN.fullmatch(text.strip()) else text
+
+
 def _check_times(command: Sequence[str]) -> None:
     tried = process.run([*command, "--lines=0", "--quiet"], check=False)
     if tried.returncode:
         raise UsageError(
             tried.stderr.strip(),
-            hint='a time is "today", "2 hours ago" or "2026-11-26 10:00": see systemd.time(7)',
+            hint='a time is "today", "2h" (ago) or "2026-11-26 10:00": see systemd.time(7)',
         )
 
 

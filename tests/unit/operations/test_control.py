@@ -14,7 +14,7 @@ from os_containers.host.unit_state import UnitState
 from os_containers.operations import waiting
 from os_containers.operations.command import Command
 from os_containers.operations.containers import state_of
-from os_containers.operations.control import restart_service, start_service, stop_service
+from os_containers.operations.control import moment_of, restart_service, start_service, stop_service
 from os_containers.operations.failed_update import OnceFailed
 from os_containers.operations.install import install
 from os_containers.operations.preview import ServiceVerb, plan_service, plan_update
@@ -89,6 +89,15 @@ def test_nothing_is_executed_in_a_container_that_does_not_run(machine: "Machine"
     installed(machine)
     with pytest.raises(ConflictError, match="app does not run"):
         execute(machine.system, "app", Command(["true"]))
+
+
+def test_a_command_cannot_join_what_has_no_service(machine: "Machine") -> None:
+    """Nor can that be started: a command can be run with its files."""
+    machine.store("1", exports=FILES_ONLY)
+    install(machine.system, "example.org/app", settings={})
+    with pytest.raises(ConflictError, match="app has no service") as caught:
+        execute(machine.system, "app", Command(["true"]))
+    assert caught.value.hint == "os-containers run app COMMAND"
 
 
 def test_the_status_tells_all_of_a_container(machine: "Machine") -> None:
@@ -364,3 +373,25 @@ def test_who_interrupts_a_start_is_told_that_systemd_goes_on(
     with pytest.raises(KeyboardInterrupt) as caught:
         start_service(machine.system, "app")
     assert getattr(caught.value, "__notes__", []) == notes
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("5min", "5min ago"),
+        ("2h", "2h ago"),
+        ("1h30m", "1h30m ago"),
+        ("1.5 h", "1.5 h ago"),
+        ("2 hours 3 minutes", "2 hours 3 minutes ago"),
+        ("2 hours ago", "2 hours ago"),
+        ("-5min", "-5min"),
+        ("today", "today"),
+        ("2026-11-26", "2026-11-26"),
+        ("2026-11-26 10:00", "2026-11-26 10:00"),
+        ("2026-11-26T10:00:00Z", "2026-11-26T10:00:00Z"),
+        ("10:00", "10:00"),
+    ],
+)
+def test_a_span_of_time_is_so_long_ago(text: str, moment: str) -> None:
+    """As podman takes it; what journalctl takes stays."""
+    assert moment_of(text) == moment

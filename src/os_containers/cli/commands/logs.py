@@ -5,7 +5,7 @@ import click
 from os_containers.cli import options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
-from os_containers.operations.control import become_journal
+from os_containers.operations.control import become_journal, moment_of
 
 
 @click.command(
@@ -18,9 +18,7 @@ from os_containers.operations.control import become_journal
 @options.container
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is new, until Ctrl-C.")
 @click.option("-n", "--lines", metavar="NUMBER", type=click.IntRange(min=0), help="Only the last ones.")
-@click.option(
-    "--since", metavar="TIME", help='Not older than that: "today", "2 hours ago", "2026-11-26 10:00".'
-)
+@click.option("--since", metavar="TIME", help='Not older than that: "today", "2h" (ago), "2026-11-26 10:00".')
 @click.option("--until", metavar="TIME", help="Not newer than that.")
 @pass_invocation
 def logs(
@@ -33,7 +31,10 @@ def logs(
     until: str | None,
 ) -> None:
     """Show the journal of a container's service: what it wrote, and what systemd says of it."""
-    settings = {"--lines": lines, "--since": since, "--until": until}
+    times = {"--since": since, "--until": until}
+    settings = {"--lines": lines} | {
+        option: moment_of(text) for option, text in times.items() if text is not None
+    }
     words = [f"{option}={value}" for option, value in settings.items() if value is not None]
     with invocation.system() as system:
         become_journal(system, name, [*words, *(["--follow"] if follow else [])])

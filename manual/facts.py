@@ -109,7 +109,10 @@ PAGES_BY_HAND = ("os-containers-image", "os-containers-config")
 
 _OTHER_CODES = "`os-containers(1)` lists the other codes, and the options before the command."
 ANY_STATUS = f"0 when all is done; {_OTHER_CODES}"
-_COMMANDS_OWN = f"That of the command. Where it was not run at all, {_OTHER_CODES}"
+_COMMANDS_OWN = (
+    "That of the command. Where it was not run at all an error says so, and the code is 127 when it is not "
+    f"there, 126 when it cannot be run; {_OTHER_CODES}"
+)
 EXIT_STATUS = {
     "exec": _COMMANDS_OWN,
     "run": _COMMANDS_OWN,
@@ -124,9 +127,9 @@ def exit_codes() -> dict[str, str]:
     """Return what each exit code means, as errors.py has it."""
     assert errors.__doc__  # noqa: S101 - where the table is
     ours = {code: f"{what[0].upper()}{what[1:]}." for code, what in _CODE.findall(errors.__doc__)}
+    codes = {**ours, "12": "The registry has a newer image; of `images verify` alone."}
     return {
         "0": "All is done.",
-        **ours,
-        "12": "The registry has a newer image; of `images verify` alone.",
+        **dict(sorted(codes.items(), key=lambda one: int(one[0]))),
         "128+N": "Signal N ended it; 130 after Ctrl-C. What was under way is undone first.",
     }

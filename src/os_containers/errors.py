@@ -12,7 +12,9 @@
     │   └── ProcessError         a program that we called failed
     ├── ServiceError          9  the service did not start; after a change, the state from before is back
     ├── BrokenError          10  the state on disk needs attention
-    └── RegistryError        11  the registry or the network failed
+    ├── RegistryError        11  the registry or the network failed
+    └── CommandError        126  a command could not be run in a container
+        └── NoCommandError  127  it is not there
 
 The message is one line of fact; the hint is one line of what to do next. next_step is what there is to do
 when an error of this kind has no hint of its own.
@@ -111,3 +113,13 @@ class BrokenError(OsContainersError):
 class RegistryError(OsContainersError):
     exit_code = 11
     next_step = "try again, or look at the network and the name of the image"
+
+
+class CommandError(OsContainersError):
+    exit_code = 126
+    next_step = "it must be an executable file, and so must be its interpreter"
+
+
+class NoCommandError(CommandError):
+    exit_code = 127
+    next_step = "give the path that it has in the container"

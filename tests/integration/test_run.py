@@ -91,10 +91,22 @@ def what_is_left(host: Host) -> list[str]:
 
 
 def test_a_missing_command_is_told(host: Host, target: str) -> None:
-    """By the runtime, with the exit code of a shell."""
-    done = host.run(f"os-containers run {target} /no/such/command", check=False)
-    assert done.returncode == 127
-    assert "Traceback" not in done.stderr
+    """With the exit code of a shell; also where only the runtime finds out, and what it cannot run."""
+    for command, code, fact in (
+        ("nosuch", 127, "error: there is no program 'nosuch' in "),
+        ("/no/such/command", 127, "error: there is no program '/no/such/command' in "),
+        ("/dev/nosuch", 127, "error: '/dev/nosuch' cannot be run in "),
+        ("/version", 126, "error: '/version' cannot be run in "),
+    ):
+        done = host.run(f"os-containers run {target} {command}", check=False)
+        # runc says so itself, too
+        *_, error, hint = done.stderr.splitlines()
+        assert (done.returncode, error[: len(fact)], hint[:6]) == (code, fact, "hint: "), done
+    for code in (127, 255):
+        done = host.run(f"os-containers run {target} sh -c 'exit {code}'", check=False)
+        assert (done.returncode, done.stderr) == (code, "")
+    nowhere = host.run(f"os-containers run --workdir /nosuch {target} true", check=False)
+    assert (nowhere.returncode, "error: '/nosuch' is no directory of " in nowhere.stderr) == (2, True)
 
 
 def test_a_command_is_what_the_service_is(host: Host, push_hello: Push, runtime: str) -> None:

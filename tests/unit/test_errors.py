@@ -22,6 +22,8 @@ from os_containers.errors import OsContainersError
         (errors.ServiceError, 9),
         (errors.BrokenError, 10),
         (errors.RegistryError, 11),
+        (errors.CommandError, 126),
+        (errors.NoCommandError, 127),
     ],
 )
 def test_each_kind_of_error_has_its_exit_code(kind: type[OsContainersError], code: int) -> None:

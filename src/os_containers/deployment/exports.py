@@ -116,12 +116,12 @@ def parse_manifest(raw: bytes, *, limits: DeploymentLimits = DEFAULT_LIMITS) -> 
         raise text.error(str(error), path_of(str(error))) from error
     defaults = manifest.defaults()
     if len(defaults) > limits.values:
-        error = text.error(f"more than {limits.values} values", ("defaultValues",))
-        raise LimitError(error.message, limit="values")
+        many = text.error(f"more than {limits.values} values", ("defaultValues",))
+        raise LimitError(many.message, limit="values")
     for name, value in defaults.items():
         if len(value.encode()) > limits.value:
-            error = text.error(f"a value of more than {limits.value} bytes", ("defaultValues", name))
-            raise LimitError(error.message, limit="value")
+            large = text.error(f"a value of more than {limits.value} bytes", ("defaultValues", name))
+            raise LimitError(large.message, limit="value")
         if _CONTROL.search(value):
             raise text.error("a value with a control character", ("defaultValues", name))
     return manifest

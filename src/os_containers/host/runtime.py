@@ -59,16 +59,16 @@ class Runtime:
             stop_post=clean,
         )
 
-    def run_command(self, container: str, bundle: Path) -> tuple[str, ...]:
-        """Return how a bundle is run in the foreground to its end."""
-        return self._command("run", "--bundle", str(bundle), container)
+    def run_command(self, container: str, bundle: Path, *, log: Path) -> tuple[str, ...]:
+        """Return how a bundle is run in the foreground to its end; what fails is in the log, as JSON."""
+        return self._command(*_logging_to(log), "run", "--bundle", str(bundle), container)
 
-    def exec_command(self, container: str, process_file: Path) -> tuple[str, ...]:
-        """Return how a process, described as in config.json, is run in a running container.
+    def exec_command(self, container: str, process_file: Path, *, log: Path) -> tuple[str, ...]:
+        """Return how a process, described as in config.json, is run in a running container, with such a log.
 
         By its options alone, crun would not give it the container's directory and noNewPrivileges.
         """
-        return self._command("exec", "--process", str(process_file), container)
+        return self._command(*_logging_to(log), "exec", "--process", str(process_file), container)
 
     def is_running(self, container: str) -> bool:
         """Tell whether the runtime has a container that a command can join."""
@@ -85,6 +85,10 @@ class Runtime:
 
     def _command(self, *words: str) -> tuple[str, ...]:
         return (str(self.path), *words)
+
+
+def _logging_to(log: Path) -> tuple[str, ...]:
+    return "--log", str(log), "--log-format", "json"
 
 
 def known_faults(version: str) -> list[str]:

@@ -1,20 +1,31 @@
 """A command in a container: the process that the runtime is told to run, made of the service's own."""
 
+import contextlib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
+
 from os_containers.deployment.accounts import find_account
+from os_containers.deployment.inside import Inside, look_inside
 from os_containers.deployment.runtime_config import RuntimeConfig, has_terminals
-from os_containers.errors import ImageError, UsageError
+from os_containers.errors import CommandError, ImageError, NoCommandError, UsageError
 
 # all but the bounding set: what nobody else than root has by itself
 _CAPABILITIES = ("ambient", "effective", "inheritable", "permitted")
-_NOT_FOUND = 127
 # with what runtimes end that could not run a command
-_RUNTIMES_OWN = {1, 255}
+_RUNTIMES_OWN = {1, 126, 127, 255}
+_FAILED = {"error", "fatal", "panic"}
+_NOT_THERE = re.compile(r"not found|[Nn]o such file")
+
+
+class _LogEntry(msgspec.Struct, frozen=True):
+    level: str = ""
+    msg: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +82,51 @@ def process_of(
     return described
 
 
-def code_of(code: int, config: RuntimeConfig, process: Mapping[str, Any], rootfs: Path) -> int:
-    """Return the exit code of a command; 127, as from a shell, when a runtime failed that did not find it."""
-    return _NOT_FOUND if code in _RUNTIMES_OWN and _is_missing(config, process, rootfs) else code
+def check_command(
+    config: RuntimeConfig, process: Mapping[str, Any], command: Command, rootfs: Path, *, where: str
+) -> None:
+    """Raise an error for what surely cannot be run: UsageError for its directory, NoCommandError else.
 
-
-def _is_missing(config: RuntimeConfig, process: Mapping[str, Any], rootfs: Path) -> bool:
-    """Tell whether a program is surely not in the container: in its root, and in no mount."""
-    program = process["args"][0]
-    named = [one.partition("=") for one in process.get("env", ())]
-    path = next((value for name, _, value in named if name == "PATH"), "")
-    tops = [process["cwd"]] if "/" in program else path.split(":")
-    places = [PurePosixPath("/", top, program) for top in tops]
+    What may be in a mount is left to the runtime.
+    """
     mounts = [mount.get("destination", "/") for mount in config.get("mounts", [])]
-    in_mounts = any(place.is_relative_to(mount) for place in places for mount in mounts)
-    return not in_mounts and not any(os.path.lexists(f"{rootfs}{place}") for place in places)
+    directory = PurePosixPath("/", process["cwd"])
+    # that of the image is made by the runtime
+    if command.directory and look_inside(rootfs, directory, mounts) in {Inside.MISSING, Inside.OTHER}:
+        raise UsageError(
+            f"{command.directory!r} is no directory of {where}", hint="give one that is there, for example /"
+        )
+    program, path = process["args"][0], _path_of(process)
+    if "/" not in program and path is None:
+        return  # runtimes have each their own
+    tops = [""] if "/" in program else (path or "").split(":")
+    if all(look_inside(rootfs, directory / top / program, mounts) is Inside.MISSING for top in tops):
+        raise NoCommandError(
+            f"there is no program {program!r} in {where}",
+            hint=None if "/" in program else f"its PATH is {path}: give the path of one that is elsewhere",
+        )
+
+
+def runtime_failure(code: int, log: bytes, process: Mapping[str, Any], *, where: str) -> CommandError | None:
+    """Return the error for a command that a runtime could not run, by its log; None when it was run."""
+    said = _errors_in(log) if code in _RUNTIMES_OWN else []
+    if not said:
+        return None
+    kind = NoCommandError if _NOT_THERE.search(said[-1]) else CommandError
+    return kind(f"{process['args'][0]!r} cannot be run in {where}: {said[-1]}")
+
+
+def _errors_in(log: bytes) -> list[str]:
+    entries = []
+    for line in log.splitlines():
+        with contextlib.suppress(msgspec.DecodeError):
+            entries.append(msgspec.json.decode(line, type=_LogEntry))
+    return [one.msg for one in entries if one.level in _FAILED]
+
+
+def _path_of(process: Mapping[str, Any]) -> str | None:
+    named = [one.partition("=") for one in process.get("env", ())]
+    return next((value for name, _, value in named if name == "PATH"), None)
 
 
 def _become(described: dict[str, Any], rootfs: Path, user: str) -> None:

@@ -22,7 +22,7 @@ from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import container_name
 from os_containers.operations.blueprint import Blueprint
 from os_containers.operations.build import build
-from os_containers.operations.command import Command, code_of, process_of
+from os_containers.operations.command import Command, check_command, process_of, runtime_failure
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.lone_commands import waiting
 from os_containers.operations.root import require_root_of
@@ -42,9 +42,10 @@ _STEP = 0.05
 
 @dataclass(frozen=True, slots=True)
 class _Temporary:
-    """A container that lives as long as one command."""
+    """A container that lives as long as one command; where is what a person calls it."""
 
     name: str
+    where: str
     bundle: Scratch
     config: RuntimeConfig
     runtime: Runtime
@@ -133,8 +134,9 @@ def _run_beside(system: System, deployment: Deployment, runtime: Runtime, comman
     name = _temporary_name(deployment.container)
     with system.store_in_use(), staging_directory(system, name) as bundle:
         config["root"]["path"] = str(deployment.root)
-        config["process"] = _process(system, config, command, deployment.root)
-        return _run_temporary(system, _Temporary(name, bundle, config, runtime))
+        where = deployment.container
+        config["process"] = _process(system, config, command, deployment.root, where=where)
+        return _run_temporary(system, _Temporary(name, where, bundle, config, runtime))
 
 
 def _run_in_image(
@@ -174,9 +176,10 @@ def run_image(
         blueprint = Blueprint(name, bundle.path, 0, stored, runtime, settings, volumes=volumes)
         config = build(system, repo, blueprint, bundle.path).config
         config["root"]["path"] = str(bundle.path / "rootfs")
-        config["process"] = _process(system, config, command, bundle.path / "rootfs")
+        where = stored.name or "the image"
+        config["process"] = _process(system, config, command, bundle.path / "rootfs", where=where)
         with _directories_for(system, bundle.path / f"tmpfiles-{name}.conf", config):
-            return _run_temporary(system, _Temporary(name, bundle, config, runtime))
+            return _run_temporary(system, _Temporary(name, where, bundle, config, runtime))
 
 
 def _stored_image(system: System, repo: Repo, name: str) -> StoredImage:
@@ -210,13 +213,19 @@ def _wait_until_running(system: System, container: Container, runtime: Runtime) 
 
 
 def _join(system: System, runtime: Runtime, deployment: Deployment, command: Command) -> int:
-    config = _load_config(deployment)
-    described = _process(system, config, command, deployment.root)
-    scope = system.services.scope_command(_temporary_name(deployment.container))
-    with files.in_memory(runtime_config.dump_config(described)) as (path, descriptor):
-        argv = runtime.exec_command(deployment.container, path)
-        code = process.run_attached([*scope, *argv], passed_fds=[descriptor])
-    return code_of(code, config, described, deployment.root)
+    config, name = _load_config(deployment), deployment.container
+    described = _process(system, config, command, deployment.root, where=name)
+    scope = system.services.scope_command(_temporary_name(name))
+    with (
+        files.in_memory(runtime_config.dump_config(described)) as (path, descriptor),
+        files.in_memory(b"") as (log, log_descriptor),
+    ):
+        argv = runtime.exec_command(name, path, log=log)
+        code = process.run_attached([*scope, *argv], passed_fds=[descriptor, log_descriptor])
+        failure = runtime_failure(code, log.read_bytes(), described, where=name)
+    if failure:
+        raise failure
+    return code
 
 
 def _load_config(deployment: Deployment) -> RuntimeConfig:
@@ -233,25 +242,31 @@ def _run_temporary(system: System, temporary: _Temporary) -> int:
     bundle = temporary.bundle
     (bundle.path / "config.json").write_bytes(runtime_config.dump_config(config))
     scope = system.services.scope_command(name)
-    with waiting(bundle.path, temporary.runtime):
-        code = _run_in_scope(scope, temporary)
-    return code_of(code, config, config["process"], Path(config["root"]["path"]))
+    with files.in_memory(b"") as (log, log_descriptor):
+        argv = [*scope, *temporary.runtime.run_command(name, bundle.path, log=log)]
+        with waiting(bundle.path, temporary.runtime):
+            code = _run_in_scope(argv, temporary, log_descriptor)
+        failure = runtime_failure(code, log.read_bytes(), config["process"], where=temporary.where)
+    if failure:
+        raise failure
+    return code
 
 
-def _run_in_scope(scope: Sequence[str], temporary: _Temporary) -> int:
-    name, bundle = temporary.name, temporary.bundle
+def _run_in_scope(argv: Sequence[str], temporary: _Temporary, log_descriptor: int) -> int:
     try:
         # while the command lives, so does its bundle: also when we are killed
-        return process.run_attached(
-            [*scope, *temporary.runtime.run_command(name, bundle.path)], passed_fds=[bundle.descriptor]
-        )
+        return process.run_attached(argv, passed_fds=[temporary.bundle.descriptor, log_descriptor])
     finally:
-        temporary.runtime.delete(name)
+        temporary.runtime.delete(temporary.name)
 
 
-def _process(system: System, config: RuntimeConfig, command: Command, rootfs: Path) -> dict[str, Any]:
+def _process(
+    system: System, config: RuntimeConfig, command: Command, rootfs: Path, *, where: str
+) -> dict[str, Any]:
     terminal_type = system.environment.get("TERM", "xterm")
-    return process_of(config, command, rootfs=rootfs, terminal_type=terminal_type)
+    described = process_of(config, command, rootfs=rootfs, terminal_type=terminal_type)
+    check_command(config, described, command, rootfs, where=where)
+    return described
 
 
 def _temporary_name(name: str) -> str:

@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 
-from os_containers.errors import UsageError
-from os_containers.operations.command import Command, code_of, parse_environment, process_of
+from os_containers.errors import NoCommandError, UsageError
+from os_containers.operations.command import (
+    Command,
+    check_command,
+    parse_environment,
+    process_of,
+    runtime_failure,
+)
 
 CAPABILITIES = {"bounding": ["CAP_CHOWN"], "effective": ["CAP_CHOWN"], "permitted": ["CAP_CHOWN"]}
 CONFIG: dict[str, Any] = {
@@ -68,24 +74,87 @@ def test_a_variable_without_value_is_ours(monkeypatch: pytest.MonkeyPatch) -> No
         parse_environment(["=b"])
 
 
-@pytest.mark.parametrize(
-    ("code", "words", "expected"),
-    [
-        (255, ["nope"], 127),
-        (1, ["/bin/nope"], 127),
-        (255, ["app"], 255),
-        (255, ["./there"], 255),
-        (255, ["/data/nope"], 255),
-        (0, ["nope"], 0),
-    ],
-)
-def test_a_program_that_is_not_there_has_the_code_of_a_shell(
-    rootfs: Path, code: int, words: list[str], expected: int
-) -> None:
-    """What may be in a mount is not known to be missing."""
+@pytest.fixture
+def config(rootfs: Path) -> dict[str, Any]:
+    """Give the configuration of a container with two programs, a directory and a mount."""
     for program in ("bin/app", "srv/there"):
         (rootfs / program).parent.mkdir(exist_ok=True)
         (rootfs / program).touch()
-    config = {**CONFIG, "mounts": [{"destination": "/data", "type": "bind", "source": "/srv"}]}
-    described = process_of(config, Command(words), rootfs=rootfs)
-    assert code_of(code, config, described, rootfs) == expected
+    return {**CONFIG, "mounts": [{"destination": "/data", "type": "bind", "source": "/srv"}]}
+
+
+@pytest.mark.parametrize("words", [["nope"], ["/bin/nope"], ["./nope"], ["/etc/passwd/x"]])
+def test_a_program_that_is_not_there_is_not_run(
+    rootfs: Path, config: dict[str, Any], words: list[str]
+) -> None:
+    """It has the exit code of a shell, and the container is named."""
+    command = Command(words)
+    described = process_of(config, command, rootfs=rootfs)
+    with pytest.raises(NoCommandError, match=f"there is no program '{words[0]}' in web") as caught:
+        check_command(config, described, command, rootfs, where="web")
+    assert caught.value.exit_code == 127
+    assert ("PATH is /bin" in str(caught.value.hint)) is ("/" not in words[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [
+        (["app"], {}),
+        (["./there"], {}),
+        (["/data/nope"], {}),
+        (["nope"], {"PATH": "/bin:/data"}),
+        (["there"], {"PATH": "/bin:."}),
+        # who knows why it cannot be run
+        (["/etc"], {}),
+    ],
+)
+def test_a_program_that_may_be_there_is_left_to_the_runtime(
+    rootfs: Path, config: dict[str, Any], words: list[str], environment: dict[str, str]
+) -> None:
+    """What may be in a mount is not known to be missing."""
+    command = Command(words, environment)
+    described = process_of(config, command, rootfs=rootfs)
+    check_command(config, described, command, rootfs, where="web")
+
+
+def test_a_program_is_left_to_the_runtime_without_a_path(rootfs: Path, config: dict[str, Any]) -> None:
+    """Each has its own."""
+    command = Command(["nope"])
+    described = process_of(config, command, rootfs=rootfs) | {"env": []}
+    check_command(config, described, command, rootfs, where="web")
+
+
+@pytest.mark.parametrize("directory", ["/nosuch", "/bin/app"])
+def test_a_directory_that_is_none_is_a_mistake_of_who_asks(
+    rootfs: Path, config: dict[str, Any], directory: str
+) -> None:
+    command = Command(["app"], directory=directory)
+    described = process_of(config, command, rootfs=rootfs)
+    with pytest.raises(UsageError, match=f"'{directory}' is no directory of web"):
+        check_command(config, described, command, rootfs, where="web")
+
+
+RUNC = b'{"level":"error","msg":"exec failed: exec: \\"/etc\\": permission denied","time":"2026"}\n'
+CRUN = b'{"msg":"open executable: No such file or directory","level":"error","time":"2026"}\n'
+WARNING = b'{"level":"warning","msg":"signal: killed"}\nno JSON\n'
+
+
+@pytest.mark.parametrize(
+    ("code", "log", "expected"),
+    [
+        (255, RUNC, 126),
+        (1, CRUN, 127),
+        (127, CRUN, 127),
+        # these are the program's own
+        (255, b"", None),
+        (127, WARNING, None),
+        (3, RUNC, None),
+        (0, CRUN, None),
+    ],
+)
+def test_what_a_runtime_could_not_run_is_told_by_its_log(code: int, log: bytes, expected: int | None) -> None:
+    """A program may end with any code."""
+    failure = runtime_failure(code, log, {"args": ["/etc"]}, where="web")
+    assert (failure.exit_code if failure else None) == expected
+    if failure:
+        assert failure.message.startswith("'/etc' cannot be run in web: ")

@@ -26,19 +26,20 @@ EXPORTS = {
     "hostfs/etc/once.conf": "x",
 }
 ONCE = {"atomic.run": "once"}
+PROGRAM = {"/bin/prepare": "x"}
 
 
 def record_run(machine: "Machine", *, code: int) -> None:
     """Let the runtime keep the configuration with which it runs a bundle, and end with a code."""
     kept = machine.root / "ran.json"
-    script = f'#!/bin/sh\n[ "$1" = run ] || exit 0\ncp "$3/config.json" {kept}\nexit {code}\n'
+    script = f'#!/bin/sh\n[ "$5" = run ] || exit 0\ncp "$7/config.json" {kept}\nexit {code}\n'
     (machine.root / "crun").write_text(script)
 
 
 def test_it_is_run_with_its_own_command_and_leaves_nothing(machine: "Machine") -> None:
     """Its exit code is what install returns; what it mounts is there while it runs."""
     record_run(machine, code=7)
-    machine.store("1", exports=EXPORTS, labels=ONCE)
+    machine.store("1", exports=EXPORTS, labels=ONCE, more=PROGRAM)
     before = machine.snapshot()
     code = install_or_run_once(machine.system, "example.org/app", settings={"WHAT": "disks"})
     assert code == 7
@@ -56,7 +57,7 @@ def test_it_is_run_with_its_own_command_and_leaves_nothing(machine: "Machine") -
 def test_its_name_may_be_chosen_and_must_be_free(machine: "Machine") -> None:
     """As that of a container."""
     record_run(machine, code=0)
-    machine.store("1", exports=EXPORTS, labels=ONCE)
+    machine.store("1", exports=EXPORTS, labels=ONCE, more=PROGRAM)
     assert install_or_run_once(machine.system, "example.org/app", name="disks", settings={}) == 0
     assert json.loads((machine.root / "ran.json").read_text())["process"]["args"][2].startswith("disks-")
     machine.store("1", name="example.org/service:latest")

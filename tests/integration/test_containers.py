@@ -140,23 +140,45 @@ def test_b106_an_update_after_a_rollback_works_on_what_is_deployed(host: Host, p
     assert version(host) == "1"
 
 
+NEVER_READY = """\
+[Service]
+Type=notify
+TimeoutStartSec=4
+ExecStart=$EXEC_START
+[Install]
+WantedBy=multi-user.target
+"""
+
+
 @pytest.mark.parametrize(
-    "service",
-    ["#!/bin/sh\necho broken >&2\nexit 3\n", "#!/bin/sh\nsleep 0.1\necho broken >&2\nexit 3\n"],
-    ids=["at-once", "soon"],
+    ("service", "unit", "why"),
+    [
+        ("#!/bin/sh\necho broken >&2\nexit 3\n", {}, "broken"),
+        ("#!/bin/sh\nsleep 0.1\necho broken >&2\nexit 3\n", {}, "broken"),
+        (
+            SERVICE,
+            {"/exports/service.template": NEVER_READY},
+            "it did not say that it is ready within TimeoutStartSec=4s; its last words: goodbye",
+        ),
+    ],
+    ids=["at-once", "soon", "never-ready"],
 )
-def test_b90_an_update_that_does_not_start_goes_back(host: Host, push_hello: Push, service: str) -> None:
-    """The old version runs again, unit, host files and enabled as before; exit code 9 and the last words."""
+def test_b90_an_update_that_does_not_start_goes_back(
+    host: Host, push_hello: Push, service: str, unit: dict[str, str], why: str
+) -> None:
+    """The old version runs again, unit, host files and enabled as before; exit code 9 and the reason."""
     image = push_hello(HelloImage("1", files=TEMPLATED), "hello:latest")
     install(host, image)
     start_hello(host)
     files = list_files(host.tree)
-    newer = TEMPLATED | {"/exports/hostfs/usr/local/bin/hello-version": "version 2\n"}
+    newer = TEMPLATED | {"/exports/hostfs/usr/local/bin/hello-version": "version 2\n"} | unit
     push_hello(HelloImage("2", files=newer, executables={"/bin/hello": service}), "hello:latest")
     pull(host, image)
     failed = os_containers(host, "update hello", check=False)
     assert failed.returncode == 9
-    assert "error: hello.service did not start: broken\n" in failed.stderr
+    assert f"error: hello.service did not start: {why}\n" in failed.stderr
+    waited = "waiting for systemd to start hello.service; TimeoutStartSec=4s\n"
+    assert (waited in failed.stderr) is bool(unit)
     assert version(host) == "1"
     assert (state(host)["ActiveState"], state(host)["UnitFileState"]) == ("active", "enabled")
     changed = [

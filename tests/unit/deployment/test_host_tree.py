@@ -10,7 +10,7 @@ import pytest
 from os_containers.deployment.exports import load_exports
 from os_containers.deployment.host_tree import CAPABILITIES, load_host_tree, write_host_tree
 from os_containers.deployment.limits import DEFAULT_LIMITS
-from os_containers.errors import ImageError
+from os_containers.errors import ImageError, UsageError
 
 VALUES = {"NAME": "etcd2", "CONF_DIRECTORY": "/etc", "PORT": "2379", "UP": "/../x"}
 
@@ -60,7 +60,6 @@ def test_files_and_directories_are_renamed(tmp_path: Path) -> None:
         "/../x",
         "/etc/../../x",
         "/a/..",
-        "$MISSING/x",
         "/x$",
         "/x\\u0000",
         "/x\\n",
@@ -69,9 +68,16 @@ def test_files_and_directories_are_renamed(tmp_path: Path) -> None:
     ],
 )
 def test_b62_a_rename_to_nowhere_is_refused(tmp_path: Path, target: str) -> None:
-    """Relative, with '..' (of a value too), with a control character, with a variable without a value."""
+    """Relative, with '..' (of a value too), with a control character."""
     with pytest.raises(ImageError, match=r"exports/manifest\.json"):
         render(tmp_path, {"a": "x"}, f'{{"renameFiles": {{"/a": "{target}"}}}}')
+    assert not (tmp_path / "host").exists()
+
+
+def test_b62_a_rename_with_a_variable_without_a_value_is_refused(tmp_path: Path) -> None:
+    """That is for who installs it to give."""
+    with pytest.raises(UsageError, match=r"MISSING \(exports/manifest\.json:1\)"):
+        render(tmp_path, {"a": "x"}, '{"renameFiles": {"/a": "$MISSING/x"}}')
     assert not (tmp_path / "host").exists()
 
 

@@ -105,6 +105,13 @@ def test_a_predecessors_container_lives_on(host: Host, push_hello: Push, runtime
     failed = host.run("os-containers update --rebase 127.0.0.1:1/none hello", check=False)
     assert failed.returncode != 0
     assert (show(host), host.run(f"readlink {STORE}/hello").stdout.strip()) == (before, OLD)
+    # killed while it swaps two deployments, the Go tool leaves this
+    host.run(f"rm {STORE}/hello")
+    (listed,) = json.loads(host.run("os-containers containers list --all --json").stdout)
+    assert (listed["name"], listed["state"]) == ("hello", "broken")
+    assert host.run("os-containers check", check=False).returncode == 10
+    host.run("os-containers repair")
+    assert (show(host), is_sound(host)) == (before, True)
     host.write("/etc/hello.conf", "mine\n")
     # the store knows no image of that name, and the registry has another one by now
     push_hello(image("2"), "hello:latest")

@@ -127,7 +127,7 @@ def _container_of(ctx: click.Context) -> "Container | None":
 
     name = ctx.params.get("name")
     paths = _paths()
-    return Container(check_name(name), paths.state, paths.factories) if name else None
+    return Container.find(paths, check_name(name)) if name else None
 
 
 def _values_of(ctx: click.Context) -> dict[str, str | None]:

@@ -12,11 +12,11 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from os_containers.deployment import factory, predecessor
-from os_containers.deployment.deployment import Deployment, load_deployment, repair_or_reinstall
+from os_containers.deployment.deployment import Deployment, load_deployment, reinstall, repair_or_reinstall
 from os_containers.deployment.name import find_names, is_name
 from os_containers.errors import BrokenError, NotFoundError
 from os_containers.files import make_directory, symlink_atomic, unlink_durable
@@ -30,6 +30,12 @@ class Container:
     name: str
     state: Path
     factories: Path | None = None
+    units: Path | None = None
+
+    @classmethod
+    def find(cls, paths: Paths, name: str) -> "Container":
+        """Return the container with a name, which need not exist."""
+        return cls(name, paths.state, paths.factories, paths.units)
 
     @property
     def factory(self) -> Path | None:
@@ -54,11 +60,25 @@ class Container:
         return f"{self.name}.service"
 
     def exists(self) -> bool:
-        return self.link.is_symlink() or self.factory is not None
+        """Tell whether there is such a container; it may be damaged, or half changed."""
+        return self.link.is_symlink() or self.factory is not None or self.has_lost_link
+
+    @property
+    def has_lost_link(self) -> bool:
+        """Tell whether the link is missing, although nobody has uninstalled what it named."""
+        if self.link.is_symlink():
+            return False
+        # where there is one of the distribution's, the link may be missing because that one is active
+        return bool(self.predecessors and not self.factory) or self.lost() is not None
+
+    @property
+    def is_blocked(self) -> bool:
+        """Tell whether something else has the place of the link."""
+        return self.link.exists() and not self.link.is_symlink()
 
     def require(self) -> None:
-        """Raise NotFoundError when there is no such container; it may be damaged, or half changed."""
-        if not self.exists() and not os.path.lexists(self.link):
+        """Raise NotFoundError when there is no such container, and nothing else of its name."""
+        if not self.exists() and not self.is_blocked:
             raise no_container(self)
 
     @property
@@ -90,7 +110,7 @@ class Container:
         try:
             target = self.link.readlink()
         except FileNotFoundError:
-            return self._factory_deployment()
+            return self._without_link()
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
@@ -103,12 +123,20 @@ class Container:
             )
         return load_deployment(self.name, path)
 
-    def _factory_deployment(self) -> Deployment:
+    def _without_link(self) -> Deployment:
+        """Return the distribution's own deployment."""
+        if self.has_lost_link:
+            raise BrokenError(f"the symlink {self.link} is missing", hint=self.way_to_link())
         if not self.factory:
             raise no_container(self)
-        if self.spare_link.is_symlink():
-            raise BrokenError(f"{self.link} is missing", hint=repair_or_reinstall(self.name))
         return load_deployment(self.name, self.factory)
+
+    def way_to_link(self) -> str:
+        """Return what to do about a link that is missing."""
+        lost = self.lost()
+        if not lost:
+            return reinstall(self.name)
+        return f"os-containers repair points it to deployment {lost.serial} again"
 
     def active_path(self) -> Path | None:
         """Return where the link points; without one the distribution's own place, or None.
@@ -156,46 +184,69 @@ class Container:
 
     def forget(self) -> None:
         """Leave no deployment active."""
-        unlink_durable(self.link)
+        # first: without a link it says that this one was lost
         if self.directory.is_dir():
             unlink_durable(self.spare_link)
+        unlink_durable(self.link)
 
     def lost(self) -> Deployment | None:
         """Return the deployment that was active before the link was lost or bent, None if it is in order."""
         active = self.own_active_path()
         if active and active.is_dir() and active != self.factory:
             return None
-        if not self.spare_link.is_symlink():
-            return None
-        path = Path(os.path.normpath(self.directory / self.spare_link.readlink()))
-        return next((one for one in self.readable() if one.path == path), None)
+        if self.spare_link.is_symlink():
+            path = Path(os.path.normpath(self.directory / self.spare_link.readlink()))
+            return next((one for one in self.readable() if one.path == path), None)
+        return None if self.link.is_symlink() or self.factory else self._lost_of_predecessor()
+
+    def _lost_of_predecessor(self) -> Deployment | None:
+        """Return the deployment that the unit on the host runs, else the newer one; they noted it nowhere."""
+        known = [one for one in self.readable() if one.is_predecessors]
+        named = predecessor.find_named(self._unit_on_host(), self.predecessors.values())
+        if named:
+            return next((one for one in known if one.path == named), None)
+        return max(known, key=lambda one: (one.record.created, one.serial), default=None)
+
+    def _unit_on_host(self) -> str:
+        unit = self.units / self.service if self.units else None
+        return unit.read_text(errors="surrogateescape") if unit and unit.is_file() else ""
 
 
 def no_container(container: Container) -> NotFoundError:
     """Return the error for a container that is not there."""
     from os_containers.suggestions import suggestion  # noqa: PLC0415 - only for a mistake
 
+    names = {*_possible_names(container.state), *factory.find_names(container.factories)}
     return NotFoundError(
         f"there is no container named {container.name!r}",
         hint=suggestion(
             container.name,
-            [*find_names(container.state), *factory.find_names(container.factories)],
+            [name for name in sorted(names) if replace(container, name=name).exists()],
             otherwise="os-containers containers list --all shows them",
         ),
     )
 
 
 def all_containers(paths: Paths) -> Iterator[Container]:
-    """Yield every container that has deployments of ours or of a predecessor, by name."""
-    for name in find_names(paths.state):
-        yield Container(name, paths.state, paths.factories)
+    """Yield every container that has deployments of ours or of a predecessor, by name, linked or not."""
+    for name in _possible_names(paths.state):
+        container = Container.find(paths, name)
+        if container.link.is_symlink() or container.has_lost_link:
+            yield container
 
 
 def all_and_factories(paths: Paths) -> Iterator[Container]:
     """Yield every container, those of the distribution, too, by name."""
     brought = filter(is_name, factory.find_names(paths.factories))
-    for name in sorted({*find_names(paths.state), *brought}):
-        yield Container(name, paths.state, paths.factories)
+    for name in sorted({*(one.name for one in all_containers(paths)), *brought}):
+        yield Container.find(paths, name)
+
+
+def _possible_names(state: Path) -> list[str]:
+    """Return the names that containers have in a state, and those of what is left of some, sorted."""
+    deployments = state / ".deploy"
+    own = [one.name for one in deployments.iterdir()] if deployments.is_dir() else []
+    return sorted(filter(is_name, {*find_names(state), *own, *predecessor.find_names(state)}))
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -7,6 +7,7 @@ They stay where they are, for their units and runtime configurations name that p
 running from it. Their serials are 0 and 1: every deployment of ours comes after them.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,21 @@ def find_places(state: Path, container: str) -> dict[int, Path]:
     """Return where the predecessors' deployments of a container are, by their serials."""
     places = {serial: state / directory_name(container, serial) for serial in SERIALS}
     return {serial: path for serial, path in places.items() if _is_deployment(path)}
+
+
+def find_names(state: Path) -> set[str]:
+    """Return the names of the containers of which there are such deployments, with a link or without."""
+    if not state.is_dir():
+        return set()
+    suffixes = tuple(directory_name("", serial) for serial in SERIALS)
+    return {one.stem for one in state.iterdir() if one.name.endswith(suffixes) and _is_deployment(one)}
+
+
+def find_named(unit: str, places: Iterable[Path]) -> Path | None:
+    """Return the deployment that a unit names, None when it names none or several."""
+    # not the whole path: on some hosts it went through another mount of the same directory
+    named = [one for one in places if re.search(rf"/{re.escape(one.name)}(?![\w.-])", unit)]
+    return named[0] if len(named) == 1 else None
 
 
 def _is_deployment(path: Path) -> bool:

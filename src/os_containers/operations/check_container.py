@@ -32,8 +32,8 @@ def check_container(system: System, store: Store, container: Container, depth: D
     yield from _check_journal(system, container, recover)
     for temporary in find_temporaries(system, container):
         yield Problem("I5", "a killed command left a temporary file", str(temporary), recover)
-    if not container.exists():
-        yield from _check_no_container(container, recover)
+    if container.has_lost_link or not container.exists():
+        yield from _check_no_link(container, recover)
         return
     try:
         deployment = container.current()
@@ -58,15 +58,14 @@ def _check_journal(system: System, container: Container, recover: str) -> Iterat
         yield Problem("I13", error.message.removeprefix(f"{path}: "), path, error.hint or recover)
 
 
-def _check_no_container(container: Container, recover: str) -> Iterator[Problem]:
-    lost = container.lost()
-    if container.link.exists():
-        hint = MOVE_AWAY if lost else "move it away"
+def _check_no_link(container: Container, recover: str) -> Iterator[Problem]:
+    is_lost = container.has_lost_link
+    if container.is_blocked:
+        hint = MOVE_AWAY if is_lost else "move it away"
         yield Problem("I1", "this is no symlink to a deployment", str(container.link), hint)
-    elif lost:
-        what = f"the symlink is missing, which named deployment {lost.serial}"
-        yield Problem("I1", what, str(container.link), REPAIR)
-    if container.directory.exists() and not lost:
+    elif is_lost:
+        yield Problem("I1", "the symlink is missing", str(container.link), container.way_to_link())
+    if container.directory.exists() and not is_lost:
         what = f"deployments are left of {container.name}, which is no container"
         yield Problem("I16", what, str(container.directory), recover)
 

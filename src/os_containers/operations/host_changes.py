@@ -204,11 +204,7 @@ def remove_recovery_unit(system: System) -> None:
 def is_recovery_unit_needed(system: System, *, apart_from: str = "") -> bool:
     """Tell whether there is a container, not counting one that goes, or a change that may make one."""
     stay = [one for one in all_containers(system.paths) if one.name != apart_from]
-    if stay or system.journals.names():
-        return True
-    deployments = system.paths.deployments
-    names = [one.name for one in deployments.iterdir()] if deployments.is_dir() else []
-    return any(system.named(name).lost() for name in names if name != apart_from)
+    return bool(stay or system.journals.names())
 
 
 def obsolete_directories(

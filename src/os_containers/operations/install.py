@@ -133,12 +133,18 @@ def check_free(system: System, container: Container) -> None:
             f"the system brings a container named {container.name!r}, in {container.factory}",
             hint=f"os-containers update --rebase IMAGE {container.name}, or choose another name with --name",
         )
-    if container.exists():
+    if container.has_lost_link and not container.is_blocked:
+        raise ConflictError(
+            f"there is a container named {container.name!r} already, without its symlink",
+            hint=f"os-containers repair, os-containers uninstall {container.name}, "
+            "or choose another name with --name",
+        )
+    if container.link.is_symlink():
         raise ConflictError(
             f"there is a container named {container.name!r} already",
             hint=f"os-containers update {container.name}, or choose another name with --name",
         )
-    if container.link.exists():
+    if container.is_blocked:
         raise ConflictError(f"{container.link} is in the way", hint="choose another name with --name")
     _check_unit_free(system, container)
 

@@ -52,7 +52,7 @@ def remove_orphans(system: System, repo: Repo) -> None:
     """Remove what killed commands left in the state; the store is locked, so none is at work."""
     remove_abandoned(system)
     for container in _orphaned(system):
-        keep_only(system, repo, container, container.predecessors)
+        keep_only(system, repo, container, ())
     for pin in _orphaned_pins(system, repo):
         repo.pins.remove(*pin)
 
@@ -67,7 +67,7 @@ def _orphaned(system: System) -> list[Container]:
     """Return the containers that never came to be; recovery needs those that a journal is about."""
     directory, interrupted = system.paths.deployments, system.journals.names()
     found = [system.named(one.name) for one in directory.iterdir()] if directory.is_dir() else []
-    return [one for one in found if not one.exists() and one.name not in interrupted and not one.lost()]
+    return [one for one in found if not one.exists() and one.name not in interrupted]
 
 
 def _orphaned_pins(system: System, repo: Repo) -> Iterator[tuple[str, int]]:

@@ -64,7 +64,7 @@ def _known_container(system: System, name: str) -> Container:
 
 
 def _is_known(system: System, repo: Repo, container: Container) -> bool:
-    if container.exists() or container.name in known_names(system) or container.predecessors:
+    if container.exists() or container.name in known_names(system):
         return True
     if repo.pins.of(container.name):
         return True

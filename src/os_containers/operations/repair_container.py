@@ -43,7 +43,7 @@ def mend_link(system: System, container: Container) -> None:
     with system.locked(container):
         lost = None if system.journals.path(container.name).exists() else container.lost()
         # what else has this name is somebody's, and check tells what to do with it
-        if lost and (container.exists() or not container.link.exists()):
+        if lost and not container.is_blocked:
             install_recovery_unit(system)
             container.switch(lost)
             system.tell(f"pointed {container.link} to {lost.path} again")

@@ -54,10 +54,8 @@ def retained(system: System, container: Container, latest: Sequence[int]) -> lis
 def discard_unfinished(system: System, repo: Repo, container: Container) -> None:
     """Discard the deployments of a container that never came to be active, and pins without a deployment."""
     readable = container.readable()
-    is_container = container.exists() or container.lost() is not None
     finished = set(container.serials()) - {one.serial for one in unfinished(container)}
-    # what a predecessor left without a link, the next install of that name removes
-    kept = finished if is_container else container.predecessors
+    kept = finished if container.exists() else set()
     keep_only(system, repo, container, kept)
     for serial in repo.pins.of(container.name):
         if not container.deployment_path(serial).is_dir():

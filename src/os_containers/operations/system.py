@@ -80,7 +80,7 @@ class System:
 
     def named(self, name: str) -> Container:
         """Return the container with a name that was found here."""
-        return Container(name, self.paths.state, self.paths.factories)
+        return Container.find(self.paths, name)
 
     def repo(self) -> "Repo":
         """Open the OSTree repo; it is made when it is missing."""

@@ -90,9 +90,9 @@ def check_there(system: System, name: str) -> None:
     container = system.container(name)
     if name in system.journals.names():
         return
-    if container.link.exists() and not container.exists():
+    if container.is_blocked and not container.factory:
         raise BrokenError(f"{container.link} is not a symlink", hint="move it away, then try again")
-    if not container.exists() and not container.lost():
+    if not container.exists():
         raise no_container(container)
     if not _has_own(container):
         raise ConflictError(

@@ -15,6 +15,8 @@ from os_containers.errors import BrokenError, BusyError, ConflictError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
+from os_containers.operations.containers import list_containers
+from os_containers.operations.control import stop_service
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.prune import prune
@@ -445,6 +447,41 @@ def test_b97_a_damaged_record_is_made_anew_from_the_one_before(
     assert (info.parent / "info.damaged").exists() is bool(damage)
 
 
+def test_a_container_of_ours_without_its_symlink_is_listed(machine: "Machine") -> None:
+    """It runs; whoever looks for it is told how to mend it, and stops or installs nothing by mistake."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    link(machine).unlink()
+    (one,) = list_containers(machine.system)
+    way_out = "os-containers repair points it to deployment 1 again"
+    assert (one.name, one.state, one.hint) == ("app", "broken", way_out)
+    with pytest.raises(ConflictError, match="without its symlink"):
+        install(machine.system, "example.org/app", settings={})
+    stop_service(machine.system, "app")
+    assert machine.services.active == set()
+    uninstall(machine.system, "app")
+    assert (list_containers(machine.system), machine.deployed()) == ([], [])
+
+
+def test_what_is_being_uninstalled_is_not_listed_as_broken(machine: "Machine") -> None:
+    """Neither by whoever looks meanwhile, nor after it was killed: recover ends it."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.system.journals.write(
+        Journal(
+            operation="uninstall",
+            container="app",
+            leaving=1,
+            entering=None,
+            before=STOPPED,
+            after=STOPPED,
+            is_fresh=False,
+        )
+    )
+    link(machine).unlink()
+    assert list_containers(machine.system) == []
+
+
 def test_b97_a_damaged_record_without_another_is_told(machine: "Machine") -> None:
     """With what is lost; nothing is guessed."""
     machine.store("1")
@@ -516,7 +553,7 @@ def test_b96_what_runs_without_its_symlink_is_not_taken_for_a_leftover(machine: 
     assert (deployment(machine) / "rootfs/version").read_text() == "1"
     (problem,) = check(machine.system, Depth.CONTENT)
     assert problem.invariant == "I1"
-    assert problem.hint == "os-containers repair mends it"
+    assert problem.hint == "os-containers repair points it to deployment 1 again"
     assert repair(machine.system, ProxyOptions()) == []
     assert machine.version() == "1"
     assert machine.snapshot() == before

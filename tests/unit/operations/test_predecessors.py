@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from os_containers.deployment.container import Container
+from os_containers.deployment.deployment import reinstall
 from os_containers.deployment.values import Origin, Value
 from os_containers.errors import BrokenError, ConflictError, ServiceError
 from os_containers.image.access import ProxyOptions
@@ -24,6 +25,7 @@ from os_containers.operations.recover import recover_named
 from os_containers.operations.repair import repair
 from os_containers.operations.rollback import rollback
 from os_containers.operations.service import Start
+from os_containers.operations.status import container_status
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
 from os_containers.ostree.objects import read_commit
@@ -378,14 +380,81 @@ def test_taking_it_over_may_be_interrupted_anywhere(machine: "Machine") -> None:
     assert [path.name for path in machine.paths.tmpfiles.iterdir()] == []
 
 
+def lose_link(machine: "Machine") -> None:
+    (machine.paths.state / "app").unlink()
+
+
 def test_a_lost_link_is_found_again_by_repair(machine: "Machine") -> None:
-    """Once a change of ours has led to the old deployment."""
+    """A change of ours has noted what was active; the service goes on."""
     deploy(machine, 1, go_info(machine))
     old_container(machine)
     rollback(machine.system, "app")
-    (machine.paths.state / "app").unlink()
+    lose_link(machine)
+    machine.services.calls.clear()
     assert repair(machine.system, ProxyOptions()) == []
     assert (link(machine), machine.version()) == ("app.1", "old 1")
+    assert machine.services.calls == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "created", "serial"),
+    [
+        (UNIT.format("/sysroot/var/app.0"), (1, 2), 0),
+        (UNIT.format("/srv/app.1/rootfs"), (2, 1), 1),
+        (UNIT.format("/srv/app.10"), (2, 1), 0),
+        ("", (1, 2), 1),
+        (None, (2, 1), 0),
+    ],
+    ids=["names 0", "names 1", "names another", "names none", "is missing"],
+)
+def test_repair_gives_a_link_to_what_the_unit_runs_else_to_the_newer_one(
+    machine: "Machine", unit: str | None, created: tuple[int, int], serial: int
+) -> None:
+    """As the Go tool leaves it when it is killed; until then every command says that it is broken."""
+    for one in (0, 1):
+        activate(machine, deploy(machine, one, go_info(machine, created=created[one])))
+    on_host = machine.paths.units / "app.service"
+    on_host.unlink() if unit is None else on_host.write_text(unit)
+    lose_link(machine)
+    (problem,) = check(machine.system, Depth.NAMES)
+    way_out = f"os-containers repair points it to deployment {serial} again"
+    assert (problem.invariant, problem.what, problem.hint) == ("I1", "the symlink is missing", way_out)
+    missing = f"the symlink {machine.paths.state / 'app'} is missing"
+    one = listed(machine)
+    assert (one.state, one.problem, one.hint) == ("broken", missing, way_out)
+    assert container_status(machine.system, "app", lines=0).problem == missing
+    with pytest.raises(BrokenError, match=missing):
+        update(machine.system, "app", settings={})
+    prune(machine.system)
+    assert repair(machine.system, ProxyOptions()) == []
+    assert (link(machine), listed(machine).state) == (f"app.{serial}", "running")
+    assert machine.services.active == {"app.service"}
+
+
+def test_repair_does_not_lead_away_from_what_runs_and_cannot_be_read(machine: "Machine") -> None:
+    """The other one would take its place, and it would be removed under its service."""
+    deploy(machine, 0, go_info(machine))
+    running = deploy(machine, 1, go_info(machine))
+    activate(machine, running)
+    (running / "info").write_text("{")
+    lose_link(machine)
+    (problem,) = repair(machine.system, ProxyOptions())
+    assert (problem.what, problem.hint) == ("the symlink is missing", reinstall("app"))
+    assert sorted(path.name for path in machine.paths.state.glob("app*")) == ["app.0", "app.1"]
+
+
+@pytest.mark.parametrize("info", ["{}", "damaged"])
+def test_uninstall_takes_what_lost_its_link(machine: "Machine", info: str) -> None:
+    """With its unit, and what is damaged of it."""
+    old_container(machine)
+    (deploy(machine, 1, go_info(machine)) / "info").write_text(info)
+    lose_link(machine)
+    uninstall(machine.system, "app")
+    assert list(machine.paths.state.glob("app*")) == []
+    assert list_containers(machine.system) == []
+    assert check(machine.system, Depth.CONTENT) == []
+    assert [*machine.paths.units.iterdir(), *machine.paths.tmpfiles.iterdir()] == []
+    assert (machine.services.active, machine.services.enabled) == (set(), set())
 
 
 def test_a_lost_unit_comes_from_the_host_again(machine: "Machine") -> None:
@@ -484,10 +553,12 @@ def test_a_package_that_atomic_made_is_told(machine: "Machine") -> None:
     assert "the package atomic-container-app stays: atomic made it, and rpm removes it" in machine.told()
 
 
-def test_an_install_removes_what_was_left_of_a_container_without_a_link(machine: "Machine") -> None:
-    """The predecessors removed the link first, and were sometimes killed; nobody else has an eye on it."""
+def test_an_install_leaves_alone_what_lost_its_link(machine: "Machine") -> None:
+    """Nobody has said that the container is to go; its service may run."""
     deploy(machine, 0, go_info(machine))
     machine.store("new")
-    install(machine.system, "example.org/app", settings={})
-    assert link(machine) == ".deploy/app/2"
-    assert list(machine.paths.state.glob("app.*")) == []
+    with pytest.raises(ConflictError, match="a container named 'app' already, without its symlink") as caught:
+        install(machine.system, "example.org/app", settings={})
+    ways = "os-containers repair, os-containers uninstall app, or choose another name with --name"
+    assert caught.value.hint == ways
+    assert (machine.paths.state / "app.0/rootfs/version").read_text() == "old 0"

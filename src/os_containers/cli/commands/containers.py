@@ -11,7 +11,7 @@ from os_containers.cli import filters as container_filters
 from os_containers.cli import options, render
 from os_containers.cli.command import Group
 from os_containers.cli.context import Invocation, pass_invocation
-from os_containers.cli.failure import each, warn
+from os_containers.cli.failure import advise, each, warn
 from os_containers.cli.filters import Test, filtered
 from os_containers.cli.plain import plain
 from os_containers.errors import UsageError
@@ -37,11 +37,12 @@ _TESTS: dict[str, Test[ListedContainer]] = {
 
 
 class ContainerJson(msgspec.Struct, frozen=True):
-    """A container: what is active, or the problem of a broken one; created in seconds since 1970."""
+    """A container: what is active, or what is wrong and what to do; created in seconds since 1970."""
 
     name: str
     state: str
     problem: str | UnsetType = UNSET
+    hint: str | UnsetType = UNSET
     image: str | UnsetType = UNSET
     remote: str | UnsetType = UNSET
     digest: str | UnsetType = UNSET
@@ -104,6 +105,7 @@ def list_(
     for one in listed:
         if one.problem:
             warn(f"{one.name}: {one.problem}")
+            advise(one.hint)
 
 
 @containers.command(
@@ -160,7 +162,7 @@ def _row(container: ListedContainer, shown: Callable[[str], str]) -> tuple[str, 
 def _json(container: ListedContainer) -> ContainerJson:
     record = container.record
     if record is None:
-        return ContainerJson(container.name, container.state, problem=container.problem)
+        return ContainerJson(container.name, container.state, problem=container.problem, hint=container.hint)
     return ContainerJson(
         container.name,
         container.state,

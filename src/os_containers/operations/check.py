@@ -82,8 +82,9 @@ def _check_abandoned(system: System) -> Iterator[Problem]:
         for left in scratch.find_abandoned(directory):
             yield Problem("I12", "a killed command left this", str(left), "os-containers recover")
     for left in abandoned_checkouts(system):
-        what = "this was for an image that was mounted, and is not now"
-        yield Problem("I12", what, str(left), "os-containers recover")
+        # as after umount(8), or a reboot
+        what = "an image was mounted here, and is not now"
+        system.tell(f"{left}: {what}: the next command that changes something removes it")
     if not is_recovery_unit_needed(system):
         for path in RecoveryUnit.find(system.paths).present():
             what = "there is no container any more that this unit could recover"

@@ -280,7 +280,10 @@ def mount(invocation: Invocation, image: str | None, directory: Path | None, *, 
 )
 @pass_invocation
 def umount(invocation: Invocation, mounted: tuple[str, ...]) -> None:
-    """Take mounts of images away, by directory or by image."""
+    """Take mounts of images away, by directory or by image.
+
+    umount(8) does as well: what that leaves, the next command removes that changes something.
+    """
     with invocation.system() as system:
         for one in mounted:
             for path in unmount_image(system, one):

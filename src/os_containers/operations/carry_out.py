@@ -139,6 +139,9 @@ class _Hands:
     def remove_directories(self, owner: Deployment, directories: Collection[str]) -> None:
         host_changes.remove_directories(self.system, owner, directories)
 
+    def tell_kept(self, owner: Deployment, directories: Collection[str]) -> None:
+        host_changes.tell_staying(self.system, owner, directories, ())
+
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:

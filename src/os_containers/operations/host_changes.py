@@ -217,6 +217,15 @@ def obsolete_directories(
     return frozenset(made - {*directories_of(entering.tmpfiles_text())})
 
 
+def older_directories(container: Container, entering: Deployment | None) -> frozenset[str]:
+    """Return what a container that goes wanted of tmpfiles.d: made for it, or there before and then kept.
+
+    What the distribution's own still wants is none of it.
+    """
+    wanted = {path for one in container.readable() for path in directories_of(one.tmpfiles_text())}
+    return frozenset(wanted - {*directories_of(entering.tmpfiles_text() if entering else "")})
+
+
 def remove_directories(system: System, owner: Deployment, directories: Iterable[str]) -> None:
     """Remove what tmpfiles.d made for us; what somebody has put something into stays, and data are told.
 
@@ -239,16 +248,26 @@ def staying(directories: Iterable[str], gone: Iterable[str]) -> list[str]:
     going = {os.path.realpath(path) for path in (*directories, *gone)}
     stay = []
     for path in directories:
-        inside = Path(path).iterdir() if Path(path).is_dir() else ()
-        if any(os.path.realpath(one) not in going for one in inside):
+        if _holds_more(Path(path), going):
             going.discard(os.path.realpath(path))
             stay.append(path)
     return stay
 
 
+def _holds_more(directory: Path, going: Collection[str]) -> bool:
+    """Tell whether something stays in a directory; a user cannot look into all that a container made."""
+    try:
+        return any(os.path.realpath(one) not in going for one in directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+
+
 def _tell_kept(system: System, owner: Deployment, path: str) -> None:
     state = owner.record.values.get("STATE_DIRECTORY")
-    if state is not None and Path(path).is_relative_to(state.text):
+    # the directory of all is nobody's
+    if state is not None and Path(state.text) in Path(path).parents:
         system.tell(f"kept {path}: the data of {owner.container}")
 
 

@@ -72,6 +72,9 @@ class _TellingHands:
                 self.system.on_event(event)
 
     def remove_directories(self, owner: Deployment, directories: Collection[str]) -> None:
+        self.tell_kept(owner, directories)
+
+    def tell_kept(self, owner: Deployment, directories: Collection[str]) -> None:
         removed = [change.path for change in self.plan.changes if change.action is Action.REMOVE]
         host_changes.tell_staying(self.system, owner, directories, [*removed, *self.emptied])
 

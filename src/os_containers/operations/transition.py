@@ -105,6 +105,7 @@ class Hands(Protocol):
     def commit(self) -> None: ...
     def change_host_files(self) -> None: ...
     def remove_directories(self, owner: Deployment, directories: Collection[str]) -> None: ...
+    def tell_kept(self, owner: Deployment, directories: Collection[str]) -> None: ...
 
 
 def switch_host(system: System, transition: Transition, hands: Hands) -> None:
@@ -117,7 +118,9 @@ def switch_host(system: System, transition: Transition, hands: Hands) -> None:
             f"{container.name} stays: the system brings it, in {entering.path}; what is beside it goes"
         )
     if leaving and transition.is_end:
-        hands.remove_directories(leaving, host_changes.obsolete_directories(container, leaving, entering))
+        obsolete = host_changes.obsolete_directories(container, leaving, entering)
+        hands.remove_directories(leaving, obsolete)
+        hands.tell_kept(leaving, host_changes.older_directories(container, entering) - obsolete)
 
 
 def _switch_service(system: System, transition: Transition, hands: Hands) -> None:

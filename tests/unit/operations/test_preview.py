@@ -169,13 +169,16 @@ def test_the_unit_that_recovers_is_planned(machine: "Machine") -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
 @pytest.mark.parametrize("line", ["d", "D"])
-def test_data_that_go_are_not_planned_to_stay(machine: "Machine", line: str) -> None:
-    """systemd-tmpfiles empties a directory of type D, but for what has a line of its own."""
+@pytest.mark.parametrize("older", [True, False])
+def test_data_that_go_are_not_planned_to_stay(machine: "Machine", line: str, *, older: bool) -> None:
+    """systemd-tmpfiles empties a directory of type D, whoever made it, but for what has a line of its own."""
     data = machine.paths.state_directory / "app"
     fragment = f"{line} $STATE_DIRECTORY/$NAME - - - -\nd $STATE_DIRECTORY/$NAME/other - - - -\n"
     machine.store("1", exports={"service.template": UNIT, "tmpfiles.template": fragment})
+    if older:
+        (data / "other").mkdir(parents=True)
     install(machine.system, NAME, settings={"GREETING": "hi", "TARGET": "a.target"})
-    (data / "other").mkdir(parents=True)
+    (data / "other").mkdir(parents=True, exist_ok=True)
     (data / "data").write_text("x")
     told = [one for one in plan_uninstall(machine.system, "app").steps if one.startswith("kept")]
     assert told == ([f"kept {data}: the data of app"] if line == "d" else [])

@@ -380,7 +380,7 @@ def test_b64_b65_a_name_that_the_host_uses_is_refused(machine: "Machine", there:
 def test_i16_uninstall_leaves_nothing(machine: "Machine") -> None:
     """But the image and, in a directory of its own, the data, which it names; an empty directory goes."""
     data, empty = machine.paths.state_directory / "app", machine.paths.state_directory / "empty"
-    fragment = "d $STATE_DIRECTORY/app 0700\nd $STATE_DIRECTORY/empty 0700\n"
+    fragment = "d $STATE_DIRECTORY 0755\nd $STATE_DIRECTORY/app 0700\nd $STATE_DIRECTORY/empty 0700\n"
     machine.store("1", exports={"tmpfiles.template": fragment})
     before = machine.snapshot()
     install(machine.system, "example.org/app", settings={})
@@ -394,9 +394,16 @@ def test_i16_uninstall_leaves_nothing(machine: "Machine") -> None:
     assert machine.deployed() == []
     assert list_containers(machine.system) == []
     assert machine.system.repo().pins.commits() == {}
-    assert f"kept {data}: the data of app" in machine.told()
+    kept = f"kept {data}: the data of app"
+    assert kept in machine.told()
     assert data.exists()
     assert not empty.exists()
+    # there before, these are the container's data nevertheless
+    machine.events.clear()
+    install(machine.system, "example.org/app", settings={})
+    uninstall(machine.system, "app")
+    assert [one for one in machine.told() if one.startswith("kept")] == [kept]
+    assert (data / "database").exists()
 
 
 @as_root

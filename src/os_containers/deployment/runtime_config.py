@@ -39,6 +39,7 @@ class _User(msgspec.Struct):
 
 
 class _Process(msgspec.Struct):
+    args: list[str] = []
     cwd: str = "/"
     user: _User = msgspec.field(default_factory=_User)
     capabilities: list[str] | dict[str, list[str]] = []
@@ -128,13 +129,47 @@ def confine(config: RuntimeConfig, *, cgroups_path: str) -> None:
 
 def missing_mount_points(config: RuntimeConfig, root: Path) -> list[str]:
     """Return where something is mounted and a root file system has nothing; not what is below a mount."""
-    destinations = (mount["destination"].lstrip("/") for mount in config.get("mounts", []))
-    places = [PurePosixPath(posixpath.normpath(f"/{one}")) for one in destinations]
+    places = _mount_points(config)
     return [
         str(one)
         for one in dict.fromkeys(places)
         if not set(one.parents) & set(places) and not os.path.lexists(root / one.relative_to("/"))
     ]
+
+
+def may_have_program(config: RuntimeConfig, root: Path) -> bool:
+    """Tell whether the program that is run may be in a root file system, or be mounted there later.
+
+    It may be where the first directory of its path is: what is below may come with another mount.
+    """
+    places = _program_places(config)
+    mounted = {_first(one) for one in _mount_points(config)}
+    return not places or any(_first(one) in mounted or os.path.lexists(root / _first(one)) for one in places)
+
+
+def _program_places(config: RuntimeConfig) -> list[PurePosixPath]:
+    """Return where a runtime looks for the program; nothing when only that one knows."""
+    process = config["process"]
+    program = next(iter(process.get("args", ())), "")
+    if not program:
+        return []
+    if "/" in program:
+        return [_absolute(posixpath.join(process.get("cwd", "/"), program))]
+    paths = [one.removeprefix("PATH=") for one in process.get("env", ()) if one.startswith("PATH=")]
+    return [_absolute(posixpath.join(one, program)) for path in paths[-1:] for one in path.split(":")]
+
+
+def _mount_points(config: RuntimeConfig) -> list[PurePosixPath]:
+    return [_absolute(mount["destination"]) for mount in config.get("mounts", [])]
+
+
+def _absolute(path: str) -> PurePosixPath:
+    """Return a path in the container from its root on."""
+    return PurePosixPath(posixpath.normpath(f"/{path.lstrip('/')}"))
+
+
+def _first(path: PurePosixPath) -> str:
+    return path.parts[1] if len(path.parts) > 1 else ""
 
 
 def has_terminals(config: RuntimeConfig) -> bool:

@@ -10,7 +10,7 @@ from os_containers.deployment.old_config import drop_labels, upgrade
 from os_containers.deployment.rootless import drop_groups, make_rootless
 from os_containers.deployment.runtime_config import RuntimeConfig
 from os_containers.deployment.variables import unit_variables
-from os_containers.errors import UsageError
+from os_containers.errors import NotFoundError, UsageError
 from os_containers.events import Warned
 from os_containers.host import unit
 from os_containers.host.security_modules import security_modules
@@ -26,7 +26,7 @@ def build_config(draft: Draft) -> RuntimeConfig:
         system.on_event(Warned(warning))
     runtime_config.confine(config, cgroups_path=_cgroup(draft))
     if blueprint.root:
-        _use_root(system, config, blueprint.root)
+        _use_root(draft, config, blueprint.root)
     ids = system.user_ids()
     if ids:
         make_rootless(config, ids)
@@ -74,11 +74,17 @@ def _cgroup(draft: Draft) -> str:
     return unit.cgroup_path(f"{draft.blueprint.name}.service", mode=mode, uid=os.geteuid(), slices=slices)
 
 
-def _use_root(system: System, config: RuntimeConfig, root: Path) -> None:
+def _use_root(draft: Draft, config: RuntimeConfig, root: Path) -> None:
     config["root"]["path"] = str(root)
-    for place in runtime_config.missing_mount_points(config, root):
-        fact = f"{root} has nothing at {place}, where something is mounted"
-        system.on_event(Warned(f"{fact}: the runtime makes it there, if it can"))
+    if _service_runs_container(draft) and not runtime_config.may_have_program(config, root):
+        raise NotFoundError(
+            f"{root} is no root file system: nothing is there that could be {config['process']['args'][0]!r}",
+            hint="name the directory with usr, etc and so on in it, or mount first what belongs there",
+        )
+    missing = ", ".join(runtime_config.missing_mount_points(config, root))
+    if missing:
+        fact = f"{root} has nothing at {missing}, where something is mounted"
+        draft.system.on_event(Warned(f"{fact}: the runtime makes that, if it can"))
 
 
 def _drop_groups(system: System, config: RuntimeConfig) -> None:

@@ -1,11 +1,18 @@
 """The runtime configuration: parsed strictly, confined."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from os_containers.deployment.runtime_config import bind_sources, confine, has_terminals, parse_config
+from os_containers.deployment.runtime_config import (
+    bind_sources,
+    confine,
+    has_terminals,
+    may_have_program,
+    parse_config,
+)
 from os_containers.errors import ImageError
 
 SMALL: dict[str, Any] = {"ociVersion": "1.0.0", "process": {}, "root": {"path": "rootfs"}, "linux": {}}
@@ -157,6 +164,32 @@ def test_cve_2024_21626_a_working_directory_in_proc_is_refused(directory: str) -
 def test_a_terminal_needs_a_devpts(mount: dict[str, Any], has: bool) -> None:  # noqa: FBT001
     """One of the container, or that of the host."""
     assert has_terminals(config(mounts=[mount])) is has
+
+
+@pytest.mark.parametrize(
+    ("there", "process", "destination", "may"),
+    [
+        ("usr/bin/app", {"args": ["/usr/bin/app"]}, "/data", True),
+        ("usr", {"args": ["/usr/bin/app"]}, "/data", True),
+        ("data", {"args": ["/usr/bin/app"]}, "/data", False),
+        ("data", {"args": ["/usr/bin/app"]}, "/usr/bin", True),
+        ("bin", {"args": ["app"], "env": ["PATH=/sbin:/bin"]}, "/data", True),
+        ("data", {"args": ["app"], "env": ["PATH=/sbin:/bin"]}, "/data", False),
+        ("opt", {"args": ["./app"], "cwd": "/opt/x"}, "/data", True),
+        ("data", {"args": ["./app"], "cwd": "/opt/x"}, "/data", False),
+        ("app", {"args": ["/app"]}, "/data", True),
+        ("data", {"args": ["/opt/../app"]}, "/data", False),
+        ("data", {"args": [], "env": ["PATH=/bin"]}, "/data", True),
+        ("data", {"args": ["app"]}, "/data", True),
+    ],
+)
+def test_a_root_may_have_the_program_where_its_first_directory_is(
+    tmp_path: Path, there: str, process: dict[str, Any], destination: str, *, may: bool
+) -> None:
+    """What is below may be mounted later, or by the runtime; without a PATH that one knows where to look."""
+    (tmp_path / there).mkdir(parents=True)
+    mounts = [{"destination": destination, "type": "tmpfs", "source": "tmpfs"}]
+    assert may_have_program(config(process=process, mounts=mounts), tmp_path) is may
 
 
 def test_bind_sources_are_the_host_paths_of_bind_mounts() -> None:

@@ -39,6 +39,7 @@ def make_root(machine: "Machine", *, name: str = "web", port: int = 80, host_tex
     host_file = root / f"exports/{machine.exported('web.conf')}"
     host_file.parent.mkdir(parents=True, exist_ok=True)
     host_file.write_text(host_text)
+    (root / "bin").mkdir(exist_ok=True)
     (root / "exports/config.json.template").write_text(json.dumps(CONFIG))
     (root / "exports/manifest.json").write_text(json.dumps({"defaultValues": {"PORT": port}}))
     return root
@@ -284,14 +285,31 @@ def test_a_damaged_record_of_an_image_after_a_root_file_system(machine: "Machine
     assert machine.system.container("app").current().record.remote == ""
 
 
+def test_a_directory_that_is_no_root_file_system_is_refused(machine: "Machine") -> None:
+    """Nothing could run in it; one error, and nothing is left. What runs no container needs no program."""
+    root = machine.root / "roots/data"
+    (root / "photos").mkdir(parents=True)
+    machine.store("1")
+    with pytest.raises(
+        NotFoundError, match="is no root file system: nothing is there that could be"
+    ) as raised:
+        install(machine.system, "example.org/app", rootfs=root, settings={})
+    assert raised.value.message.endswith("'/bin/app'")
+    assert (machine.told(), machine.deployed()) == ([], [])
+    (root / "exports").mkdir()
+    (root / "exports/service.template").write_text("[Service]\nExecStart=/usr/bin/true\n")
+    install(machine.system, "example.org/app", rootfs=root, settings={})
+
+
 def test_mount_points_that_are_missing_are_told(machine: "Machine") -> None:
     """The runtime would make them, and cannot where it is read-only; below another mount there are none."""
     root = make_root(machine)
     mounts = [
-        {"destination": one, "type": "tmpfs", "source": "x"} for one in ("//exports", "run", "/run/lock")
+        {"destination": one, "type": "tmpfs", "source": "x"}
+        for one in ("//exports", "run", "/run/lock", "/tmp")
     ]
     (root / "exports/config.json.template").write_text(json.dumps({**CONFIG, "mounts": mounts}))
     install(machine.system, None, rootfs=root, settings={})
     assert [one for one in machine.told() if "is mounted" in one] == [
-        f"{root} has nothing at /run, where something is mounted: the runtime makes it there, if it can"
+        f"{root} has nothing at /run, /tmp, where something is mounted: the runtime makes that, if it can"
     ]

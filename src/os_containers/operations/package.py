@@ -1,6 +1,7 @@
 """Package: an image becomes a package of the distribution, which brings what install would make."""
 
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -11,6 +12,7 @@ from os_containers.deployment.deployment import save_record
 from os_containers.deployment.name import check_name
 from os_containers.errors import NotFoundError, SystemFaultError, UsageError
 from os_containers.events import Warned
+from os_containers.faults import is_exhaustion
 from os_containers.host.host_policy import Permission
 from os_containers.host.unit import render_drop_in
 from os_containers.image.about import parse_about
@@ -70,7 +72,8 @@ def make_package(
 ) -> Path:
     """Return the package, in the directory output; on this host nothing else is changed.
 
-    Raises PolicyError when a host file needs a permission, SystemFaultError when a tool is missing.
+    Raises PolicyError when a host file needs a permission, SystemFaultError when a tool is missing or the
+    directory cannot be written.
     """
     packager = _PACKAGERS[kind]
     _check(system, packager.tool, output)
@@ -106,6 +109,20 @@ def _check(system: System, tool: str, output: Path) -> None:
         raise process.missing_program(tool)
     if not output.is_dir():
         raise NotFoundError(f"there is no directory {output}", hint=f"mkdir -p {output}")
+    _check_writable(output)
+
+
+def _check_writable(output: Path) -> None:
+    # permissions do not tell: root has all of them, and nobody can make a file in /proc
+    try:
+        tempfile.TemporaryFile(dir=output).close()
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
+        raise SystemFaultError(
+            f"no file can be made in {output.absolute()}: {error.strerror}",
+            hint="go to another directory, or name one: os-containers package --output DIR",
+        ) from error
 
 
 def _verify(system: System, contents: Contents) -> None:

@@ -247,6 +247,19 @@ def test_the_directory_must_be_there(machine: "Machine", output: Path) -> None:
         make(machine, Format.DEB, output / "not-there")
 
 
+@as_root
+def test_a_directory_that_cannot_be_written_is_named_before_anything_is_done(
+    machine: "Machine", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its whole path, and with what to do; not even the image is looked for."""
+    monkeypatch.chdir("/proc")
+    with pytest.raises(SystemFaultError) as raised:
+        make(machine, Format.DEB, Path())
+    assert raised.value.message == "no file can be made in /proc: No such file or directory"
+    assert raised.value.hint == "go to another directory, or name one: os-containers package --output DIR"
+    assert not machine.paths.state.exists()
+
+
 def test_a_user_cannot_make_one(machine: "Machine", output: Path) -> None:
     """In a user's repo the files have no owners."""
     system = replace(machine.system, paths=replace(machine.paths, mode=Mode.USER))

@@ -223,8 +223,7 @@ class _Attempt:
         if leaving and leaving.record.has_service and transition.before.enabled:
             service.enable(system, container, leaving, instead_of=entering, was_enabled=False)
         if entering:
-            kept = leaving.record.directories if leaving else ()
-            made = set(entering.record.directories) - set(kept)
+            made = host_changes.new_directories(container, leaving, entering, is_fresh=transition.is_fresh)
             host_changes.remove_directories(system, entering, made)
 
     def _go_back_because(self, cause: BaseException) -> None:

@@ -92,6 +92,15 @@ def activated_record(
     return entering.record.activated(plan.installed, tuple(directories))
 
 
+def new_directories(
+    container: Container, leaving: Deployment | None, entering: Deployment, *, is_fresh: bool
+) -> set[str]:
+    """Return what tmpfiles.d made for a deployment that did not come to be, and for none that is there."""
+    before = container.readable() if leaving else []
+    others = (one for one in before if not is_fresh or one.path != entering.path)
+    return {*entering.record.directories} - {path for one in others for path in _directories(one)}
+
+
 def _directories(deployment: Deployment) -> Sequence[str]:
     """Return what tmpfiles.d made for a deployment; the distribution's has no record of it."""
     if deployment.is_factory:

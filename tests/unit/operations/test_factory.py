@@ -290,6 +290,31 @@ def test_directories_are_known_over_the_ways_back_and_forth(preinstalled: "Machi
     assert list((machine.root / "lib").iterdir()) == []
 
 
+@pytest.mark.parametrize("change", [partial(update, settings={}), rollback])
+def test_a_change_that_is_undone_leaves_the_directories_that_were_there(
+    preinstalled: "Machine", change: Callable[..., object]
+) -> None:
+    """The service that runs again needs them: those of the package, and those of ours that is beside it."""
+    machine, system = preinstalled, preinstalled.system
+    of_package, of_ours = machine.root / "lib/of-package", machine.root / "lib/of-ours"
+    fragment = machine.root / "usr-lib/app/tmpfiles-app.conf"
+    before = fragment.read_bytes()
+    fragment.write_text(f"d {of_package} - - - -\n")
+    of_package.mkdir(parents=True)
+    exports = {"service.template": f"{UNIT}# ours\n", "tmpfiles.template": f"d {of_ours} - - - -\n"}
+    machine.store("2", exports=exports)
+    update(system, "app", settings={"GREETING": "hello"})
+    of_ours.mkdir()
+    rollback(system, "app")
+    machine.store("3", exports=exports)
+    machine.services.broken.add("# ours")
+    with pytest.raises(ServiceError):
+        change(system, "app")
+    assert machine.deployed() == ["1"]
+    assert (of_package.exists(), of_ours.exists()) == (True, True)
+    fragment.write_bytes(before)
+
+
 def test_host_files_that_a_package_came_to_bring_too_stay(preinstalled: "Machine") -> None:
     """Ours was there first, and gives its place to the package: what both have is the package's."""
     machine, place = preinstalled, preinstalled.root / "usr-lib/app"

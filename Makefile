@@ -46,13 +46,13 @@ wheel: install-dev ## a wheel, into dist/
 	@$(TESTHOST) wheel
 
 PARTS ?= a,b,c,d,e,f,g
-OPERATIONS ?= install,update,rollback,uninstall,pull,prune
 RUNS ?= 200
 SAMPLE ?= 0
 
 .PHONY: torture
 torture: install-dev ## faults at every point of every operation; hours (PARTS=a,b OPERATIONS=update SAMPLE=20)
-	@$(AS_ROOT) /usr/bin/python3 -m torture --suite=$(SUITE) --parts=$(PARTS) --operations=$(OPERATIONS) \
+	@$(AS_ROOT) /usr/bin/python3 -m torture --suite=$(SUITE) --parts=$(PARTS) \
+	    $(if $(OPERATIONS),--operations=$(OPERATIONS)) \
 	    --rounds=$(or $(ROUNDS),300) --runs=$(RUNS) --sample=$(SAMPLE) --seed=$(or $(SEED),1)
 
 .PHONY: test

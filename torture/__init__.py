@@ -7,7 +7,10 @@
         __main__.py     the parts, one after the other; tells one JSON object a line
         command.py      the program's own commands, with their time
         snapshot.py     everything that must be as before or as after
-        operation.py    the operations, and the way back to the state before each
+        operation.py    what an operation is; what is done to the store and to a container without the program
+        of_image.py     the operations, and the way back to the state before each: of an image's container,
+        of_package.py   of one that a package brings, updated over and given back,
+        of_root.py      of one that has a root file system of the host
         judge.py        before, after, or a third state
         trace.py        strace: which calls there are, and a fault at one of them
         kills.py        (a) SIGKILL at every call

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 PARTS = tuple("abcdefg")
-OPERATIONS = ("install", "update", "rollback", "uninstall", "pull", "prune")
+OF_IMAGE = ("install", "update", "rollback", "uninstall", "pull", "prune")
+OF_PACKAGE = ("update-package", "rollback-package", "rollback-factory", "uninstall-package")
+OF_ROOT = ("install-rootfs", "update-rootfs", "uninstall-rootfs")
+OPERATIONS = (*OF_IMAGE, *OF_PACKAGE, *OF_ROOT)
 # 4 MiB each, on 64 MiB
 FILLING_IMAGES = 18
 

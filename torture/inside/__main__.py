@@ -2,12 +2,28 @@
 
 import argparse
 
-from torture.inside import delays, doubles, errors, full_disk, kills, lint, together
-from torture.inside.operation import Operation, operations, pull_versions, start_afresh
+from torture.inside import (
+    delays,
+    doubles,
+    errors,
+    full_disk,
+    kills,
+    lint,
+    of_image,
+    of_package,
+    of_root,
+    together,
+)
+from torture.inside.operation import Operation, pull_versions, start_afresh
 from torture.inside.report import tell
 from torture.inside.trace import LOG
 
-TRANSITIONS = ("update", "rollback")
+# A service runs before them, and after them.
+TRANSITIONS = (
+    "update", "rollback",
+    "update-package", "rollback-package", "rollback-factory", "uninstall-package",
+    "update-rootfs",
+)  # fmt: skip
 # What the table shows of an operation that could not even be tried.
 NOTHING = {
     "fault": "cannot go on",
@@ -51,7 +67,11 @@ def _run(arguments: argparse.Namespace) -> None:
 def _with_container(container: str, names: list[str], arguments: argparse.Namespace) -> None:
     """Torture each operation; one that cannot go on ends, and the next begins."""
     pull_versions(container)
-    known = operations(container)
+    known = {
+        name: operation
+        for kind in (of_image, of_package, of_root)
+        for name, operation in kind.operations(container).items()
+    }
     for name in names:
         start_afresh(container)
         try:

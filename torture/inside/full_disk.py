@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from torture.inside.command import Done, ours
 from torture.inside.judge import Judge, State, Verdict, badly_told, fsck
-from torture.inside.operation import REGISTRY, operations
+from torture.inside.of_image import operations
+from torture.inside.operation import REGISTRY
 from torture.inside.report import Tally
 from torture.inside.snapshot import STATE, Snapshot, difference, take
 

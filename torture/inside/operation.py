@@ -1,5 +1,6 @@
-"""The operations that are tortured: each can bring the host to the state before it, in no time or anew."""
+"""What an operation is; what is done to the store and to a container without the help of os-containers."""
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,8 +8,12 @@ from pathlib import Path
 
 from torture.inside.command import must, run
 from torture.inside.snapshot import (
+    FACTORIES,
+    FACTORY_TMPFILES,
+    FACTORY_UNITS,
     RECOVERY_UNIT,
     REPO,
+    ROOTS,
     STATE,
     TEMPORARY,
     TEMPORARY_PLACES,
@@ -22,6 +27,11 @@ REGISTRY = "127.0.0.1:5000"
 CARGO = f"{REGISTRY}/cargo:1"
 
 
+def latest_of(container: str) -> str:
+    """Return the name of a container's image, of which tag says what it is."""
+    return f"{REGISTRY}/{container}:latest"
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """A command line of os-containers; prepare brings the host to a state from where it has work to do."""
@@ -33,20 +43,6 @@ class Operation:
 
     def take(self) -> Snapshot:
         return take(self.container)
-
-
-def operations(container: str = "torture") -> dict[str, Operation]:
-    """Return the operations on a container, which is named after its image."""
-    latest = f"{REGISTRY}/{container}:latest"
-    listed = (
-        Operation("install", container, ("install", latest, "--name", container), lambda: _absent(container)),
-        Operation("update", container, ("update", container), lambda: _outdated(container)),
-        Operation("rollback", container, ("rollback", container), lambda: _with_previous(container)),
-        Operation("uninstall", container, ("uninstall", container), lambda: _running(container)),
-        Operation("pull", container, ("pull", "--insecure", CARGO), lambda: _not_pulled(container)),
-        Operation("prune", container, ("images", "prune"), lambda: _with_garbage(container)),
-    )
-    return {operation.name: operation for operation in listed}
 
 
 def pull_versions(container: str) -> None:
@@ -71,12 +67,17 @@ def untag_cargo() -> bool:
     return was_there
 
 
+def other_version(container: str) -> str:
+    """Return the version that is not active."""
+    return "2" if active_version(container) == "1" else "1"
+
+
 def _image_ref(name: str, version: str) -> Path:
     return REPO / f"refs/heads/ociimage/127.0.0.1_3A5000_2F{name}_3A{version}"
 
 
 def start_afresh(container: str) -> None:
-    """Remove a container in whatever state it is, without its own help; images stay."""
+    """Remove a container in whatever state it is, with its package and its roots; images stay."""
     run(["systemctl", "stop", container])
     run(["systemctl", "disable", container])
     run(["systemctl", "reset-failed", container])
@@ -85,11 +86,16 @@ def start_afresh(container: str) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+    for directory in (FACTORIES, FACTORIES.parent, ROOTS):
+        with contextlib.suppress(OSError):
+            directory.rmdir()
     must("systemctl", "daemon-reload")
 
 
 def _all_paths(container: str) -> Iterator[Path]:
-    yield from UNITS.rglob(f"{container}.service*")
+    for units in (UNITS, FACTORY_UNITS):
+        yield from units.rglob(f"{container}.service*")
+    yield from (FACTORIES / container, FACTORY_TMPFILES / f"{container}.conf", ROOTS / container)
     if not any(path.is_symlink() for path in STATE.glob("*") if path.name != container):
         yield from UNITS.rglob(RECOVERY_UNIT)
     yield from (Path("/etc/tmpfiles.d") / f"{container}.conf", Path("/run") / f"{container}.version")
@@ -102,41 +108,3 @@ def _all_paths(container: str) -> Iterator[Path]:
     yield from Path("/etc").rglob(f"{TEMPORARY}*")
     for place in TEMPORARY_PLACES:
         yield from place.glob("os-containers-*")
-
-
-def _absent(container: str) -> None:
-    if (STATE / container).is_symlink():
-        must("systemctl", "stop", container)
-        must("os-containers", "uninstall", container)
-    tag(container, "1")
-
-
-def _running(container: str) -> None:
-    if not (STATE / container).is_symlink():
-        tag(container, "1")
-        must("os-containers", "install", f"{REGISTRY}/{container}:latest", "--name", container)
-    must("systemctl", "start", container)
-
-
-def _with_previous(container: str) -> None:
-    if len(list((STATE / ".deploy" / container).glob("[0-9]*"))) < 2:  # noqa: PLR2004 - one and the one before
-        _outdated(container)
-        must("os-containers", "update", container)
-    must("systemctl", "start", container)
-
-
-def _outdated(container: str) -> None:
-    _running(container)
-    tag(container, "2" if active_version(container) == "1" else "1")
-
-
-def _not_pulled(container: str) -> None:
-    _running(container)
-    if untag_cargo():
-        must("os-containers", "images", "prune")
-
-
-def _with_garbage(container: str) -> None:
-    _running(container)
-    must("os-containers", "pull", "--insecure", CARGO)
-    untag_cargo()

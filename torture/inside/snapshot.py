@@ -19,6 +19,12 @@ from torture.inside.command import run
 STATE = Path("/var/lib/containers/atomic")
 REPO = STATE / ".storage/repo"
 UNITS = Path("/etc/systemd/system")
+# what a package brings, and nobody writes
+FACTORIES = Path("/usr/lib/containers/atomic")
+FACTORY_UNITS = Path("/usr/lib/systemd/system")
+FACTORY_TMPFILES = Path("/usr/lib/tmpfiles.d")
+# root file systems that are there before their containers
+ROOTS = Path("/srv/torture")
 TEMPORARY_PLACES = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - where to look
 # the star, because Python 3.11 passes over a dangling link when it looks for a name without one
 RECOVERY_UNIT = "os-containers-recover.service*"
@@ -60,10 +66,11 @@ def take_container(name: str) -> Snapshot:
 
 def take_host(name: str) -> Snapshot:
     """Return what a container has outside our own directories."""
-    wanted = [path for path in UNITS.rglob(f"{name}.service*") if path.is_symlink() or path.exists()]
+    units = [path for directory in (UNITS, FACTORY_UNITS) for path in directory.rglob(f"{name}.service*")]
     places = [
         Path("/etc") / name, Path("/etc/tmpfiles.d") / f"{name}.conf",
-        Path("/var/lib") / name, Path("/run") / f"{name}.version", *wanted,
+        Path("/var/lib") / name, Path("/run") / f"{name}.version",
+        FACTORIES / name, FACTORY_TMPFILES / f"{name}.conf", ROOTS / name, *units,
     ]  # fmt: skip
     found = {str(path): _described(path) for place in places for path in _walk(place)}
     shown = run(["systemctl", "show", f"--property={','.join(PROPERTIES)}", f"{name}.service"]).stdout

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from torture.inside.command import Done, must, ours, run
 from torture.inside.judge import Judge, State, Verdict, fsck
-from torture.inside.operation import CARGO, REGISTRY, operations, start_afresh, tag
+from torture.inside.of_image import operations
+from torture.inside.operation import CARGO, REGISTRY, start_afresh, tag
 from torture.inside.report import Tally
 from torture.inside.snapshot import STATE, Snapshot, active_version, difference, leftovers, take_host
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from torture.inside.command import Done, run
+from torture.inside.snapshot import FACTORIES, ROOTS
 
 LOG = Path("/run/torture.trace")
 # Each is counted on its own. Before wait4 a program has been started and is still running.
@@ -14,7 +15,10 @@ CHANGING = (
     "fchmod", "chmod", "fchmodat", "fchown", "lchown", "fchownat", "setxattr", "fsetxattr", "ftruncate",
 )  # fmt: skip
 WRITING = ("openat", "write", "pwrite64")
-_PLACES = ("/var/lib/containers", "/etc/systemd", "/etc/tmpfiles.d", "/etc/torture", "/etc/service")
+_PLACES = (
+    "/var/lib/containers", "/etc/systemd", "/etc/tmpfiles.d", "/etc/torture", "/etc/service",
+    str(FACTORIES), str(ROOTS),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from os_containers.deployment.host_tree import destinations, load_host_tree
 from os_containers.deployment.record import InstalledFile, Record, dump_record
 from os_containers.deployment.soundness import lacks_unit
 from os_containers.deployment.values import texts
-from os_containers.errors import BrokenError, OsContainersError, ProcessError
+from os_containers.errors import BrokenError, ImageError, OsContainersError, ProcessError
 from os_containers.events import Warned
 from os_containers.faults import tidied_later
 from os_containers.host.hostfiles import HostPlan, plan_host_files
@@ -53,9 +53,12 @@ def plan(
 
 
 def files_of_factory(system: System, container: Container) -> set[str]:
-    """Return the host files that the distribution brings for its own container."""
+    """Return the host files that the distribution brings for its own container.
+
+    Raises OSError or SystemFaultError when the host fails us: what is not known of would go as ours.
+    """
     # a broken one must not stop us
-    with contextlib.suppress(OsContainersError, OSError):
+    with contextlib.suppress(BrokenError, ImageError):
         if container.factory:
             factory = load_deployment(container.name, container.factory)
             limits = system.config.deployment

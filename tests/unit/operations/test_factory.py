@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from scarcity import unreadable
 
 from os_containers.deployment import factory
 from os_containers.deployment.deployment import save_record
-from os_containers.errors import BrokenError, ConflictError, ServiceError
+from os_containers.errors import BrokenError, ConflictError, ServiceError, SystemFaultError
 from os_containers.host.hostfiles import Action
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
@@ -356,6 +357,20 @@ def test_directories_that_a_package_has_brought_do_not_become_ours(preinstalled:
     uninstall(machine.system, "app")
     assert list(machine.host_file("etc").iterdir()) == []
     (place.parent / "away").rename(place)
+@pytest.mark.parametrize("change", [partial(update, settings={}), rollback, uninstall])
+def test_a_package_that_cannot_be_read_is_not_taken_for_one_without_host_files(
+    preinstalled: "Machine", change: Callable[..., object]
+) -> None:
+    """What it brings would be removed as ours: nothing is changed, and the error says why."""
+    machine = preinstalled
+    store(machine, "2")
+    update(machine.system, "app", settings={})
+    store(machine, "3")
+    manifest = machine.root / "usr-lib/app/rootfs/exports/manifest.json"
+    with unreadable(manifest), pytest.raises(SystemFaultError, match=f"{manifest}: Input/output error"):
+        change(machine.system, "app")
+    assert machine.version() == "2"
+    assert machine.deployed() == ["1"]
 
 
 def test_a_damaged_one_is_for_the_package_to_mend(preinstalled: "Machine") -> None:

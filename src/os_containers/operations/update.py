@@ -18,6 +18,7 @@ from os_containers.operations.blueprint import Blueprint, new_blueprint
 from os_containers.operations.carry_out import switch_deployment
 from os_containers.operations.failed_update import OnceFailed, find_failure, remembered
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
+from os_containers.operations.host_changes import told_only
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import settled
 from os_containers.operations.retention import discard
@@ -105,12 +106,23 @@ def update(
         if failed and once_failed is OnceFailed.SKIPPED:
             return Updated(leaving, changed=False, skipped=failed)
         entering = stage(system, repo, blueprint)
-        if root and is_same(leaving, entering):
-            discard(system, repo, container, entering.serial)
+        if root and not _is_news(system, repo, leaving, entering):
             return Updated(leaving, changed=False)
         with remembered(system, leaving, blueprint):
             switch_deployment(system, repo, "update", leaving, entering, is_fresh=True)
     return Updated(entering, changed=True)
+
+
+def _is_news(system: System, repo: Repo, leaving: Deployment, entering: Deployment) -> bool:
+    """Tell whether a new deployment says anything new; it is discarded if not, or if nobody can tell."""
+    is_news = False
+    try:
+        is_news = not is_same(leaving, entering)
+    finally:
+        if not is_news:
+            with told_only(system):
+                discard(system, repo, system.container(leaving.container), entering.serial)
+    return is_news
 
 
 def root_of_next(system: System, leaving: Deployment, rebase: str | None, rootfs: Path | None) -> Path | None:

@@ -114,6 +114,16 @@ def test_an_update_renders_anew_what_the_directory_says_now(machine: "Machine") 
     ]
 
 
+def test_an_update_that_cannot_be_compared_leaves_nothing(machine: "Machine") -> None:
+    """What was there says nothing any more, and what was made is no container's yet."""
+    root = make_root(machine)
+    deployment = install(machine.system, None, rootfs=root, settings={})
+    (deployment.path / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"config\.json"):
+        update(machine.system, "web", settings={"PORT": "81"})
+    assert sorted(path.name for path in deployment.path.parent.iterdir()) == [".active", "1"]
+
+
 def test_host_files_are_copies(machine: "Machine") -> None:
     """A rollback brings the old ones, whatever was done to those in the directory."""
     root = make_root(machine, host_text="old\n")

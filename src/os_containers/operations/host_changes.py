@@ -7,7 +7,7 @@ from pathlib import Path
 
 from os_containers import files
 from os_containers.deployment.container import Container, all_containers
-from os_containers.deployment.deployment import Deployment, load_deployment, repair_or_reinstall
+from os_containers.deployment.deployment import Deployment, read_record, repair_or_reinstall
 from os_containers.deployment.exports import FileKind, load_exports
 from os_containers.deployment.host_tree import destinations, load_host_tree
 from os_containers.deployment.record import InstalledFile, Record, dump_record
@@ -60,10 +60,10 @@ def files_of_factory(system: System, container: Container) -> set[str]:
     # a broken one must not stop us
     with contextlib.suppress(BrokenError, ImageError):
         if container.factory:
-            factory = load_deployment(container.name, container.factory)
+            record = read_record(container.factory / "info")
             limits = system.config.deployment
-            exports = load_exports(factory.rootfs, limits=limits)
-            return set(destinations(exports, texts(factory.record.values), limits))
+            exports = load_exports(container.factory / "rootfs", limits=limits)
+            return set(destinations(exports, texts(record.values), limits))
     return set()
 
 

@@ -28,7 +28,7 @@ def others(container: Container) -> list[Deployment]:
 def previous(container: Container, serial: int | None = None) -> Deployment:
     """Return the deployment that was active before, or the one of them that has a serial.
 
-    Raises NotFoundError when there is none.
+    Raises NotFoundError when there is none, BrokenError when the one with the serial is damaged.
     """
     known = others(container)
     if serial is not None:
@@ -50,6 +50,16 @@ def _with_serial(container: Container, known: list[Deployment], serial: int) -> 
         at = "what the system brings" if serial == factory.SERIAL else _named(serial)
         raise NotFoundError(f"{container.name} is at {at} already", hint=f"it can return to: {there}")
     raise NotFoundError(f"{container.name} has no {_named(serial)} to return to", hint=f"there are: {there}")
+    if serial not in by_serial:
+        path = container.deployment_path(serial)
+        if path.is_dir():
+            # a damaged one is not known of, and says so here
+            load_deployment(container.name, path)
+        there = ", ".join(map(_shown, by_serial)) or "none"
+        raise NotFoundError(
+            f"{container.name} has no {_named(serial)} to return to", hint=f"there are: {there}"
+        )
+    return by_serial[serial]
 
 
 def _shown(serial: int) -> str:

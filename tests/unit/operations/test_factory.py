@@ -386,12 +386,19 @@ def test_a_package_that_cannot_be_read_is_not_taken_for_one_without_host_files(
 
 def test_a_damaged_one_is_for_the_package_to_mend(preinstalled: "Machine") -> None:
     """check, and who would go back to it, say so."""
-    place = preinstalled.root / "usr-lib/app"
+    place, system = preinstalled.root / "usr-lib/app", preinstalled.system
     whole = (place / "info").read_bytes()
     (place / "info").write_text("{")
-    assert [one.hint for one in check(preinstalled.system, Depth.CONTENT)] == [factory.REINSTALL]
+    assert [one.hint for one in check(system, Depth.CONTENT)] == [factory.REINSTALL]
     with pytest.raises(BrokenError) as caught:
-        start_service(preinstalled.system, "app")
+        start_service(system, "app")
+    assert caught.value.hint == factory.REINSTALL
+    (place / "info").write_bytes(whole)
+    store(preinstalled, "2")
+    update(system, "app", settings={})
+    (place / "info").write_text("{")
+    with pytest.raises(BrokenError) as caught:
+        rollback(system, "app", serial=factory.SERIAL)
     assert caught.value.hint == factory.REINSTALL
     (place / "info").write_bytes(whole)
 

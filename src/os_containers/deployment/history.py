@@ -49,17 +49,11 @@ def _with_serial(container: Container, known: list[Deployment], serial: int) -> 
     if serial == container.current().serial:
         at = "what the system brings" if serial == factory.SERIAL else _named(serial)
         raise NotFoundError(f"{container.name} is at {at} already", hint=f"it can return to: {there}")
+    path = container.deployment_path(serial)
+    if path.is_dir():
+        # a damaged one is not known of, and says so here
+        load_deployment(container.name, path)
     raise NotFoundError(f"{container.name} has no {_named(serial)} to return to", hint=f"there are: {there}")
-    if serial not in by_serial:
-        path = container.deployment_path(serial)
-        if path.is_dir():
-            # a damaged one is not known of, and says so here
-            load_deployment(container.name, path)
-        there = ", ".join(map(_shown, by_serial)) or "none"
-        raise NotFoundError(
-            f"{container.name} has no {_named(serial)} to return to", hint=f"there are: {there}"
-        )
-    return by_serial[serial]
 
 
 def _shown(serial: int) -> str:

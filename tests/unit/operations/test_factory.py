@@ -357,7 +357,8 @@ def test_directories_that_a_package_has_brought_do_not_become_ours(preinstalled:
     uninstall(machine.system, "app")
     assert list(machine.host_file("etc").iterdir()) == []
     (place.parent / "away").rename(place)
-@pytest.mark.parametrize("change", [partial(update, settings={}), rollback, uninstall])
+
+
 @pytest.mark.parametrize(
     ("change", "file"),
     [

@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from conftest import Machine
 
 
+PROGRAM = {"/bin/serve": "x"}
+
+
 def runtime_that_blocks(machine: "Machine") -> Path:
     """Let the runtime run a command until a file is there, and say of it what another one says."""
     go, state = machine.root / "go", machine.root / "said"
     state.write_text("stopped")
     script = (
-        f'#!/bin/sh\ncase "$1" in\n'
+        f'#!/bin/sh\n[ "$1" != --log ] || shift 4\ncase "$1" in\n'
         f"run) echo $$ > {machine.root}/pid; until test -e {go}; do sleep 0.05; done;;\n"
         f'state) echo "{{\\"status\\": \\"$(cat {state})\\"}}";;\n'
         f'delete) echo "$3" >> {machine.root}/deleted;;\nesac\n'
@@ -44,13 +47,14 @@ def runtime_that_blocks(machine: "Machine") -> Path:
 def lone(machine: "Machine") -> Iterator["Machine"]:
     """Give a host on which a command runs whose os-containers was killed."""
     go = runtime_that_blocks(machine)
-    machine.store("1", volumes=["/data"])
+    machine.store("1", volumes=["/data"], more=PROGRAM)
     pid = os.fork()
     if pid == 0:
         with contextlib.suppress(BaseException):
             run(machine.system, "example.org/app", Command(["serve"]), settings={})
         os._exit(1)
     while not (machine.root / "pid").exists() or not (machine.root / "pid").read_text().strip():
+        assert os.waitpid(pid, os.WNOHANG) == (0, 0)
         time.sleep(0.02)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -105,7 +109,7 @@ def test_nobody_is_told_of_a_command_for_which_somebody_waits(machine: "Machine"
     """It is at work, or has just come to its end."""
     found = []
     go = runtime_that_blocks(machine)
-    machine.store("1")
+    machine.store("1", more=PROGRAM)
 
     def look() -> None:
         while not list(machine.paths.staging.glob("*/waiter")):
@@ -124,11 +128,11 @@ def test_nobody_is_told_of_a_command_for_which_somebody_waits(machine: "Machine"
 @pytest.mark.skipif(os.geteuid() != 0, reason="a user cannot remove what is of a subordinate id")
 def test_the_volumes_of_a_command_go_with_it(machine: "Machine") -> None:
     """They are in its bundle: whoever kills us leaves nothing of them elsewhere."""
-    machine.store("1", volumes=["/data"])
+    machine.store("1", volumes=["/data"], more=PROGRAM)
     (machine.root / "crun").write_text(
-        f'#!/bin/sh\n[ "$1" = run ] && cp "$3/config.json" {machine.root}/ran.json\nexit 0\n'
+        f'#!/bin/sh\n[ "$5" = run ] && cp "$7/config.json" {machine.root}/ran.json\nexit 0\n'
     )
-    assert run(machine.system, "example.org/app", Command(["true"]), settings={}) == 0
+    assert run(machine.system, "example.org/app", Command(["serve"]), settings={}) == 0
     mounts = json.loads((machine.root / "ran.json").read_text())["mounts"]
     (source,) = [Path(one["source"]) for one in mounts if one["destination"] == "/data"]
     assert source.is_relative_to(machine.paths.staging)

@@ -36,7 +36,7 @@ def previous(container: Container, serial: int | None = None) -> Deployment:
     if not known:
         raise NotFoundError(
             f"{container.name} has no other deployment to return to",
-            hint=f"os-containers update {container.name} makes one",
+            hint=_update_makes_one(container),
         )
     return known[-1]
 
@@ -48,12 +48,17 @@ def _with_serial(container: Container, known: list[Deployment], serial: int) -> 
     there = ", ".join(map(_shown, by_serial)) or "none"
     if serial == container.current().serial:
         at = "what the system brings" if serial == factory.SERIAL else _named(serial)
-        raise NotFoundError(f"{container.name} is at {at} already", hint=f"it can return to: {there}")
+        hint = f"it can return to: {there}" if known else _update_makes_one(container)
+        raise NotFoundError(f"{container.name} is at {at} already", hint=hint)
     path = container.deployment_path(serial)
     if path.is_dir():
         # a damaged one is not known of, and says so here
         load_deployment(container.name, path)
     raise NotFoundError(f"{container.name} has no {_named(serial)} to return to", hint=f"there are: {there}")
+
+
+def _update_makes_one(container: Container) -> str:
+    return f"os-containers update {container.name} makes another one"
 
 
 def _shown(serial: int) -> str:

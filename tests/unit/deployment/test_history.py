@@ -58,8 +58,10 @@ def test_what_was_never_active_or_is_so_now_is_not_found(serial: int, hint: str,
 
 
 def test_b105_previous_without_another_deployment_is_not_found(etcd: Container) -> None:
-    """The current one stays as it is."""
+    """The current one stays as it is; nor can one return to that."""
     only = activate(etcd, 1)
-    with pytest.raises(NotFoundError):
-        previous(etcd)
+    for serial in (None, 1):
+        with pytest.raises(NotFoundError) as raised:
+            previous(etcd, serial)
+        assert raised.value.hint == "os-containers update etcd makes another one"
     assert etcd.current() == only

@@ -128,14 +128,21 @@ class PreparedFiles:
         """Return the names of what waits and of what has retired."""
         return {one.name for one in (*self._waiting.values(), *self._retired.values())}
 
-    def discard(self) -> None:
-        """Remove what waits or has retired; what cannot be removed is told, and left to the next command."""
+    def discard(self) -> bool:
+        """Remove what waits or has retired, and say if all is gone.
+
+        What cannot be removed is told, and left to the next command: it must find the deployments, which say
+        what of it is ours.
+        """
+        is_all_gone = True
         for place in (self._waiting, self._retired):
             for path in list(place):
                 try:
                     self._discard(path, place)
                 except OSError as error:
                     logger.warning("warning: %s", tidied_later(error))
+                    is_all_gone = False
+        return is_all_gone
 
     def _discard(self, path: str, place: dict[str, _Waiting]) -> None:
         waiting = place.pop(path)

@@ -160,7 +160,8 @@ class _Attempt:
             self._go_back_because(error)
             raise
         with _undisturbed(), told_only(self.system):
-            self.prepared.discard()
+            if not self.prepared.discard():
+                return
             if entering := self.transition.entering:
                 note_activation(self.transition.container, entering, leaving=self.transition.leaving)
             kept = kept_serials(self.system, self.transition)
@@ -186,8 +187,8 @@ class _Attempt:
             was_running = leaving and leaving.record.has_service and self.transition.before.running
             if is_disturbed and was_running:
                 service.start_again(system, container, self.how, self.transition.before)
-            self.prepared.discard()
-            _forget(system, self.repo, self.transition)
+            if self.prepared.discard():
+                _forget(system, self.repo, self.transition)
 
     def _go(self) -> None:
         system, container = self.system, self.transition.container

@@ -1,5 +1,6 @@
 """Install, update, rollback, uninstall: the whole change, or none."""
 
+import contextlib
 import errno
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import shutil
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,7 @@ from os_containers.errors import (
     SystemFaultError,
     UsageError,
 )
+from os_containers.events import Step
 from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
@@ -769,6 +772,26 @@ def test_b77_read_only_units_show_before_the_service_is_stopped(machine: "Machin
         assert machine.services.calls == []
         assert machine.system.journals.names() == []
         assert machine.deployed() == ["1"]
+
+
+@as_root
+def test_what_cannot_be_tidied_up_is_found_by_the_next_command(machine: "Machine") -> None:
+    """A disk that fails when the old host file is to go: the container stays known until it went."""
+    (machine.root / "host").mkdir(exist_ok=True)
+    with small_disk(machine.root / "host") as disk, contextlib.ExitStack() as failing:
+        machine.store("1", exports={machine.exported("app.conf"): "x"})
+        install(machine.system, "example.org/app", settings={})
+
+        def fail_after(event: object) -> None:
+            if isinstance(event, Step) and event.text.endswith("app.conf deleted"):
+                failing.enter_context(disk.read_only())
+
+        uninstall(replace(machine.system, on_event=fail_after), "app")
+        assert len(list(disk.path.iterdir())) == 1
+        failing.close()
+        recover_all(machine.system, Start.WATCHED)
+        assert list(disk.path.iterdir()) == []
+        assert machine.deployed() == []
 
 
 def test_a_version_that_cannot_be_enabled_does_not_take_the_choice_away(machine: "Machine") -> None:

@@ -45,7 +45,7 @@ def find_drift(repo: Path, mode: Mode, root: Directory, top: Path) -> Iterator[D
     """Yield what is no more as link_tree made it, parents first; nothing when top is not there.
 
     Empty files and directories may have been added: runtimes make them to mount something there, and what
-    belongs into /dev. Of a file whose object is missing nothing is said.
+    belongs into /dev. Of a file without an object nothing is said.
     """
     pending = [(top, root)] if top.is_dir() else []
     while pending:
@@ -96,8 +96,13 @@ def _files(
         entry = found.get(name)
         if entry and entry.is_dir(follow_symlinks=False):
             yield Drifted(here / name, Drift.IN_THE_WAY, directory)
-        elif os.path.lexists(there) and not (entry and _is_same(mode, entry.path, there)):
+        elif _is_object(there) and not (entry and _is_same(mode, entry.path, there)):
             yield Drifted(here / name, Drift.FILE, directory)
+
+
+def _is_object(path: str) -> bool:
+    """Tell whether there is an object to compare with; what else is at its place, the store tells."""
+    return os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path))  # noqa: PTH112, PTH114
 
 
 def _is_same(mode: Mode, here: str, there: str) -> bool:

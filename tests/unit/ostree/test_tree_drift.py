@@ -111,6 +111,20 @@ def test_a_copy_is_as_good_as_a_link(sample: Sample) -> None:
     assert sample.drift() == []
 
 
+def test_nothing_is_said_where_the_object_is_missing_or_something_else(sample: Sample) -> None:
+    """The store is damaged then, and not what was made of it."""
+    (sample.rootfs / "file").unlink()
+    (sample.rootfs / "d/inner").unlink()
+    objects = [one for one in sample.repo.path.glob("objects/*/*.file") if not one.is_symlink()]
+    for path in objects:
+        content = path.read_bytes()
+        path.unlink()
+        if content == b"content":
+            path.mkdir()
+    found = find_drift(sample.repo.path, sample.repo.mode, sample.repo.tree(sample.commit), sample.rootfs)
+    assert [one.path.name for one in found if one.path.name != "link"] == []
+
+
 @pytest.mark.parametrize(("path", "kind", "damage"), MENDED)
 def test_what_is_the_images_is_mended(sample: Sample, path: str, kind: Drift, damage: Damage) -> None:
     damage(sample.rootfs)

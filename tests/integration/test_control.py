@@ -83,7 +83,7 @@ def test_all_are_updated_and_the_one_that_does_not_start_goes_back(host: Host, p
     assert [one["name"] for one in listed] == ["bad", "hello"]
     digests = {one["name"]: one["digest"] for one in listed}
     assert digests["bad"] == found["bad"]["before"]
-    failed = json.loads(os_containers(host, "status --json bad").stdout)["failed_update"]
+    failed = json.loads(os_containers(host, "status --json bad").stdout)["given_up"]
     failed_digest = failed["digest"].removeprefix("sha256:")
     # nobody's service is stopped for it a second time
     invocation = host.run("systemctl show bad --property=InvocationID").stdout
@@ -91,11 +91,18 @@ def test_all_are_updated_and_the_one_that_does_not_start_goes_back(host: Host, p
     assert host.run("systemctl show bad --property=InvocationID").stdout == invocation
     assert [line.split()[:4] for line in again.stdout.splitlines()] == [
         ["NAME", "RESULT", "IMAGE", "BEFORE"],
-        ["bad", "skipped:", failed_digest[:12], "failed"],
+        ["bad", "skipped:", failed_digest[:12], "given"],
         ["hello", "already", "current", good],
     ]
-    assert f"Failed:   sha256:{failed_digest} on " in os_containers(host, "status bad").stdout
+    assert f"Given up: sha256:{failed_digest} on " in os_containers(host, "status bad").stdout
     assert os_containers(host, "update bad", check=False).returncode == 9
+    # nor does a timer go over again to what somebody has rolled back from
+    os_containers(host, "rollback hello")
+    assert "hello  skipped: " in os_containers(host, "update --all --pull --insecure").stdout
+    assert os_containers(host, "containers list --quiet --filter state=running").stdout.split() == [
+        "bad",
+        "hello",
+    ]
 
 
 @pytest.mark.parametrize("whom", ["root", "user"])

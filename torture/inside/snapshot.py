@@ -173,7 +173,7 @@ def _record(path: Path, activations: Sequence[int]) -> str:
         return f"unreadable: {error}"
     order = activations.index(info.get("activation", 0))
     # that an update failed is remembered, however it was made to
-    info.pop("failed-update", None)
+    info.pop("given-up", None)
     return json.dumps({**info, "created": 0, "serial": 0, "activation": f"#{order}"}, sort_keys=True)
 
 

@@ -25,6 +25,6 @@ def _row(one: UpdatedContainer) -> tuple[str, ...]:
 
 
 def _result(one: UpdatedContainer) -> str:
-    if one.failed_at is None:
+    if one.given_up_at is None:
         return one.outcome
-    return f"{one.outcome}: {render.short_id(one.skipped)} failed on {render.moment(one.failed_at)}"
+    return f"{one.outcome}: {render.short_id(one.skipped)} given up on {render.moment(one.given_up_at)}"

@@ -43,16 +43,16 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True)
-class FailedUpdate:
-    """An image that could not take the place of a deployment: its service did not stay up.
+class GivenUp:
+    """An image to which a deployment gave way in vain: its service did not stay up, or somebody came back.
 
-    With which runtime, when, in seconds since 1970, and what was said.
+    With which runtime, when, in seconds since 1970, and why.
     """
 
     digest: str
     runtime: str
     time: float
-    error: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Record:
     directories are those that its tmpfiles.d fragment made. Only one that was active is ever rolled back
     to; activation grows from one to the next that became active, and is 0 where the serials say as much.
     One that is not adopted is as a predecessor wrote it. enabled is whether its service was to start at
-    boot when it became active, for one that systemd cannot enable. failed_update is the last that left it
+    boot when it became active, for one that systemd cannot enable. given_up is the last that left it
     active. remote is the root file system of one
     that has none of its own; without an image, image, digest and commit are empty then.
     """
@@ -80,7 +80,7 @@ class Record:
     was_active: bool = False
     activation: int = 0
     enabled: bool = True
-    failed_update: FailedUpdate | None = None
+    given_up: GivenUp | None = None
     has_service: bool = True
     remote: str = ""
     is_adopted: bool = field(default=True, compare=False)
@@ -118,7 +118,7 @@ class _Info(msgspec.Struct, rename="kebab", omit_defaults=False):
     was_active: bool = True
     activation: int = 0
     enabled: bool = True
-    failed_update: FailedUpdate | None = None
+    given_up: GivenUp | None = None
 
 
 class NewerRecordError(BrokenError):
@@ -157,7 +157,7 @@ def parse_record(raw: bytes) -> Record:
         was_active=info.was_active,
         activation=info.activation,
         enabled=info.enabled,
-        failed_update=info.failed_update,
+        given_up=info.given_up,
         has_service=info.has_container_service,
         remote=info.remote or "",
         is_adopted=info.schema > 0,
@@ -191,7 +191,7 @@ def dump_record(record: Record) -> bytes:
         was_active=record.was_active,
         activation=record.activation,
         enabled=record.enabled,
-        failed_update=record.failed_update,
+        given_up=record.given_up,
     )
     tree = {**record.unknown, **msgspec.to_builtins(info)}
     raw = msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"

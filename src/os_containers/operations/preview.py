@@ -17,8 +17,8 @@ from os_containers.image.name import is_local
 from os_containers.operations import service
 from os_containers.operations.blueprint import new_blueprint
 from os_containers.operations.control import require_service, restart, start_unless_running
-from os_containers.operations.failed_update import OnceFailed, find_failure, told_of_failure
 from os_containers.operations.find_image import named_image
+from os_containers.operations.given_up import OnGivenUp, find_given_up, told_of_given_up
 from os_containers.operations.install import (
     check_free,
     default_name,
@@ -80,7 +80,7 @@ def plan_update(
     runtime: str | None = None,
     permission: Permission | None = None,
     newest: ProxyOptions | None = None,
-    once_failed: OnceFailed = OnceFailed.TRIED_AGAIN,
+    on_given_up: OnGivenUp = OnGivenUp.TRY_AGAIN,
 ) -> Plan:
     """Return what update would do with an image of the store. Raises as update does.
 
@@ -113,9 +113,9 @@ def plan_update(
         )
         if is_current(leaving, blueprint):
             return nothing_to_do("update", leaving)
-        failed = find_failure(leaving, blueprint)
-        if failed and once_failed is OnceFailed.SKIPPED:
-            return replace(nothing_to_do("update", leaving), steps=(told_of_failure(name, failed),))
+        given_up = find_given_up(leaving, blueprint)
+        if given_up and on_given_up is OnGivenUp.SKIP:
+            return replace(nothing_to_do("update", leaving), steps=(told_of_given_up(name, given_up),))
         with drafted(system, repo, blueprint) as draft:
             if root and is_same(leaving, draft, place=blueprint.path):
                 return nothing_to_do("update", leaving)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment
 from os_containers.deployment.history import once_active
-from os_containers.deployment.record import FailedUpdate
+from os_containers.deployment.record import GivenUp
 from os_containers.deployment.values import Origin, Values
 from os_containers.errors import BrokenError, BusyError
 from os_containers.host.drift import drifted_files
@@ -56,14 +56,14 @@ class ContainerStatus:
 
     Memory is in bytes, processor in seconds; None where systemd does not count. The problem is that of a
     broken one, whose image, digest, remote and runtime are empty; interrupted is which change was, if any.
-    failed_update is what `update --all` does not try again.
+    given_up is what `update --all` does not try again.
     """
 
     name: str
     state: str
     problem: str
     interrupted: str
-    failed_update: FailedUpdate | None
+    given_up: GivenUp | None
     detail: str
     since: float | None
     enabled: bool
@@ -92,7 +92,7 @@ def container_status(system: System, name: str, *, lines: int) -> ContainerStatu
         state=state_of(record, unit) if record else BROKEN,
         problem=problem,
         interrupted=_interrupted(system, container),
-        failed_update=record.failed_update if record else None,
+        given_up=record.given_up if record else None,
         detail=f"{unit.active} ({unit.sub})",
         since=_since(unit),
         enabled=unit.is_enabled,

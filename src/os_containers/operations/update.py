@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from os_containers.deployment.deployment import Deployment
-from os_containers.deployment.record import FailedUpdate
+from os_containers.deployment.record import GivenUp
 from os_containers.deployment.values import set_by_user
 from os_containers.errors import BrokenError, NotFoundError
 from os_containers.events import Warned
@@ -16,8 +16,8 @@ from os_containers.image.name import is_local
 from os_containers.image.reference import ImageReference
 from os_containers.operations.blueprint import Blueprint, new_blueprint
 from os_containers.operations.carry_out import switch_deployment
-from os_containers.operations.failed_update import OnceFailed, find_failure, remembered
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
+from os_containers.operations.given_up import OnGivenUp, find_given_up, remembered
 from os_containers.operations.host_changes import told_only
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import settled
@@ -50,7 +50,7 @@ class Updated:
 
     deployment: Deployment
     changed: bool
-    skipped: FailedUpdate | None = None
+    skipped: GivenUp | None = None
 
 
 def update(
@@ -65,7 +65,7 @@ def update(
     runtime: str | None = None,
     options: ProxyOptions | None = None,
     permission: Permission | None = None,
-    once_failed: OnceFailed = OnceFailed.TRIED_AGAIN,
+    on_given_up: OnGivenUp = OnGivenUp.TRY_AGAIN,
 ) -> Updated:
     """Return the container's deployment of the image now in the store (or of `rebase`).
 
@@ -102,9 +102,9 @@ def update(
         )
         if is_current(leaving, blueprint):
             return Updated(leaving, changed=False)
-        failed = find_failure(leaving, blueprint)
-        if failed and once_failed is OnceFailed.SKIPPED:
-            return Updated(leaving, changed=False, skipped=failed)
+        given_up = find_given_up(leaving, blueprint)
+        if given_up and on_given_up is OnGivenUp.SKIP:
+            return Updated(leaving, changed=False, skipped=given_up)
         entering = stage(system, repo, blueprint)
         if root and not _is_news(system, repo, leaving, entering):
             return Updated(leaving, changed=False)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from os_containers.deployment.container import Container, all_containers
-from os_containers.deployment.record import FailedUpdate, Record
+from os_containers.deployment.record import GivenUp, Record
 from os_containers.errors import OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import system_fault
 from os_containers.image.access import ProxyOptions
-from os_containers.operations.failed_update import OnceFailed, told_of_failure, tried_again
+from os_containers.operations.given_up import OnGivenUp, told_of_given_up, tried_again
 from os_containers.operations.system import System
 from os_containers.operations.update import Source, update
 
@@ -29,8 +29,8 @@ class Outcome(StrEnum):
 class UpdatedContainer:
     """One container: the digests of its images before and now; error and exit code of a failure.
 
-    skipped is the digest of an image that was not tried, since an update to it failed: when, in seconds since
-    1970, is failed_at.
+    skipped is the digest of an image that was not tried, since it was given up before: when, in seconds since
+    1970, is given_up_at.
     """
 
     name: str
@@ -42,7 +42,7 @@ class UpdatedContainer:
     hint: str = ""
     exit_code: int = 0
     skipped: str = ""
-    failed_at: float | None = None
+    given_up_at: float | None = None
 
 
 def update_all(
@@ -50,7 +50,7 @@ def update_all(
 ) -> Iterator[UpdatedContainer]:
     """Update every container and yield what came of it; one that failed is as it was before.
 
-    What has failed before is not tried again.
+    What was given up before is not tried again.
 
     When a signal ends it, the container under work is the last one, and what the signal raised comes then.
     """
@@ -95,7 +95,7 @@ def _updated(
         source=source,
         runtime=runtime,
         options=options,
-        once_failed=OnceFailed.SKIPPED,
+        on_given_up=OnGivenUp.SKIP,
     )
     if updated.skipped:
         return _skipped(system, container, updated.deployment.record, updated.skipped)
@@ -104,8 +104,8 @@ def _updated(
     return UpdatedContainer(container.name, outcome, now.image, before.digest, now.digest)
 
 
-def _skipped(system: System, container: Container, record: Record, failed: FailedUpdate) -> UpdatedContainer:
-    system.on_event(Warned(told_of_failure(container.name, failed)))
+def _skipped(system: System, container: Container, record: Record, given_up: GivenUp) -> UpdatedContainer:
+    system.on_event(Warned(told_of_given_up(container.name, given_up)))
     return UpdatedContainer(
         container.name,
         Outcome.SKIPPED,
@@ -113,8 +113,8 @@ def _skipped(system: System, container: Container, record: Record, failed: Faile
         record.digest,
         record.digest,
         hint=tried_again(container.name),
-        skipped=failed.digest,
-        failed_at=failed.time,
+        skipped=given_up.digest,
+        given_up_at=given_up.time,
     )
 
 

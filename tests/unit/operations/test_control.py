@@ -15,7 +15,7 @@ from os_containers.operations import waiting
 from os_containers.operations.command import Command
 from os_containers.operations.containers import state_of
 from os_containers.operations.control import moment_of, restart_service, start_service, stop_service
-from os_containers.operations.failed_update import OnceFailed
+from os_containers.operations.given_up import OnGivenUp
 from os_containers.operations.install import install
 from os_containers.operations.preview import ServiceVerb, plan_service, plan_update
 from os_containers.operations.rollback import rollback
@@ -279,28 +279,46 @@ def test_what_has_failed_is_not_tried_again_by_an_update_of_all(failing: "Machin
     assert skipped.hint == "os-containers update app tries it again"
     assert skipped.now == skipped.before != digest
     assert failing.services.calls == []
-    failed = container_status(failing.system, "app", lines=0).failed_update
+    failed = container_status(failing.system, "app", lines=0).given_up
     assert failed is not None
-    assert (failed.digest, failed.time) == (digest, skipped.failed_at)
-    assert failed.error == "app.service did not start: the last words of app.service"
-    told = f"app is left alone: {digest} failed before ({failed.error}); {skipped.hint}"
+    assert (failed.digest, failed.time) == (digest, skipped.given_up_at)
+    assert failed.reason == "app.service did not start: the last words of app.service"
+    told = f"app is left alone: {digest} was given up ({failed.reason}); {skipped.hint}"
     assert failing.told()[-1] == told
-    plan = plan_update(failing.system, "app", settings={}, once_failed=OnceFailed.SKIPPED)
+    plan = plan_update(failing.system, "app", settings={}, on_given_up=OnGivenUp.SKIP)
     assert (plan.changes, plan.steps) == (False, (told,))
     assert plan_update(failing.system, "app", settings={}).changes
 
 
 def test_who_names_the_container_tries_it_again(failing: "Machine") -> None:
-    """When that works nothing is remembered, also not after a rollback."""
+    """When that works nothing is remembered."""
     with pytest.raises(ServiceError):
         update(failing.system, "app", settings={})
     assert all_updated(failing).outcome is Outcome.SKIPPED
     failing.services.broken.clear()
     assert update(failing.system, "app", settings={}).changed
-    assert container_status(failing.system, "app", lines=0).failed_update is None
+    assert container_status(failing.system, "app", lines=0).given_up is None
     assert all_updated(failing).outcome is Outcome.CURRENT
-    rollback(failing.system, "app")
-    assert container_status(failing.system, "app", lines=0).failed_update is None
+
+
+def test_what_somebody_has_rolled_back_from_is_not_updated_to_again(machine: "Machine") -> None:
+    """Until there is another image, or somebody asks for it, by an update or a second rollback."""
+    installed(machine)
+    machine.store("2")
+    update(machine.system, "app", settings={})
+    left = machine.system.container("app").current().record.digest
+    rollback(machine.system, "app")
+    skipped = all_updated(machine)
+    assert (skipped.outcome, skipped.skipped) == (Outcome.SKIPPED, left)
+    assert f"{left} was given up (somebody rolled back from it)" in machine.told()[-1]
+    rollback(machine.system, "app")
+    assert container_status(machine.system, "app", lines=0).given_up is None
+    assert all_updated(machine).outcome is Outcome.CURRENT
+    rollback(machine.system, "app")
+    assert update(machine.system, "app", settings={}).changed
+    rollback(machine.system, "app")
+    machine.store("3")
+    assert all_updated(machine).outcome is Outcome.UPDATED
 
 
 def test_what_nobody_has_tried_is_tried(failing: "Machine") -> None:
@@ -328,7 +346,7 @@ def test_a_failure_with_other_values_says_nothing_of_those_that_are(machine: "Ma
     machine.services.broken.add("V=bad hi")
     with pytest.raises(ServiceError):
         update(machine.system, "app", settings={}, rebase="example.org/other")
-    assert container_status(machine.system, "app", lines=0).failed_update is None
+    assert container_status(machine.system, "app", lines=0).given_up is None
     machine.services.broken.clear()
     assert all_updated(machine).outcome is Outcome.UPDATED
 

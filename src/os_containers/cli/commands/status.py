@@ -62,9 +62,9 @@ def _pending(found: ContainerStatus) -> str:
     return f"{found.interrupted} was interrupted: {recover}" if found.interrupted else ""
 
 
-def _failed_update(found: ContainerStatus) -> str:
-    failed = found.failed_update
-    return f"{failed.digest} on {render.moment(failed.time)}: {failed.error}" if failed else ""
+def _given_up(found: ContainerStatus) -> str:
+    given_up = found.given_up
+    return f"{given_up.digest} on {render.moment(given_up.time)}: {given_up.reason}" if given_up else ""
 
 
 def _show(found: ContainerStatus) -> None:
@@ -73,7 +73,7 @@ def _show(found: ContainerStatus) -> None:
         "State": f"{_state(found)}{since}",
         "Problem": found.problem,
         "Pending": _pending(found),
-        "Failed": _failed_update(found),
+        "Given up": _given_up(found),
         "Enabled": "yes" if found.enabled else "no",
         "Image": found.image,
         "Root": found.remote,

@@ -17,7 +17,7 @@ from os_containers.errors import UsageError
 from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import is_local
-from os_containers.operations.failed_update import OnceFailed
+from os_containers.operations.given_up import OnGivenUp
 from os_containers.operations.plan import Plan
 from os_containers.operations.preview import plan_update
 from os_containers.operations.system import System
@@ -77,9 +77,9 @@ def update(
     A container of a root file system is made anew from that, as it is now, or goes over to another --rootfs.
     The service is restarted if it was running. If it does not start, the deployment from before is active
     again, and the exit code is 9. With --all each container is updated so, one after the other; a summary
-    tells what came of each, and the exit code is that of the first failure. A version that did not start is
-    not tried again by --all, only by who names the container. What the system brings in
-    /usr/lib/containers/atomic is left alone by --all, unless it was updated already.
+    tells what came of each, and the exit code is that of the first failure. A version that did not start,
+    or that somebody rolled back from, is not tried again by --all, only by who names the container. What the
+    system brings in /usr/lib/containers/atomic is left alone by --all, unless it was updated already.
     """
     runtime = runtime or invocation.runtime
     source = Source.REGISTRY if pull else Source.STORE_OR_REGISTRY if rebase else Source.STORE
@@ -95,7 +95,7 @@ def update(
             runtime=runtime,
             permission=permission,
             newest=options if pull else None,
-            once_failed=OnceFailed.SKIPPED if every else OnceFailed.TRIED_AGAIN,
+            on_given_up=OnGivenUp.SKIP if every else OnGivenUp.TRY_AGAIN,
         )
         with invocation.system() as system:
             return _show_plans(system, name, plan, as_json=as_json)

@@ -21,11 +21,17 @@ class Inside(Enum):
 
 def look_inside(rootfs: Path, path: PurePosixPath, mounts: Collection[str]) -> Inside:
     """Return what is at an absolute path."""
-    given = [_ROOT / mount for mount in mounts]
+    given = [_from_root(mount) for mount in mounts]
     try:
-        return _walk(rootfs, path, [*given, *(_walk(rootfs, mount, [])[0] for mount in given)])[1]
+        covered = [*given, *(_walk(rootfs, mount, [])[0] for mount in given)]
+        return _walk(rootfs, _from_root(path), covered)[1]
     except OSError:
         return Inside.UNKNOWN
+
+
+def _from_root(path: PurePosixPath | str) -> PurePosixPath:
+    """Return an absolute path with one slash before it: two would be another root for Python."""
+    return _ROOT / str(path).lstrip("/")
 
 
 def _walk(
@@ -43,7 +49,7 @@ def _walk(
         mode = _mode(place)
         if stat.S_ISLNK(mode) and links < _MOST_LINKS:
             links += 1
-            target = here.parent / place.readlink()
+            target = _from_root(here.parent / place.readlink())
             here, pending = _ROOT, [*pending, *reversed(target.relative_to(_ROOT).parts)]
             continue
         found = _kind(mode)

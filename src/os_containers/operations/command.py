@@ -107,6 +107,11 @@ def check_command(
         )
 
 
+def may_mount(config: RuntimeConfig) -> bool:
+    """Tell whether a running container may have mounted something since it was started."""
+    return "CAP_SYS_ADMIN" in config["process"].get("capabilities", {}).get("bounding", ())
+
+
 def runtime_failure(code: int, log: bytes, process: Mapping[str, Any], *, where: str) -> CommandError | None:
     """Return the error for a command that a runtime could not run, by its log; None when it was run."""
     said = _errors_in(log) if code in _RUNTIMES_OWN else []
@@ -119,14 +124,16 @@ def runtime_failure(code: int, log: bytes, process: Mapping[str, Any], *, where:
 def _errors_in(log: bytes) -> list[str]:
     entries = []
     for line in log.splitlines():
-        with contextlib.suppress(msgspec.DecodeError):
+        # DecodeError is one, and so is what is said of bytes that are no UTF-8
+        with contextlib.suppress(ValueError):
             entries.append(msgspec.json.decode(line, type=_LogEntry))
     return [one.msg for one in entries if one.level in _FAILED]
 
 
 def _path_of(process: Mapping[str, Any]) -> str | None:
-    named = [one.partition("=") for one in process.get("env", ())]
-    return next((value for name, _, value in named if name == "PATH"), None)
+    # of several a runtime takes the last one
+    named = [one.removeprefix("PATH=") for one in process.get("env", ()) if one.startswith("PATH=")]
+    return named[-1] if named else None
 
 
 def _become(described: dict[str, Any], rootfs: Path, user: str) -> None:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from os_containers import process
 from os_containers.deployment.container import Container
-from os_containers.errors import BrokenError, ConflictError, UsageError
+from os_containers.errors import BrokenError, ConflictError, OsContainersError, UsageError
 from os_containers.host.unit_state import UnitState
 from os_containers.operations import service
 from os_containers.operations.recover import settled
@@ -124,13 +124,19 @@ def _left_to_systemd(system: System, container: Container) -> Iterator[None]:
     except Exception:
         raise
     except BaseException as interrupted:
-        match unit_state(system, container).active:
-            case "activating":
-                stop = f"os-containers stop {container.name}"
-                interrupted.add_note(f"systemd goes on to start {container.service}; to end that: {stop}")
-            case "deactivating":
-                interrupted.add_note(f"systemd goes on to stop {container.service}")
+        # what cannot be told is no reason to end otherwise
+        with contextlib.suppress(OsContainersError):
+            _note_jobs(interrupted, unit_state(system, container), container)
         raise
+
+
+def _note_jobs(interrupted: BaseException, unit: UnitState, container: Container) -> None:
+    match unit.active:
+        case "activating":
+            stop = f"os-containers stop {container.name}"
+            interrupted.add_note(f"systemd goes on to start {container.service}; to end that: {stop}")
+        case "deactivating":
+            interrupted.add_note(f"systemd goes on to stop {container.service}")
 
 
 def require_service(container: Container) -> None:

@@ -22,7 +22,7 @@ from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import container_name
 from os_containers.operations.blueprint import Blueprint
 from os_containers.operations.build import build
-from os_containers.operations.command import Command, check_command, process_of, runtime_failure
+from os_containers.operations.command import Command, check_command, may_mount, process_of, runtime_failure
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.lone_commands import waiting
 from os_containers.operations.root import require_root_of
@@ -214,7 +214,10 @@ def _wait_until_running(system: System, container: Container, runtime: Runtime) 
 
 def _join(system: System, runtime: Runtime, deployment: Deployment, command: Command) -> int:
     config, name = _load_config(deployment), deployment.container
-    described = _process(system, config, command, deployment.root, where=name)
+    described = _described(system, config, command, deployment.root)
+    # whoever may mount has what no one sees from here
+    if not may_mount(config):
+        check_command(config, described, command, deployment.root, where=name)
     scope = system.services.scope_command(_temporary_name(name))
     with (
         files.in_memory(runtime_config.dump_config(described)) as (path, descriptor),
@@ -263,10 +266,14 @@ def _run_in_scope(argv: Sequence[str], temporary: _Temporary, log_descriptor: in
 def _process(
     system: System, config: RuntimeConfig, command: Command, rootfs: Path, *, where: str
 ) -> dict[str, Any]:
-    terminal_type = system.environment.get("TERM", "xterm")
-    described = process_of(config, command, rootfs=rootfs, terminal_type=terminal_type)
+    described = _described(system, config, command, rootfs)
     check_command(config, described, command, rootfs, where=where)
     return described
+
+
+def _described(system: System, config: RuntimeConfig, command: Command, rootfs: Path) -> dict[str, Any]:
+    terminal_type = system.environment.get("TERM", "xterm")
+    return process_of(config, command, rootfs=rootfs, terminal_type=terminal_type)
 
 
 def _temporary_name(name: str) -> str:

@@ -11,6 +11,8 @@ from os_containers.operations.system import System
 
 # After so many seconds a person wonders.
 PATIENCE = 3.0
+# How long (seconds) it may take to end what is being told already.
+_LAST_WORD = 1.0
 
 
 @contextlib.contextmanager
@@ -26,7 +28,8 @@ def wait_told(system: System, container: Container, verb: str) -> Iterator[None]
     finally:
         timer.cancel()
         if timer.ident is not None:
-            timer.join()
+            # whoever is interrupted does not wait for an answer of systemd
+            timer.join(_LAST_WORD)
 
 
 def _tell(system: System, container: Container, verb: str) -> None:

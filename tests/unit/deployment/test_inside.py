@@ -6,7 +6,7 @@ import pytest
 
 from os_containers.deployment.inside import Inside, look_inside
 
-MOUNTS = ("/data", "/var/run/app", "scratch")
+MOUNTS = ("/data", "/var/run/app", "scratch", "//srv")
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def rootfs(tmp_path: Path) -> Path:
         ("usr/bin/up", "../../../../usr/bin/app"),
         ("usr/bin/host", str(tmp_path / "outside")),
         ("loop", "loop"),
+        ("slashes", "//usr/bin"),
         ("dangling", "nowhere"),
         ("mounted", "data/x"),
     ):
@@ -51,6 +52,9 @@ def rootfs(tmp_path: Path) -> Path:
         ("/run/app/x", Inside.UNKNOWN),
         ("/var/run/app/x", Inside.UNKNOWN),
         ("/scratch/x", Inside.UNKNOWN),
+        ("//bin/app", Inside.OTHER),
+        ("/slashes/app", Inside.OTHER),
+        ("/srv/x", Inside.UNKNOWN),
     ],
 )
 def test_a_path_is_what_the_container_finds_there(rootfs: Path, path: str, found: Inside) -> None:

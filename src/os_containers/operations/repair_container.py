@@ -159,10 +159,15 @@ def _mend_bundle(system: System, repo: Repo, deployment: Deployment) -> None:
 def _mend_rootfs(system: System, repo: Repo, deployment: Deployment) -> None:
     """Let every file be the image's again; whoever opens it next sees it. What has been added stays."""
     tree = repo.whole_tree(deployment.record.commit)
+    is_mended = False
     for drifted in find_drift(repo.path, repo.mode, tree, deployment.rootfs):
         if drifted.drift.is_mendable:
-            mend_drift(repo.path, repo.mode, drifted)
-            system.tell(f"{drifted.path} is the image's again")
+            with told(system):
+                mend_drift(repo.path, repo.mode, drifted)
+                system.tell(f"{drifted.path} is the image's again")
+                is_mended = True
+    if is_mended:
+        files.sync_file_system(deployment.rootfs)
 
 
 def pull_again(system: System, image: str, options: ProxyOptions) -> StoredImage:

@@ -47,6 +47,8 @@ def link_file(repo: Path, mode: Mode, checksum: str, place: Path) -> None:
 
 def give_attributes(repo: Path, mode: Mode, directory: Directory, place: Path) -> None:
     """Give a directory the owner, mode and xattrs that it has in a tree."""
+    # who may not read it could not open it
+    place.chmod(stat.S_IRWXU)
     with _linker(repo, mode) as linker, files.opened_directory(place) as descriptor:
         linker.finish(descriptor, directory)
 

@@ -1,5 +1,6 @@
 """What has become of a directory of hard links: each entry against the tree that it was made of."""
 
+import contextlib
 import filecmp
 import os
 import stat
@@ -14,6 +15,7 @@ from os_containers.ostree.links import give_attributes, link_file, link_tree
 from os_containers.ostree.objects import IMPLIED_CHECKSUM, object_path, read_dirmeta
 from os_containers.ostree.tree import Directory
 from os_containers.paths import Mode
+from os_containers.selinux import host_labels
 
 
 class Drift(Enum):
@@ -52,8 +54,11 @@ def find_drift(repo: Path, mode: Mode, root: Directory, top: Path) -> Iterator[D
         here, directory = pending.pop()
         if not _has_attributes(repo, mode, directory, here):
             yield Drifted(here, Drift.ATTRIBUTES, directory)
-        with os.scandir(here) as entries:
-            found = {entry.name: entry for entry in entries}
+        try:
+            with os.scandir(here) as entries:
+                found = {entry.name: entry for entry in entries}
+        except PermissionError:
+            continue  # its mode was told
         yield from _files(repo, mode, directory, here, found)
         for name, inner in directory.directories.items():
             entry = found.get(name)
@@ -64,7 +69,7 @@ def find_drift(repo: Path, mode: Mode, root: Directory, top: Path) -> Iterator[D
         for name in found.keys() - directory.files.keys() - directory.directories.keys():
             if name.startswith(files.TEMPORARY_PREFIX):
                 yield Drifted(here / name, Drift.LEFT, directory)
-            elif not (here / name).is_relative_to(top / "dev") and not _is_mount_point(found[name]):
+            elif not (here / name).is_relative_to(top / "dev") and not _is_mount_point(here / name):
                 yield Drifted(here / name, Drift.ADDED, directory)
 
 
@@ -78,7 +83,8 @@ def mend_drift(repo: Path, mode: Mode, drifted: Drifted) -> None:
             temporary.rename(path)
         case Drift.DIRECTORY:
             temporary = files.temporary_name(path)
-            link_tree(repo, mode, directory.directories[path.name], temporary)
+            label = host_labels().of_images()
+            link_tree(repo, mode, directory.directories[path.name], temporary, label=label)
             temporary.rename(path)
         case Drift.ATTRIBUTES:
             give_attributes(repo, mode, directory, path)
@@ -96,13 +102,19 @@ def _files(
         entry = found.get(name)
         if entry and entry.is_dir(follow_symlinks=False):
             yield Drifted(here / name, Drift.IN_THE_WAY, directory)
-        elif _is_object(there) and not (entry and _is_same(mode, entry.path, there)):
+        elif _is_object(mode, there) and not (entry and _is_same(mode, entry.path, there)):
             yield Drifted(here / name, Drift.FILE, directory)
 
 
-def _is_object(path: str) -> bool:
+def _is_object(mode: Mode, path: str) -> bool:
     """Tell whether there is an object to compare with; what else is at its place, the store tells."""
-    return os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path))  # noqa: PTH112, PTH114
+    try:
+        kind = stat.S_IFMT(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
+    if mode is Mode.USER:
+        return kind == stat.S_IFREG and "user.ostreemeta" in os.listxattr(path)
+    return kind in {stat.S_IFREG, stat.S_IFLNK}
 
 
 def _is_same(mode: Mode, here: str, there: str) -> bool:
@@ -133,8 +145,16 @@ def _has_attributes(repo: Path, mode: Mode, directory: Directory, here: Path) ->
     return mode is Mode.USER or (meta.uid, meta.gid) == (status.st_uid, status.st_gid)
 
 
-def _is_mount_point(entry: "os.DirEntry[str]") -> bool:
-    if not entry.is_dir(follow_symlinks=False):
-        return entry.is_file(follow_symlinks=False) and not entry.stat(follow_symlinks=False).st_size
-    with os.scandir(entry.path) as inner:
-        return all(_is_mount_point(one) for one in inner)
+def _is_mount_point(path: Path) -> bool:
+    """Tell whether nothing but empty files and directories is here; not where we may not look."""
+    pending = [path]
+    with contextlib.suppress(OSError):
+        while pending:
+            here = pending.pop()
+            status = here.lstat()
+            if stat.S_ISDIR(status.st_mode):
+                pending += here.iterdir()
+            elif status.st_size or not stat.S_ISREG(status.st_mode):
+                return False
+        return True
+    return False

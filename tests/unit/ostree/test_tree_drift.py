@@ -1,5 +1,6 @@
 """What has become of a checkout is found, and mended where nothing of others' is in the way."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ OTHERS: list[tuple[str, Drift, Damage]] = [
 def test_a_checkout_has_no_drift(sample: Sample) -> None:
     """Nor has one that a runtime has made places in, to mount something there, or devices."""
     assert sample.drift() == []
-    (sample.rootfs / "proc/deeper").mkdir(parents=True)
+    (sample.rootfs / "proc" / "/".join(["deep"] * 600)).mkdir(parents=True)
     (sample.rootfs / "d/resolv.conf").touch()
     (sample.rootfs / "dev").mkdir()
     (sample.rootfs / "dev/stdin").symlink_to("/proc/self/fd/0")
@@ -123,6 +124,22 @@ def test_nothing_is_said_where_the_object_is_missing_or_something_else(sample: S
             path.mkdir()
     found = find_drift(sample.repo.path, sample.repo.mode, sample.repo.tree(sample.commit), sample.rootfs)
     assert [one.path.name for one in found if one.path.name != "link"] == []
+
+
+def test_an_object_without_its_attributes_is_none(sample: Sample) -> None:
+    """A user's repo that was copied without them: the store tells, and the root is not judged."""
+    for path in sample.repo.path.glob("objects/*/*.file"):
+        if "user.ostreemeta" in os.listxattr(path, follow_symlinks=False):
+            os.removexattr(path, "user.ostreemeta")
+    assert sample.drift() == []
+
+
+def test_a_directory_that_cannot_be_read_is_told_and_mended(sample: Sample) -> None:
+    """Also by a user: its owner may change that."""
+    (sample.rootfs / "d").chmod(0)
+    assert sample.drift() == [("d", Drift.ATTRIBUTES)]
+    sample.mend()
+    assert sample.drift() == []
 
 
 @pytest.mark.parametrize(("path", "kind", "damage"), MENDED)

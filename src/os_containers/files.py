@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import errno
 import glob
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,12 +95,6 @@ def _entries(directory: Path) -> list[Path]:
 def temporary_name(path: Path) -> Path:
     """Return an unused name beside path, on the same file system; it tells for which path it is."""
     return path.with_name(f"{TEMPORARY_PREFIX}{path.name}@{os.urandom(8).hex()}")
-
-
-def free_name(path: Path, suffix: str) -> Path:
-    """Return path with the suffix, and a number where that is taken."""
-    names = (path.with_name(f"{path.name}{suffix}{number or ''}") for number in itertools.count())
-    return next(one for one in names if not os.path.lexists(one))
 
 
 def leftover_temporaries(path: Path) -> list[Path]:

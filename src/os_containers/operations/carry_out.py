@@ -28,7 +28,6 @@ from os_containers.host.prepared_files import (
 )
 from os_containers.operations import host_changes, service
 from os_containers.operations.check_container import unit_file_problems
-from os_containers.operations.edited_units import keep_edited_units
 from os_containers.operations.host_changes import told_only
 from os_containers.operations.leftovers import remove_temporaries
 from os_containers.operations.retention import discard, keep_only
@@ -57,8 +56,6 @@ def carry_out(system: System, repo: Repo, transition: Transition) -> None:
     with contextlib.ExitStack() as waiting:
         try:
             plan = checked_plan(system, transition)
-            # first: an undo, too, replaces what is edited
-            keep_edited_units(system, transition.leaving)
             system.journals.write(transition.journal())
             prepared = waiting.enter_context(prepare_host_files(plan, transition.container.name))
         except BaseException:

@@ -20,6 +20,7 @@ from os_containers.host.hostfiles import HostPlan, plan_host_files
 from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit import directories_of
 from os_containers.host.unit_files import UnitFiles
+from os_containers.operations.edited_units import keep_edited_units
 from os_containers.operations.service import unit_state
 from os_containers.operations.system import System
 
@@ -121,6 +122,7 @@ def check_record(
 
 def change_unit_files(system: System, container: Container, entering: Deployment | None) -> None:
     """Let systemd have the unit of a deployment, or none."""
+    keep_edited_units(system, container, entering)
     unit_files = UnitFiles.find(system.paths, container.name)
     if entering and entering.is_factory:
         # what is in /usr counts again when ours is gone, and systemd knows; who was killed had not told it

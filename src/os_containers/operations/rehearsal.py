@@ -22,7 +22,7 @@ from os_containers.host.unit import directories_of
 from os_containers.host.unit_files import UnitFiles
 from os_containers.host.unit_state import UnitState, UnitUsage
 from os_containers.operations import host_changes, service
-from os_containers.operations.edited_units import tell_edited_units
+from os_containers.operations.edited_units import SUFFIX
 from os_containers.operations.host_changes import is_recovery_unit_needed
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
@@ -45,7 +45,6 @@ def rehearse(system: System, transition: Transition, plan: HostPlan, stage: Path
     hands = _TellingHands(rehearsed, plan, _emptied(UnitFiles.find(system.paths, container.name).tmpfiles))
     unit_files = _copy_unit_files(system, rehearsed, container)
     _change_recovery_unit(system, rehearsed, transition)
-    tell_edited_units(system, transition.leaving, rehearsed)
     if not transition.is_still:
         service.stop(rehearsed, container)
     switch_host(rehearsed, transition, hands)
@@ -124,8 +123,9 @@ def _copy_unit_files(system: System, rehearsed: System, container: Container) ->
     copies = dict(zip((*real.all(), recovery), (*staged.all(), later), strict=True))
     for source, target in copies.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_file() or source.is_symlink():
-            shutil.copy2(source, target, follow_symlinks=False)
+        for one in (source, *source.parent.glob(f"{source.name}{SUFFIX}*")):
+            if one.is_file() or one.is_symlink():
+                shutil.copy2(one, target.with_name(one.name), follow_symlinks=False)
     return copies
 
 

@@ -24,7 +24,6 @@ from os_containers.operations.adopt import adopt
 from os_containers.operations.blueprint import blueprint_of
 from os_containers.operations.build import build
 from os_containers.operations.check_container import unit_file_problems
-from os_containers.operations.edited_units import keep_edited_units
 from os_containers.operations.host_changes import change_unit_files, install_recovery_unit, plan
 from os_containers.operations.problem import PULL_FIRST
 from os_containers.operations.pull import pull
@@ -69,7 +68,6 @@ def mend_container(system: System, repo: Repo, container: Container, options: Pr
         _mend_host_files(system, container, current)
     if any(unit_file_problems(system, current)):
         with system.host_locked():
-            keep_edited_units(system, current)
             change_unit_files(system, container, current)
 
 

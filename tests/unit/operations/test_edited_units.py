@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from os_containers.errors import ServiceError
+from os_containers.errors import OsContainersError, ServiceError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.install import install
 from os_containers.operations.preview import plan_update
@@ -76,6 +76,32 @@ def test_a_plan_tells_of_the_edit_and_keeps_nothing(machine: "Machine") -> None:
     steps = plan_update(machine.system, "app", settings={}).steps
     assert [one for one in steps if "was edited, which is now app.service.os-containers-old" in one] != []
     assert [*machine.paths.units.glob("*-old*")] == []
+
+
+def test_an_update_that_is_refused_keeps_nothing(machine: "Machine") -> None:
+    """The edited unit is in its place still."""
+    install_edited(machine)
+    machine.store("2", exports={machine.exported("app.conf"): "x"})
+    machine.host_file("app.conf").mkdir(parents=True)
+    with pytest.raises(OsContainersError):
+        update(machine.system, "app", settings={})
+    assert [*machine.paths.units.glob("*-old*")] == []
+    assert (machine.paths.units / "app.service").read_text() == EDITED
+
+
+@pytest.mark.parametrize("is_edited", [True, False])
+def test_a_damaged_record_tells_no_edit_and_loses_none(machine: "Machine", *, is_edited: bool) -> None:
+    """The unit in the deployment says which text was ours."""
+    machine.store("1")
+    install(machine.system, "example.org/app", settings={})
+    machine.store("2", exports={"service.template": "[Service]\nExecStart=$EXEC_START\nEnvironment=A=2\n"})
+    update(machine.system, "app", settings={})
+    if is_edited:
+        (machine.paths.units / "app.service").write_text(EDITED)
+    (machine.paths.state / "app/info").write_text("{")
+    uninstall(machine.system, "app")
+    kept = [one.read_text() for one in machine.paths.units.glob("*-old*")]
+    assert kept == ([EDITED] if is_edited else [])
 
 
 def test_what_is_as_we_wrote_it_is_not_kept(machine: "Machine") -> None:

@@ -110,6 +110,19 @@ def test_a_service_that_was_not_stopped_yet_runs_on(machine: "Machine") -> None:
     assert machine.system.journals.names() == []
 
 
+def test_an_edit_of_a_unit_whose_service_was_down_is_kept(machine: "Machine") -> None:
+    """Somebody looked into it; undoing the change puts ours back."""
+    go_back_to_version_1(machine)
+    unit = machine.paths.units / "app.service"
+    text = unit.read_text()
+    write_journal(machine)
+    machine.services.stop("app.service")
+    unit.write_text("mine")
+    recover_named(machine.system, "app", Start.WATCHED)
+    assert unit.read_text() == text
+    assert unit.with_name("app.service.os-containers-old").read_text() == "mine"
+
+
 def being_stopped(machine: "Machine") -> None:
     machine.services.pending.add("app.service")
 

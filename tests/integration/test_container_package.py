@@ -50,6 +50,10 @@ def test_a_package_brings_a_service_that_runs(host: Host, image: str, kind: str,
     assert host.run("systemctl is-enabled hello").stdout == "enabled\n"
     is_active = host.run("systemctl is-active hello", check=False).stdout
     assert is_active == {"deb": "active\n", "rpm": "inactive\n"}[kind]
+    if kind == "deb":
+        # it was removed and comes again, which is no upgrade
+        host.run(f"dpkg --remove {NAME} && {install}")
+        assert host.run("systemctl is-active hello").stdout == "active\n"
     start_hello(host)
     assert "─container\n" in host.run("systemctl status --no-pager hello").stdout
     assert host.read("/etc/hello/hello.conf") == "port = 1\n"

@@ -84,7 +84,25 @@ def render_scripts(contents: Contents) -> dict[str, str]:
     if not contents.has_service:
         back = "".join(f"{line}\n" for line in _bring_back(contents))
         return {"postrm": f'#!/bin/sh\nset -e\n[ "$1" = remove ] || exit 0\n{back}'} if back else {}
-    return {"postinst": _postinst(contents), "prerm": _prerm(contents), "postrm": _postrm(contents)}
+    return {
+        "preinst": _preinst(contents),
+        "postinst": _postinst(contents),
+        "prerm": _prerm(contents),
+        "postrm": _postrm(contents),
+    }
+
+
+def _preinst(contents: Contents) -> str:
+    """Note that this is no upgrade: postinst cannot tell that from an installation after a removal."""
+    return f"""\
+#!/bin/sh
+set -e
+[ "$1" != install ] || touch {_mark(contents)}
+"""
+
+
+def _mark(contents: Contents) -> str:
+    return f"/run/{contents.service}.installed"
 
 
 def _postinst(contents: Contents) -> str:
@@ -102,9 +120,13 @@ if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
 fi
 if [ -d /run/systemd/system ] && [ ! -e {override} ]; then
-{_tmpfiles("create", contents)}    [ -n "$2" ] || deb-systemd-invoke start {service} || true
-    [ -z "$2" ] || systemctl try-restart {service} || true
+{_tmpfiles("create", contents)}    if [ -e {_mark(contents)} ]; then
+        deb-systemd-invoke start {service} || true
+    else
+        systemctl try-restart {service} || true
+    fi
 fi
+rm --force {_mark(contents)}
 """
 
 

@@ -98,7 +98,8 @@ def _on_stage(system: System, stage: Path, told: list[str]) -> System:
     return replace(
         system,
         paths=replace(system.paths, units=units, tmpfiles=tmpfiles),
-        services=_Rehearsed(system.services),
+        # on the stage ours is a copy: the real one is nobody else's
+        services=_Rehearsed(system.services, hidden=system.paths.units),
         on_event=_teller(told, places),
     )
 
@@ -140,8 +141,9 @@ def _change_recovery_unit(system: System, rehearsed: System, transition: Transit
 class _Rehearsed:
     """A service manager that answers as the real one, and as if it had done what it was told since."""
 
-    def __init__(self, real: ServiceManager) -> None:
+    def __init__(self, real: ServiceManager, *, hidden: Path | None = None) -> None:
         self._real = real
+        self._hidden = hidden
         self._now: dict[str, UnitState] = {}
 
     def version(self) -> int:
@@ -151,7 +153,7 @@ class _Rehearsed:
         return {unit: self._now.get(unit, state) for unit, state in self._real.states(units).items()}
 
     def unit_paths(self) -> list[Path]:
-        return self._real.unit_paths()
+        return [path for path in self._real.unit_paths() if path != self._hidden]
 
     def verify_unit(self, path: Path) -> None:
         self._real.verify_unit(path)

@@ -16,7 +16,7 @@ import msgspec
 from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment, load_deployment, save_record
 from os_containers.deployment.history import note_activation
-from os_containers.errors import BrokenError, OsContainersError
+from os_containers.errors import BrokenError, OsContainersError, ServiceError
 from os_containers.events import Warned
 from os_containers.faults import in_words
 from os_containers.host.hostfiles import HostPlan
@@ -28,6 +28,7 @@ from os_containers.host.prepared_files import (
 )
 from os_containers.operations import host_changes, service
 from os_containers.operations.check_container import unit_file_problems
+from os_containers.operations.given_up import note_end, note_failure
 from os_containers.operations.host_changes import told_only
 from os_containers.operations.leftovers import remove_temporaries
 from os_containers.operations.retention import discard, keep_only
@@ -161,6 +162,7 @@ class _Attempt:
                 return
             if entering := self.transition.entering:
                 note_activation(self.transition.container, entering, leaving=self.transition.leaving)
+            note_end(self.system, self.transition)
             kept = kept_serials(self.system, self.transition)
             keep_only(self.system, self.repo, self.transition.container, kept)
             self.system.journals.remove(self.transition.container.name)
@@ -228,6 +230,9 @@ class _Attempt:
         name = self.transition.container.name
         said = in_words(cause).rstrip(".") or "interrupted"
         self.system.on_event(Warned(f"{said}; going back to the state from before"))
+        if isinstance(cause, ServiceError):
+            with _undisturbed():
+                note_failure(self.system, self.transition, cause.message)
         try:
             self.go_back()
         except (OsContainersError, OSError) as error:

@@ -6,19 +6,17 @@ It stands in the record of the deployment that stayed: its image and its values 
 keep. Whoever gives others asks for something that nobody has tried.
 """
 
-import contextlib
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from enum import Enum
 
 from os_containers.deployment.deployment import Deployment, load_deployment, save_record
-from os_containers.deployment.record import GivenUp
+from os_containers.deployment.record import GivenUp, Record
 from os_containers.deployment.values import set_by_user
-from os_containers.errors import ServiceError
 from os_containers.operations.blueprint import Blueprint
 from os_containers.operations.host_changes import told_only
 from os_containers.operations.system import System
+from os_containers.operations.transition import Transition
 from os_containers.ostree.stored_image import StoredImage
 
 _ROLLED_BACK = "somebody rolled back from it"
@@ -51,28 +49,33 @@ def tried_again(container: str) -> str:
     return f"os-containers update {container} tries it again"
 
 
-@contextlib.contextmanager
-def remembered(system: System, leaving: Deployment, blueprint: Blueprint) -> Iterator[None]:
-    """Remember it when an update to what a blueprint makes fails here, and forget about failures when not."""
-    try:
-        yield
-    except ServiceError as error:
-        digest = _digest(leaving, blueprint)
-        # what the system brings is never written; nobody updates it unasked
-        if digest and not leaving.is_factory:
-            said = error.message[:_SAID]
-            _note(system, leaving, GivenUp(digest, _runtime(blueprint), time.time(), said))
-        raise
-    if leaving.record.given_up and leaving.path.is_dir():
+def note_failure(system: System, transition: Transition, said: str) -> None:
+    """Note that the service did not stay up after an update, in the record of the deployment that stays."""
+    leaving, entering = transition.leaving, transition.entering
+    # what the system brings is never written; nobody updates it unasked
+    if transition.operation == "update" and leaving and entering and not leaving.is_factory:
+        left = entering.record
+        if left.digest and _only_follows(leaving.record, left):
+            _note(system, leaving, GivenUp(left.digest, left.runtime, time.time(), said[:_SAID]))
+
+
+def note_end(system: System, transition: Transition) -> None:
+    """Note what somebody has rolled back from, or that nothing is given up any more."""
+    leaving, entering = transition.leaving, transition.entering
+    if not leaving or not entering:
+        return
+    if transition.operation == "update" and leaving.record.given_up:
         _note(system, leaving, None)
+    if transition.operation == "rollback" and not entering.is_factory:
+        left, record = leaving.record, entering.record
+        is_older = left.serial > record.serial and left.image == record.image and left.digest != record.digest
+        if is_older and left.digest:
+            _note(system, entering, GivenUp(left.digest, record.runtime, time.time(), _ROLLED_BACK))
 
 
-def remember_rollback(system: System, leaving: Deployment, entering: Deployment) -> None:
-    """Remember that somebody went back from an image to an older one of the same name."""
-    left, record = leaving.record, entering.record
-    is_older = left.serial > record.serial and left.image == record.image and left.digest != record.digest
-    if is_older and left.digest and not entering.is_factory:
-        _note(system, entering, GivenUp(left.digest, record.runtime, time.time(), _ROLLED_BACK))
+def _only_follows(before: Record, after: Record) -> bool:
+    """Tell whether an update asked for nothing but the image that the name means by now."""
+    return before.image == after.image and set_by_user(before.values) == set_by_user(after.values)
 
 
 def _note(system: System, deployment: Deployment, given_up: GivenUp | None) -> None:

@@ -3,7 +3,6 @@
 from os_containers.deployment.deployment import Deployment
 from os_containers.deployment.history import previous
 from os_containers.operations.carry_out import switch_deployment
-from os_containers.operations.given_up import remember_rollback
 from os_containers.operations.recover import settled
 from os_containers.operations.root import require_root_of
 from os_containers.operations.system import System
@@ -23,5 +22,4 @@ def rollback(system: System, name: str, *, serial: int | None = None) -> Deploym
         entering = previous(container, serial)
         require_root_of(entering)
         switch_deployment(system, repo, "rollback", leaving, entering, is_fresh=False)
-        remember_rollback(system, leaving, entering)
     return entering

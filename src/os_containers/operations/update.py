@@ -17,7 +17,7 @@ from os_containers.image.reference import ImageReference
 from os_containers.operations.blueprint import Blueprint, new_blueprint
 from os_containers.operations.carry_out import switch_deployment
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
-from os_containers.operations.given_up import OnGivenUp, find_given_up, remembered
+from os_containers.operations.given_up import OnGivenUp, find_given_up
 from os_containers.operations.host_changes import told_only
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import settled
@@ -108,8 +108,7 @@ def update(
         entering = stage(system, repo, blueprint)
         if root and not _is_news(system, repo, leaving, entering):
             return Updated(leaving, changed=False)
-        with remembered(system, leaving, blueprint):
-            switch_deployment(system, repo, "update", leaving, entering, is_fresh=True)
+        switch_deployment(system, repo, "update", leaving, entering, is_fresh=True)
     return Updated(entering, changed=True)
 
 

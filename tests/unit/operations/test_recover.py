@@ -110,6 +110,18 @@ def test_a_service_that_was_not_stopped_yet_runs_on(machine: "Machine") -> None:
     assert machine.system.journals.names() == []
 
 
+def test_who_ends_a_rollback_notes_what_was_given_up(machine: "Machine") -> None:
+    """An update of all would go over to it again."""
+    go_back_to_version_1(machine)
+    container(machine).switch(deployment(machine, 2))
+    write_journal(machine, leaving=2, entering=1)
+    container(machine).switch(deployment(machine, 1))
+    recover_named(machine.system, "app", Start.WATCHED)
+    (given_up, left) = (deployment(machine, 1).record.given_up, deployment(machine, 2).record.digest)
+    assert given_up is not None
+    assert (machine.version(), given_up.digest) == ("1", left)
+
+
 def test_an_edit_of_a_unit_whose_service_was_down_is_kept(machine: "Machine") -> None:
     """Somebody looked into it; undoing the change puts ours back."""
     go_back_to_version_1(machine)

@@ -98,34 +98,41 @@ def _files(
     repo: Path, mode: Mode, directory: Directory, here: Path, found: Mapping[str, "os.DirEntry[str]"]
 ) -> Iterator[Drifted]:
     for name, checksum in directory.files.items():
-        there = object_path(repo, f"{checksum}.file")
         entry = found.get(name)
         if entry and entry.is_dir(follow_symlinks=False):
             yield Drifted(here / name, Drift.IN_THE_WAY, directory)
-        elif _is_object(mode, there) and not (entry and _is_same(mode, entry.path, there)):
+        elif not _is_as_made(mode, entry, object_path(repo, f"{checksum}.file")):
             yield Drifted(here / name, Drift.FILE, directory)
 
 
-def _is_object(mode: Mode, path: str) -> bool:
-    """Tell whether there is an object to compare with; what else is at its place, the store tells."""
+def _is_as_made(mode: Mode, entry: "os.DirEntry[str] | None", there: str) -> bool:
+    """Tell whether a file is what an object says; also where that cannot tell, which the store does."""
     try:
-        kind = stat.S_IFMT(os.lstat(path).st_mode)
+        object_ = os.lstat(there)
     except FileNotFoundError:
-        return False
+        return True
+    # true of all but a few of thousands; the status of an entry is kept
+    if entry and os.path.samestat(entry.stat(follow_symlinks=False), object_):
+        return True
+    if not _is_object(mode, there, object_):
+        return True
+    return entry is not None and _is_equal(mode, entry, there, object_)
+
+
+def _is_object(mode: Mode, path: str, status: os.stat_result) -> bool:
+    kind = stat.S_IFMT(status.st_mode)
     if mode is Mode.USER:
         return kind == stat.S_IFREG and "user.ostreemeta" in os.listxattr(path)
     return kind in {stat.S_IFREG, stat.S_IFLNK}
 
 
-def _is_same(mode: Mode, here: str, there: str) -> bool:
-    ours, object_ = os.lstat(here), os.lstat(there)
-    if os.path.samestat(ours, object_):
-        return True
+def _is_equal(mode: Mode, entry: "os.DirEntry[str]", there: str, object_: os.stat_result) -> bool:
+    """Tell whether another file is as good as a link: there may have been too many for one more."""
+    here, ours = Path(entry.path), entry.stat(follow_symlinks=False)
     target = kept_symlink(there) if mode is Mode.USER else None
     if target is not None:
-        return stat.S_ISLNK(ours.st_mode) and str(Path(here).readlink()) == target
-    # a copy is as good: there may have been too many links for one more
-    return _attributes(ours) == _attributes(object_) and _has_content(Path(here), Path(there))
+        return stat.S_ISLNK(ours.st_mode) and str(here.readlink()) == target
+    return _attributes(ours) == _attributes(object_) and _has_content(here, Path(there))
 
 
 def _has_content(here: Path, there: Path) -> bool:

@@ -39,7 +39,7 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Scratch]:
     with contextlib.ExitStack() as undo:
         with locked_directory(parent):
             with _told_only(parent):
-                _remove_abandoned(parent, prefix, lambda one: one.name.count("-") == prefix.count("-"))
+                _remove_abandoned(parent, prefix, lambda one: f"{work_of(one)}-" == prefix)
             directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
             try:
                 descriptor = undo.enter_context(locked_directory(directory))
@@ -48,6 +48,12 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Scratch]:
                 raise
             undo.callback(_remove_or_tell, directory)
         yield Scratch(directory, descriptor)
+
+
+def work_of(directory: Path) -> str:
+    """Return what a directory is for: its prefix without the dash."""
+    # what mkdtemp adds has none
+    return directory.name.rpartition("-")[0]
 
 
 def remove_abandoned(

@@ -8,7 +8,7 @@ import json
 import os
 import posixpath
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -155,8 +155,15 @@ def _program_places(config: RuntimeConfig) -> list[PurePosixPath]:
         return []
     if "/" in program:
         return [_absolute(posixpath.join(process.get("cwd", "/"), program))]
-    paths = [one.removeprefix("PATH=") for one in process.get("env", ()) if one.startswith("PATH=")]
-    return [_absolute(posixpath.join(one, program)) for path in paths[-1:] for one in path.split(":")]
+    path = search_path(process)
+    return [] if path is None else [_absolute(posixpath.join(one, program)) for one in path.split(":")]
+
+
+def search_path(process: Mapping[str, Any]) -> str | None:
+    """Return where a runtime looks for the program of a process; None when only that one knows."""
+    # of several it takes the last one
+    found = [one.removeprefix("PATH=") for one in process.get("env", ()) if one.startswith("PATH=")]
+    return found[-1] if found else None
 
 
 def _mount_points(config: RuntimeConfig) -> list[PurePosixPath]:

@@ -12,7 +12,7 @@ import msgspec
 
 from os_containers.deployment.accounts import find_account
 from os_containers.deployment.inside import Inside, look_inside
-from os_containers.deployment.runtime_config import RuntimeConfig, has_terminals
+from os_containers.deployment.runtime_config import RuntimeConfig, has_terminals, search_path
 from os_containers.errors import CommandError, ImageError, NoCommandError, UsageError
 
 # all but the bounding set: what nobody else than root has by itself
@@ -96,7 +96,7 @@ def check_command(
         raise UsageError(
             f"{command.directory!r} is no directory of {where}", hint="give one that is there, for example /"
         )
-    program, path = process["args"][0], _path_of(process)
+    program, path = process["args"][0], search_path(process)
     if "/" not in program and path is None:
         return  # runtimes have each their own
     tops = [""] if "/" in program else (path or "").split(":")
@@ -128,12 +128,6 @@ def _errors_in(log: bytes) -> list[str]:
         with contextlib.suppress(ValueError):
             entries.append(msgspec.json.decode(line, type=_LogEntry))
     return [one.msg for one in entries if one.level in _FAILED]
-
-
-def _path_of(process: Mapping[str, Any]) -> str | None:
-    # of several a runtime takes the last one
-    named = [one.removeprefix("PATH=") for one in process.get("env", ()) if one.startswith("PATH=")]
-    return named[-1] if named else None
 
 
 def _become(described: dict[str, Any], rootfs: Path, user: str) -> None:

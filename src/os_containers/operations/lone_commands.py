@@ -36,7 +36,7 @@ def find_lone(system: System) -> list[str]:
     """Return the names of the commands that run although nobody waits for them."""
     waiters = system.paths.staging.glob(f"*/{_WAITER}")
     return [
-        _name(one.parent)
+        scratch.work_of(one.parent)
         for one in sorted(waiters)
         if scratch.is_abandoned(one) and (not scratch.is_abandoned(one.parent) or _runs(one.parent))
     ]
@@ -61,21 +61,16 @@ def let_go(bundle: Path) -> bool:
     if _runs(bundle):
         return False
     with contextlib.suppress(SystemFaultError):
-        _runtime(bundle).delete(_name(bundle))
+        _runtime(bundle).delete(scratch.work_of(bundle))
     return True
 
 
 def _runs(bundle: Path) -> bool:
     # one that is not installed any more runs nothing
     with contextlib.suppress(SystemFaultError):
-        return _runtime(bundle).is_running(_name(bundle))
+        return _runtime(bundle).is_running(scratch.work_of(bundle))
     return False
 
 
 def _runtime(bundle: Path) -> Runtime:
     return Runtime((bundle / _RUNTIME).readlink())
-
-
-def _name(bundle: Path) -> str:
-    # what mkdtemp adds has no dash
-    return bundle.name.rpartition("-")[0]

@@ -29,8 +29,9 @@ from os_containers.host.prepared_files import (
 from os_containers.operations import host_changes, service
 from os_containers.operations.check_container import unit_file_problems
 from os_containers.operations.given_up import note_end, note_failure
-from os_containers.operations.host_changes import told_only
 from os_containers.operations.leftovers import remove_temporaries
+from os_containers.operations.made_directories import new_directories, remove_directories, tell_staying
+from os_containers.operations.recoverable import told_only
 from os_containers.operations.retention import discard, keep_only
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
@@ -135,10 +136,10 @@ class _Hands:
         apply_host_files(self.plan, self.prepared, self.system.on_event)
 
     def remove_directories(self, owner: Deployment, directories: Collection[str]) -> None:
-        host_changes.remove_directories(self.system, owner, directories)
+        remove_directories(self.system, owner, directories)
 
     def tell_kept(self, owner: Deployment, directories: Collection[str]) -> None:
-        host_changes.tell_staying(self.system, owner, directories, ())
+        tell_staying(self.system, owner, directories, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +224,8 @@ class _Attempt:
         if leaving and leaving.record.has_service and transition.before.enabled:
             service.enable(system, container, leaving, instead_of=entering, was_enabled=False)
         if entering:
-            made = host_changes.new_directories(container, leaving, entering, is_fresh=transition.is_fresh)
-            host_changes.remove_directories(system, entering, made)
+            made = new_directories(container, leaving, entering, is_fresh=transition.is_fresh)
+            remove_directories(system, entering, made)
 
     def _go_back_because(self, cause: BaseException) -> None:
         name = self.transition.container.name

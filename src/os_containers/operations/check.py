@@ -11,11 +11,11 @@ from os_containers.events import Warned
 from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.operations.check_container import check_container
 from os_containers.operations.check_store import Depth, Store, check_store, open_store
-from os_containers.operations.host_changes import is_recovery_unit_needed
 from os_containers.operations.image_checkouts import abandoned_checkouts
 from os_containers.operations.leftovers import known_names
 from os_containers.operations.lone_commands import tell_lone
 from os_containers.operations.problem import MOVE_AWAY, Problem
+from os_containers.operations.recoverable import is_recovery_unit_needed
 from os_containers.operations.system import System
 
 

@@ -14,7 +14,7 @@ from os_containers.deployment.deployment import Deployment, load_deployment, sav
 from os_containers.deployment.record import GivenUp, Record
 from os_containers.deployment.values import set_by_user
 from os_containers.operations.blueprint import Blueprint
-from os_containers.operations.host_changes import told_only
+from os_containers.operations.recoverable import told_only
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition
 from os_containers.ostree.stored_image import StoredImage

@@ -1,11 +1,9 @@
-"""What a transition changes on the host: host files, unit files, and what its tmpfiles.d fragment made."""
+"""What a transition changes on the host: host files and unit files, and what the record says of them."""
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
-from os_containers import files
 from os_containers.deployment.container import Container, all_containers
 from os_containers.deployment.deployment import Deployment, read_record, repair_or_reinstall
 from os_containers.deployment.exports import FileKind, load_exports
@@ -15,12 +13,11 @@ from os_containers.deployment.soundness import lacks_unit
 from os_containers.deployment.values import texts
 from os_containers.errors import BrokenError, ImageError, OsContainersError, ProcessError
 from os_containers.events import Warned
-from os_containers.faults import tidied_later
 from os_containers.host.hostfiles import HostPlan, plan_host_files
-from os_containers.host.recovery_unit import RecoveryUnit
 from os_containers.host.unit import directories_of
 from os_containers.host.unit_files import UnitFiles
 from os_containers.operations.edited_units import keep_edited_units
+from os_containers.operations.made_directories import directories_made
 from os_containers.operations.service import unit_state
 from os_containers.operations.system import System
 
@@ -90,26 +87,10 @@ def activated_record(
 ) -> Record:
     """Return the record of a deployment that is about to be active: what on the host is its own."""
     before = container.readable() if leaving else ()
-    kept = (path for one in before for path in _directories(one))
+    kept = (path for one in before for path in directories_made(one))
     made = (one for one in directories_of(entering.tmpfiles_text()) if not os.path.lexists(one))
     directories = dict.fromkeys((*entering.record.directories, *kept, *made))
     return entering.record.activated(plan.installed, tuple(directories))
-
-
-def new_directories(
-    container: Container, leaving: Deployment | None, entering: Deployment, *, is_fresh: bool
-) -> set[str]:
-    """Return what tmpfiles.d made for a deployment that did not come to be, and for none that is there."""
-    before = container.readable() if leaving else []
-    others = (one for one in before if not is_fresh or one.path != entering.path)
-    return {*entering.record.directories} - {path for one in others for path in _directories(one)}
-
-
-def _directories(deployment: Deployment) -> Sequence[str]:
-    """Return what tmpfiles.d made for a deployment; the distribution's has no record of it."""
-    if deployment.is_factory:
-        return directories_of(deployment.tmpfiles_text())
-    return deployment.record.directories
 
 
 def check_record(
@@ -176,113 +157,6 @@ def _way_to_unit(deployment: Deployment, *, is_active: bool) -> str:
     # the host has a copy of the active one's
     name = deployment.container
     return repair_or_reinstall(name) if is_active else f"os-containers update --rebase IMAGE {name}"
-
-
-@contextlib.contextmanager
-def recoverable(system: System) -> Iterator[None]:
-    """Let systemd recover at boot, from before the first step of a change until after its last.
-
-    Raises BusyError when the host lock is not to be had: better now than when the service is stopped.
-    """
-    install_recovery_unit(system)
-    try:
-        yield
-    finally:
-        with told_only(system):
-            remove_recovery_unit(system)
-
-
-@contextlib.contextmanager
-def told_only(system: System) -> Iterator[None]:
-    """Let what fails here be no failure of the change: the next command tries it again."""
-    try:
-        yield
-    except (OsContainersError, OSError) as error:
-        system.on_event(Warned(tidied_later(error)))
-
-
-def install_recovery_unit(system: System) -> None:
-    """Put our unit in place, unless the host has one."""
-    with system.host_locked():
-        RecoveryUnit.find(system.paths).install(system.paths, system.environment, system.services)
-
-
-def remove_recovery_unit(system: System) -> None:
-    """Take our own unit away when there is nothing left that it could be needed for."""
-    if not is_recovery_unit_needed(system):
-        with system.host_locked():
-            if not is_recovery_unit_needed(system):
-                RecoveryUnit.find(system.paths).remove(system.services)
-
-
-def is_recovery_unit_needed(system: System, *, apart_from: str = "") -> bool:
-    """Tell whether there is a container, not counting one that goes, or a change that may make one."""
-    stay = [one for one in all_containers(system.paths) if one.name != apart_from]
-    return bool(stay or system.journals.names())
-
-
-def obsolete_directories(
-    container: Container, leaving: Deployment, entering: Deployment | None
-) -> frozenset[str]:
-    """Return what tmpfiles.d made for a container that goes, but what the distribution's own still wants."""
-    if not entering:
-        return frozenset(leaving.record.directories)
-    made = {path for one in container.readable() if not one.is_factory for path in one.record.directories}
-    return frozenset(made - {*directories_of(entering.tmpfiles_text())})
-
-
-def older_directories(container: Container, entering: Deployment | None) -> frozenset[str]:
-    """Return what a container that goes wanted of tmpfiles.d: made for it, or there before and then kept.
-
-    What the distribution's own still wants is none of it.
-    """
-    wanted = {path for one in container.readable() for path in directories_of(one.tmpfiles_text())}
-    return frozenset(wanted - {*directories_of(entering.tmpfiles_text() if entering else "")})
-
-
-def remove_directories(system: System, owner: Deployment, directories: Iterable[str]) -> None:
-    """Remove what tmpfiles.d made for us; what somebody has put something into stays, and data are told.
-
-    Raises OSError when the host fails us: nothing would tell later that an empty directory is ours.
-    """
-    for path in sorted(directories, reverse=True):
-        if not files.remove_unless_needed(path):
-            _tell_kept(system, owner, path)
-
-
-def tell_staying(system: System, owner: Deployment, directories: Iterable[str], gone: Iterable[str]) -> None:
-    """Tell the same of directories that are not removed, as if all that is gone were gone."""
-    for path in staying(directories, gone):
-        _tell_kept(system, owner, path)
-
-
-def staying(directories: Iterable[str], gone: Iterable[str]) -> list[str]:
-    """Return which of these directories something would be in, inner ones first, if all of gone were gone."""
-    directories = sorted(directories, reverse=True)
-    going = {os.path.realpath(path) for path in (*directories, *gone)}
-    stay = []
-    for path in directories:
-        if _holds_more(Path(path), going):
-            going.discard(os.path.realpath(path))
-            stay.append(path)
-    return stay
-
-
-def _holds_more(directory: Path, going: Collection[str]) -> bool:
-    """Tell whether something stays in a directory; a user cannot look into all that a container made."""
-    try:
-        return any(os.path.realpath(one) not in going for one in directory.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-
-
-def _tell_kept(system: System, owner: Deployment, path: str) -> None:
-    state = owner.record.values.get("STATE_DIRECTORY")
-    # the directory of all is nobody's
-    if state is not None and Path(state.text) in Path(path).parents:
-        system.tell(f"kept {path}: the data of {owner.container}")
 
 
 def _of_others(system: System, container: Container) -> list[tuple[str, InstalledFile]]:

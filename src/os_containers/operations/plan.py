@@ -8,7 +8,7 @@ from os_containers.deployment.deployment import Deployment
 from os_containers.deployment.exports import FileKind
 from os_containers.deployment.values import Values
 from os_containers.host.hostfiles import Action, Change, HostPlan
-from os_containers.operations import host_changes
+from os_containers.operations.made_directories import staying
 from os_containers.operations.rehearsal import Rehearsal, rehearse
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
@@ -118,7 +118,7 @@ def _host_files(plan: HostPlan) -> Iterator[PlannedHostFile]:
     removed = {change.path: _kind(change) for change in plan.changes if change.action is Action.REMOVE}
     directories = {path for path, kind in removed.items() if kind is FileKind.DIRECTORY}
     # what somebody has put something into is not removed
-    stay = host_changes.staying(directories, removed.keys() - directories)
+    stay = staying(directories, removed.keys() - directories)
     for change in plan.changes:
         if change.action is Action.REMOVE and change.present is None:
             continue  # somebody has

@@ -19,7 +19,6 @@ from os_containers.events import Warned
 from os_containers.faults import in_words
 from os_containers.operations.adopt import adopt
 from os_containers.operations.carry_out import complete, go_back, runs_on
-from os_containers.operations.host_changes import recoverable, remove_recovery_unit
 from os_containers.operations.journal import Journal
 from os_containers.operations.leftovers import (
     find_temporaries,
@@ -28,6 +27,7 @@ from os_containers.operations.leftovers import (
     remove_temporaries,
 )
 from os_containers.operations.lone_commands import find_lone, tell_lone, told_of_lone
+from os_containers.operations.recoverable import recoverable, remove_recovery_unit
 from os_containers.operations.retention import discard_unfinished
 from os_containers.operations.service import Start
 from os_containers.operations.system import System

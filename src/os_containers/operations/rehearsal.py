@@ -21,9 +21,10 @@ from os_containers.host.systemd import ServiceManager
 from os_containers.host.unit import directories_of
 from os_containers.host.unit_files import UnitFiles
 from os_containers.host.unit_state import UnitState, UnitUsage
-from os_containers.operations import host_changes, service
+from os_containers.operations import service
 from os_containers.operations.edited_units import SUFFIX
-from os_containers.operations.host_changes import is_recovery_unit_needed
+from os_containers.operations.made_directories import tell_staying
+from os_containers.operations.recoverable import is_recovery_unit_needed
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition, switch_host, tell_unstarted
@@ -75,7 +76,7 @@ class _TellingHands:
 
     def tell_kept(self, owner: Deployment, directories: Collection[str]) -> None:
         removed = [change.path for change in self.plan.changes if change.action is Action.REMOVE]
-        host_changes.tell_staying(self.system, owner, directories, [*removed, *self.emptied])
+        tell_staying(self.system, owner, directories, [*removed, *self.emptied])
 
 
 def _emptied(fragment: Path) -> list[str]:

@@ -24,9 +24,10 @@ from os_containers.operations.adopt import adopt
 from os_containers.operations.blueprint import blueprint_of
 from os_containers.operations.build import build
 from os_containers.operations.check_container import unit_file_problems
-from os_containers.operations.host_changes import change_unit_files, install_recovery_unit, plan
+from os_containers.operations.host_changes import change_unit_files, plan
 from os_containers.operations.problem import PULL_FIRST
 from os_containers.operations.pull import pull
+from os_containers.operations.recoverable import install_recovery_unit
 from os_containers.operations.retention import discard
 from os_containers.operations.salvage import salvage
 from os_containers.operations.stage import staging_directory

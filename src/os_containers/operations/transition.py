@@ -14,6 +14,7 @@ from os_containers.host.hostfiles import HostPlan
 from os_containers.host.writable import check_writable
 from os_containers.operations import host_changes, service
 from os_containers.operations.journal import Journal, ServiceState
+from os_containers.operations.made_directories import obsolete_directories, older_directories
 from os_containers.operations.retention import retained
 from os_containers.operations.system import System
 
@@ -118,9 +119,9 @@ def switch_host(system: System, transition: Transition, hands: Hands) -> None:
             f"{container.name} stays: the system brings it, in {entering.path}; what is beside it goes"
         )
     if leaving and transition.is_end:
-        obsolete = host_changes.obsolete_directories(container, leaving, entering)
+        obsolete = obsolete_directories(container, leaving, entering)
         hands.remove_directories(leaving, obsolete)
-        hands.tell_kept(leaving, host_changes.older_directories(container, entering) - obsolete)
+        hands.tell_kept(leaving, older_directories(container, entering) - obsolete)
 
 
 def _switch_service(system: System, transition: Transition, hands: Hands) -> None:

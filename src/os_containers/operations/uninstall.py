@@ -10,9 +10,10 @@ from os_containers.errors import BrokenError, ConflictError, NotFoundError, OsCo
 from os_containers.events import Warned
 from os_containers.operations.adopt import adopt
 from os_containers.operations.carry_out import carry_out
-from os_containers.operations.host_changes import recoverable, told_only, unrecorded_files
+from os_containers.operations.host_changes import unrecorded_files
 from os_containers.operations.journal import ServiceState
 from os_containers.operations.recover import recover
+from os_containers.operations.recoverable import recoverable, told_only
 from os_containers.operations.service import Start, state_of_next, state_to_keep, unit_state
 from os_containers.operations.system import System
 from os_containers.operations.transition import Transition

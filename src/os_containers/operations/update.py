@@ -18,9 +18,9 @@ from os_containers.operations.blueprint import Blueprint, new_blueprint
 from os_containers.operations.carry_out import switch_deployment
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.given_up import OnGivenUp, find_given_up
-from os_containers.operations.host_changes import told_only
 from os_containers.operations.pull import pull
 from os_containers.operations.recover import settled
+from os_containers.operations.recoverable import told_only
 from os_containers.operations.retention import discard
 from os_containers.operations.root import (
     find_root,

@@ -12,10 +12,10 @@ from os_containers.errors import BrokenError, NotFoundError, ProcessError
 from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
-from os_containers.operations.host_changes import install_recovery_unit
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.recover import plan_recover, recover_all, recover_named
+from os_containers.operations.recoverable import install_recovery_unit
 from os_containers.operations.rollback import rollback
 from os_containers.operations.service import Start
 from os_containers.operations.status import container_status

@@ -27,7 +27,6 @@ from os_containers.host.prepared_files import (
     prepare_host_files,
 )
 from os_containers.operations import host_changes, service
-from os_containers.operations.check_container import unit_file_problems
 from os_containers.operations.given_up import note_end, note_failure
 from os_containers.operations.leftovers import remove_temporaries
 from os_containers.operations.made_directories import new_directories, remove_directories, tell_staying
@@ -44,6 +43,7 @@ from os_containers.operations.transition import (
     switch_host,
     tell_unstarted,
 )
+from os_containers.operations.unit_problems import unit_file_problems
 from os_containers.ostree.repo import Repo
 from os_containers.process import ENDING
 

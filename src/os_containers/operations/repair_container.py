@@ -23,7 +23,6 @@ from os_containers.image.reference import ImageReference, split_tag
 from os_containers.operations.adopt import adopt
 from os_containers.operations.blueprint import blueprint_of
 from os_containers.operations.build import build
-from os_containers.operations.check_container import unit_file_problems
 from os_containers.operations.host_changes import change_unit_files, plan
 from os_containers.operations.problem import PULL_FIRST
 from os_containers.operations.pull import pull
@@ -32,6 +31,7 @@ from os_containers.operations.retention import discard
 from os_containers.operations.salvage import salvage
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
+from os_containers.operations.unit_problems import unit_file_problems
 from os_containers.ostree import refs
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage

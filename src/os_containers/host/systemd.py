@@ -12,7 +12,7 @@ from typing import Protocol
 
 from os_containers import process
 from os_containers.errors import AUTHOR, ImageError, ProcessError, SystemFaultError
-from os_containers.host.last_words import last_words
+from os_containers.host.last_words import ENTRY_FIELDS, last_words
 from os_containers.host.unit_state import (
     STATE_PROPERTIES,
     USAGE_PROPERTIES,
@@ -148,9 +148,12 @@ class Systemctl:
 
     def last_log_line(self, unit: str, *, since: float) -> str:
         """Return the newest line that a unit's service wrote since then, empty if there is none."""
-        field = "_SYSTEMD_USER_UNIT" if self.mode is Mode.USER else "_SYSTEMD_UNIT"
-        lines = [f"{field}={unit}", f"--since=@{since:.6f}", f"--lines={_LAST_LINES}"]
-        form = ["--output=json", "--output-fields=MESSAGE,_SYSTEMD_CGROUP", "--all", "--no-pager", "--quiet"]
+        user = "USER_" if self.mode is Mode.USER else ""
+        # the service itself, and what systemd says of it
+        of = [f"_SYSTEMD_{user}UNIT={unit}", "+", f"{user}UNIT={unit}"]
+        lines = [*of, f"--since=@{since:.6f}", f"--lines={_LAST_LINES}"]
+        fields = f"--output-fields={','.join(ENTRY_FIELDS)}"
+        form = ["--output=json", fields, "--all", "--no-pager", "--quiet"]
         # what was said is on its way there; only root may ask for it
         process.run(["journalctl", "--sync"], check=False, timeout=self.timeout)
         shown = process.run(["journalctl", *lines, *form], check=False, timeout=self.timeout)

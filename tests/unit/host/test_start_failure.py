@@ -22,9 +22,9 @@ TimeoutStartUSec=8s
     ],
 )
 def test_a_start_that_timed_out_is_not_explained_by_a_farewell(kind: str, fact: str) -> None:
-    """The service says goodbye when systemd ends it for that."""
+    """And what the service said last."""
     (unit,) = parse_states(TIMED_OUT.format(kind))
-    assert why_not_started(unit, "goodbye") == f"{fact}; its last words: goodbye"
+    assert why_not_started(unit, "no disk") == f"{fact}; its last words: no disk"
     assert why_not_started(unit, "") == fact
 
 

@@ -6,13 +6,14 @@ from typing import Any, TypeVar
 
 import click
 
-from os_containers.cli import complete
+from os_containers.cli import complete, options
 from os_containers.cli.registry_options import registry
 from os_containers.deployment.values import parse_settings
 from os_containers.host.host_policy import Permission
+from os_containers.operations.choices import Choices
 from os_containers.operations.system import System
 
-__all__ = ["host_files", "registry", "settings"]
+__all__ = ["choices", "registry", "settings"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -32,9 +33,11 @@ settings = click.option(
 )
 
 
-def host_files(command: _Function) -> Callable[..., Any]:
-    """Add what the admin may allow an image's host files; the command gets it as `permission`."""
+def choices(command: _Function) -> Callable[..., Any]:
+    """Add what a person chooses for a deployment; the command gets it as one Choices named `choices`."""
 
+    @settings
+    @options.runtime
     @click.option(
         "--allow-host-path",
         metavar="PATH",
@@ -43,7 +46,16 @@ def host_files(command: _Function) -> Callable[..., Any]:
     )
     @click.option("--allow-setuid", is_flag=True, help="Let its host files be setuid or have capabilities.")
     @functools.wraps(command)
-    def with_options(*args: Any, allow_host_path: tuple[str, ...], allow_setuid: bool, **kwargs: Any) -> Any:
-        return command(*args, permission=Permission.parse(allow_host_path, setuid=allow_setuid), **kwargs)
+    def with_options(
+        *args: Any,
+        settings: dict[str, str],
+        runtime: str | None,
+        allow_host_path: tuple[str, ...],
+        allow_setuid: bool,
+        **kwargs: Any,
+    ) -> Any:
+        permission = Permission.parse(allow_host_path, setuid=allow_setuid)
+        chosen = Choices(settings, runtime=runtime, permission=permission)
+        return command(*args, choices=chosen, **kwargs)
 
     return with_options

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from os_containers.cli.context import Invocation
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -23,9 +25,15 @@ def _later(name: str) -> "Completer":
     return complete
 
 
+def _or_global(ctx: click.Context, _: click.Parameter, runtime: str | None) -> str | None:
+    before = ctx.find_object(Invocation)
+    return runtime or (before.runtime if before else None)
+
+
 runtime = click.option(
     "--runtime",
     metavar="NAME|PATH",
+    callback=_or_global,
     help="OCI runtime, for example crun or runc.",
     shell_complete=_later("runtimes"),
 )

@@ -1,6 +1,6 @@
 """What a deployment is to be made of: an image or a root file system, with what was set for it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from os_containers.deployment.values import Values
 from os_containers.errors import UsageError
 from os_containers.host.host_policy import Permission
 from os_containers.host.runtime import Runtime
+from os_containers.operations.choices import Choices
 from os_containers.operations.root import Root
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
@@ -52,10 +53,8 @@ def new_blueprint(
     container: Container,
     source: StoredImage | Root,
     runtime: Runtime,
+    choices: Choices,
     *,
-    settings: Mapping[str, str],
-    permission: Permission | None,
-    unset: Collection[str] = (),
     leaving: Deployment | None = None,
 ) -> Blueprint:
     """Return what the next deployment of a container is made of; what was set stays so, if not unset.
@@ -64,31 +63,28 @@ def new_blueprint(
     """
     serial = container.next_serial()
     before = leaving.record if leaving else None
-    kept = _kept_settings(before, frozenset(unset), settings)
     return Blueprint(
         container.name,
         container.deployment_path(serial),
         serial,
         source,
         runtime,
-        kept | dict(settings),
+        _kept_settings(before, choices) | dict(choices.settings),
         previous=before.values if before else {},
-        permission=permission or Permission(),
+        permission=choices.permission,
         approved=before.approved if before else Approved(),
     )
 
 
-def _kept_settings(
-    before: Record | None, unset: frozenset[str], settings: Mapping[str, str]
-) -> dict[str, str]:
+def _kept_settings(before: Record | None, choices: Choices) -> dict[str, str]:
     kept = values.set_by_user(before.values) if before else {}
-    for name in sorted(unset):
+    for name in sorted(choices.unset):
         if name not in kept:
             hint = suggestion(name, kept, otherwise=f"set are: {', '.join(kept) or 'none'}")
             raise UsageError(f"{name!r} is not set", hint=hint)
-        if name in settings:
+        if name in choices.settings:
             raise UsageError(f"{name} is to be set and unset", hint="leave out one of --set and --unset")
-    return {name: text for name, text in kept.items() if name not in unset}
+    return {name: text for name, text in kept.items() if name not in choices.unset}
 
 
 def blueprint_of(system: System, repo: Repo, deployment: Deployment) -> Blueprint:

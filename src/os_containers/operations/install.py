@@ -1,19 +1,18 @@
 """Install: an image becomes a container that systemd can start."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from os_containers.deployment.container import Container
 from os_containers.deployment.deployment import Deployment
 from os_containers.errors import ConflictError
 from os_containers.events import Warned
-from os_containers.host.host_policy import Permission
 from os_containers.host.names import files_with_name, kept_drop_ins
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, container_name
 from os_containers.operations.blueprint import new_blueprint
 from os_containers.operations.carry_out import carry_out
+from os_containers.operations.choices import Choices
 from os_containers.operations.command import Command
 from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.journal import ServiceState
@@ -30,13 +29,11 @@ from os_containers.operations.transition import Transition
 def install(
     system: System,
     image: str | None,
+    choices: Choices,
     *,
     rootfs: Path | None = None,
     name: str | None = None,
-    settings: Mapping[str, str],
-    runtime: str | None = None,
     options: ProxyOptions | None = None,
-    permission: Permission | None = None,
 ) -> Deployment:
     """Return the first deployment of a new container, enabled and not started.
 
@@ -44,7 +41,7 @@ def install(
     Raises ConflictError when the name is taken, PolicyError when a host file needs a permission; whatever
     fails, nothing is left of it.
     """
-    found_runtime = system.runtime(runtime, recorded="")
+    runtime = system.runtime(choices.runtime, recorded="")
     root = find_root(system, rootfs) if rootfs else None
     container = system.container(default_name(image, rootfs) if name is None else name)
     if container.name not in system.journals.names():
@@ -53,9 +50,7 @@ def install(
     stored = stored_or_pulled_image(system, repo, image, options=options) if image else None
     with settled(system, repo, container):
         check_free(system, container)
-        blueprint = new_blueprint(
-            container, made_of(root, stored), found_runtime, settings=settings, permission=permission
-        )
+        blueprint = new_blueprint(container, made_of(root, stored), runtime, choices)
         deployment = stage(system, repo, blueprint)
         tell_drop_ins(system, container)
         carry_out(system, repo, entry(container, deployment))
@@ -84,18 +79,16 @@ def entry(container: Container, deployment: Deployment) -> Transition:
 def install_or_run_once(
     system: System,
     image: str,
+    choices: Choices,
     *,
     name: str | None = None,
-    settings: Mapping[str, str],
-    runtime: str | None = None,
     options: ProxyOptions | None = None,
-    permission: Permission | None = None,
 ) -> Deployment | int:
     """Return what install does, or the exit code of an image that says that it is to be run once.
 
     That one leaves nothing behind.
     """
-    found = system.runtime(runtime, recorded="")
+    runtime = system.runtime(choices.runtime, recorded="")
     container = system.container(default_name(image, None) if name is None else name)
     if container.name not in system.journals.names():
         check_free(system, container)
@@ -103,18 +96,11 @@ def install_or_run_once(
     stored = stored_or_pulled_image(system, repo, image, options=options)
     if is_run_once(stored):
         system.tell(told_of_run(stored))
+        settings, command = choices.settings, Command()
         return run_image(
-            system, repo, stored, Command(), settings=settings, runtime=found, name=container.name
+            system, repo, stored, command, settings=settings, runtime=runtime, name=container.name
         )
-    return install(
-        system,
-        image,
-        name=name,
-        settings=settings,
-        runtime=runtime,
-        options=options,
-        permission=permission,
-    )
+    return install(system, image, choices, name=name, options=options)
 
 
 def default_name(image: str | None, rootfs: Path | None) -> str:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,6 @@ from os_containers.deployment.name import check_name
 from os_containers.errors import NotFoundError, SystemFaultError, UsageError
 from os_containers.events import Warned
 from os_containers.faults import is_exhaustion
-from os_containers.host.host_policy import Permission
 from os_containers.host.unit import render_drop_in
 from os_containers.image.about import parse_about
 from os_containers.image.access import ProxyOptions
@@ -21,9 +20,11 @@ from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, container_name, split_tag
 from os_containers.operations.blueprint import Blueprint
 from os_containers.operations.build import build
+from os_containers.operations.choices import Choices
 from os_containers.operations.find_image import stored_or_pulled_image
 from os_containers.operations.stage import approved_files, staging_directory
 from os_containers.operations.system import System
+from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import STORED, StoredImage
 from os_containers.packages import debian, rpm
 from os_containers.packages.contents import Contents, below, lay_out
@@ -61,14 +62,12 @@ def native_format() -> Format:
 def make_package(
     system: System,
     image: str,
-    kind: Format,
+    choices: Choices,
     *,
+    kind: Format,
     output: Path,
     name: str | None = None,
-    settings: Mapping[str, str],
-    runtime: str | None = None,
     options: ProxyOptions | None = None,
-    permission: Permission | None = None,
 ) -> Path:
     """Return the package, in the directory output; on this host nothing else is changed.
 
@@ -77,22 +76,14 @@ def make_package(
     """
     packager = _PACKAGERS[kind]
     _check(system, packager.tool, output)
-    found = system.runtime(runtime, recorded="")
+    runtime = system.runtime(choices.runtime, recorded="")
     container = check_name(container_name(store_name(ImageReference.parse(image))) if name is None else name)
     repo = system.repo()
     stored = stored_or_pulled_image(system, repo, image, options=options)
-    blueprint = Blueprint(
-        container, BUNDLES / container, 1, stored, found, settings, permission=permission or Permission()
-    )
+    place, settings = BUNDLES / container, choices.settings
+    blueprint = Blueprint(container, place, 1, stored, runtime, settings, permission=choices.permission)
     with system.store_in_use(), staging_directory(system, container) as scratch:
-        top = scratch.path / "package"
-        bundle = below(top, blueprint.path)
-        files.make_directory(bundle, mode=0o700)
-        # what the unit calls is where the package will have it
-        target = replace(system, paths=replace(system.paths, state=BUNDLES))
-        built = build(target, repo, blueprint, bundle).record
-        save_record(bundle, replace(built, approved=approved_files(system, blueprint, bundle / "host")))
-        contents = lay_out(top, container, drop_in=render_drop_in(systemd_version=system.services.version()))
+        contents = _laid_out(system, repo, blueprint, scratch.path / "package")
         _verify(system, contents)
         package = packager.build(_facts(blueprint, stored), contents, scratch.path)
         system.tell(f"{packager.tool} built {package.name}")
@@ -100,6 +91,16 @@ def make_package(
             # the version is the image's: values are not in it
             system.on_event(Warned(f"{output / package.name} is replaced"))
         return _move(package, output)
+
+
+def _laid_out(system: System, repo: Repo, blueprint: Blueprint, top: Path) -> Contents:
+    bundle = below(top, blueprint.path)
+    files.make_directory(bundle, mode=0o700)
+    # what the unit calls is where the package will have it
+    target = replace(system, paths=replace(system.paths, state=BUNDLES))
+    built = build(target, repo, blueprint, bundle).record
+    save_record(bundle, replace(built, approved=approved_files(system, blueprint, bundle / "host")))
+    return lay_out(top, blueprint.name, drop_in=render_drop_in(systemd_version=system.services.version()))
 
 
 def _check(system: System, tool: str, output: Path) -> None:

@@ -1,7 +1,7 @@
 """What a change would do, exactly, without doing it: the deployment is built, looked at, and let go."""
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -11,29 +11,35 @@ from os_containers.deployment.deployment import Deployment
 from os_containers.deployment.history import previous, unfinished
 from os_containers.errors import BrokenError, ConflictError, NotFoundError
 from os_containers.events import Warned
-from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import is_local
 from os_containers.operations import service
 from os_containers.operations.blueprint import new_blueprint
+from os_containers.operations.choices import Choices
 from os_containers.operations.control import require_service, restart, start_unless_running
 from os_containers.operations.find_image import named_image
-from os_containers.operations.given_up import OnGivenUp, find_given_up, told_of_given_up
+from os_containers.operations.given_up import OnGivenUp, told_of_given_up
 from os_containers.operations.install import (
     check_free,
     default_name,
     entry,
     tell_drop_ins,
 )
+from os_containers.operations.next_deployment import (
+    Stays,
+    image_in_store,
+    next_blueprint,
+    root_of_next,
+    stays,
+)
 from os_containers.operations.plan import Plan, nothing_to_do, plan_transition
 from os_containers.operations.rehearsal import rehearsed_service
 from os_containers.operations.root import find_root, is_same, made_of, require_root_of
-from os_containers.operations.run_once import is_run_once, require_lasting, told_of_run
+from os_containers.operations.run_once import is_run_once, told_of_run
 from os_containers.operations.stage import drafted
 from os_containers.operations.system import System
 from os_containers.operations.transition import switch
 from os_containers.operations.uninstall import check_there, leave, unrecorded_left
-from os_containers.operations.update import image_in_store, is_current, root_of_next
 from os_containers.operations.verify_images import remote_digest
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
@@ -42,15 +48,13 @@ from os_containers.ostree.stored_image import StoredImage
 def plan_install(
     system: System,
     image: str | None,
+    choices: Choices,
     *,
     rootfs: Path | None = None,
     name: str | None = None,
-    settings: Mapping[str, str],
-    runtime: str | None = None,
-    permission: Permission | None = None,
 ) -> Plan:
     """Return what install would do with an image of the store. Raises as install does."""
-    found = system.runtime(runtime, recorded="")
+    runtime = system.runtime(choices.runtime, recorded="")
     root = find_root(system, rootfs) if rootfs else None
     container = system.container(default_name(image, rootfs) if name is None else name)
     check_free(system, container)
@@ -61,9 +65,8 @@ def plan_install(
     if stored and not root and is_run_once(stored):
         steps = (told_of_run(stored),)
         return Plan("run", container.name, image=stored.name, digest=stored.digest, steps=steps)
-    source = made_of(root, stored)
     with _looked_at(system, container):
-        blueprint = new_blueprint(container, source, found, settings=settings, permission=permission)
+        blueprint = new_blueprint(container, made_of(root, stored), runtime, choices)
         tell_drop_ins(system, container)
         with drafted(system, repo, blueprint) as draft:
             return plan_transition(system, entry(container, draft), blueprint.path)
@@ -72,13 +75,10 @@ def plan_install(
 def plan_update(
     system: System,
     name: str,
+    choices: Choices,
     *,
-    settings: Mapping[str, str],
-    unset: Collection[str] = (),
     rebase: str | None = None,
     rootfs: Path | None = None,
-    runtime: str | None = None,
-    permission: Permission | None = None,
     newest: ProxyOptions | None = None,
     on_given_up: OnGivenUp = OnGivenUp.TRY_AGAIN,
 ) -> Plan:
@@ -93,29 +93,13 @@ def plan_update(
         leaving = container.current()
         root = root_of_next(system, leaving, rebase, rootfs)
         named = rebase or leaving.record.image
-        change_values = bool(settings or unset)
-        image = _next_image(system, repo, leaving, rebase, or_own=change_values) if named else None
+        image = _next_image(system, repo, leaving, rebase, or_own=choices.change_values) if named else None
         digest = _newer_digest(system, image, newest) if image and newest else None
         if image and digest:
             return _pull_first(system, leaving, image.name, digest)
-        if image and not root:
-            require_lasting(image, name)
-        source = made_of(root, image)
-        found = system.runtime(runtime, recorded=leaving.record.runtime)
-        blueprint = new_blueprint(
-            container,
-            source,
-            found,
-            settings=settings,
-            unset=unset,
-            permission=permission,
-            leaving=leaving,
-        )
-        if is_current(leaving, blueprint):
-            return nothing_to_do("update", leaving)
-        given_up = find_given_up(leaving, blueprint)
-        if given_up and on_given_up is OnGivenUp.SKIP:
-            return replace(nothing_to_do("update", leaving), steps=(told_of_given_up(name, given_up),))
+        blueprint = next_blueprint(system, container, leaving, choices, root=root, image=image)
+        if as_it_is := stays(leaving, blueprint, on_given_up):
+            return _plan_to_stay(leaving, as_it_is)
         with drafted(system, repo, blueprint) as draft:
             if root and is_same(leaving, draft, place=blueprint.path):
                 return nothing_to_do("update", leaving)
@@ -151,6 +135,13 @@ def _next_image(
     if rebase or not leaving.is_ours:
         return _stored(repo, rebase or leaving.record.image)
     return image_in_store(system, repo, leaving, leaving.record.image, or_own=or_own)
+
+
+def _plan_to_stay(leaving: Deployment, as_it_is: Stays) -> Plan:
+    plan = nothing_to_do("update", leaving)
+    if not as_it_is.given_up:
+        return plan
+    return replace(plan, steps=(told_of_given_up(leaving.container, as_it_is.given_up),))
 
 
 def _newer_digest(system: System, image: StoredImage, options: ProxyOptions) -> str | None:

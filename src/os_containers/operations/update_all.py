@@ -10,6 +10,7 @@ from os_containers.errors import OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import system_fault
 from os_containers.image.access import ProxyOptions
+from os_containers.operations.choices import Choices
 from os_containers.operations.given_up import OnGivenUp, told_of_given_up, tried_again
 from os_containers.operations.system import System
 from os_containers.operations.update import Source, update
@@ -46,7 +47,7 @@ class UpdatedContainer:
 
 
 def update_all(
-    system: System, *, source: Source, runtime: str | None, options: ProxyOptions | None
+    system: System, choices: Choices, *, source: Source, options: ProxyOptions | None
 ) -> Iterator[UpdatedContainer]:
     """Update every container and yield what came of it; one that failed is as it was before.
 
@@ -61,7 +62,7 @@ def update_all(
         try:
             # the registry is asked once for each image
             now_from = Source.STORE if before[0] in asked else source
-            updated = _updated_or_failed(system, container, now_from, runtime, options)
+            updated = _updated_or_failed(system, container, choices, now_from, options)
         except Exception:
             raise  # a mistake of ours
         except BaseException:
@@ -74,10 +75,10 @@ def update_all(
 
 
 def _updated_or_failed(
-    system: System, container: Container, source: Source, runtime: str | None, options: ProxyOptions | None
+    system: System, container: Container, choices: Choices, source: Source, options: ProxyOptions | None
 ) -> UpdatedContainer:
     try:
-        return _updated(system, container, source, runtime, options)
+        return _updated(system, container, choices, source, options)
     except OsContainersError as error:
         return _failed(container, error)
     except OSError as error:
@@ -85,15 +86,14 @@ def _updated_or_failed(
 
 
 def _updated(
-    system: System, container: Container, source: Source, runtime: str | None, options: ProxyOptions | None
+    system: System, container: Container, choices: Choices, source: Source, options: ProxyOptions | None
 ) -> UpdatedContainer:
     before = container.current().record
     updated = update(
         system,
         container.name,
-        settings={},
+        choices,
         source=source,
-        runtime=runtime,
         options=options,
         on_given_up=OnGivenUp.SKIP,
     )

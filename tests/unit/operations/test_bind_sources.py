@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from images import Directory
 
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install
 from os_containers.operations.rollback import rollback
 from os_containers.operations.uninstall import uninstall
@@ -48,13 +49,13 @@ def test_missing_sources_are_made_stay_over_updates_and_go_with_the_container(ma
     exports = {"config.json.template": config("$STATE_DIRECTORY/$NAME/db", "$RUN_DIRECTORY/$NAME")}
     expected = ['d "S/app" :0755 OURS -', 'd "S/app/db" :0700 OURS -', 'd "R/app" :0700 OURS -']
     machine.store("1", exports=exports)
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     assert fragment(machine) == expected
     assert "create app.conf" in machine.services.calls
     for made in ("lib/app/db", "run/app"):
         (machine.root / made).mkdir(parents=True)
     machine.store("2", exports=exports)
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     assert fragment(machine) == expected
     rollback(machine.system, "app")
     assert fragment(machine) == expected
@@ -69,9 +70,9 @@ def test_missing_sources_are_made_stay_over_updates_and_go_with_the_container(ma
 def test_an_update_makes_what_a_new_version_mounts(machine: "Machine") -> None:
     """And a rollback wants it no more."""
     machine.store("1", exports={"config.json.template": config()})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.store("2", exports={"config.json.template": config("$STATE_DIRECTORY/$NAME")})
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     assert fragment(machine) == ['d "S/app" :0700 OURS -']
     rollback(machine.system, "app")
     assert fragment(machine) == []
@@ -82,8 +83,8 @@ def test_what_is_there_already_is_nobodys_to_make(machine: "Machine") -> None:
     (machine.root / "lib/app").mkdir(parents=True)
     for version in ("1", "2"):
         machine.store(version, exports={"config.json.template": config("$STATE_DIRECTORY/$NAME")})
-    install(machine.system, "example.org/app", settings={})
-    update(machine.system, "app", settings={})
+    install(machine.system, "example.org/app", Choices())
+    update(machine.system, "app", Choices())
     uninstall(machine.system, "app")
     assert fragment(machine) == []
     assert (machine.root / "lib/app").is_dir()
@@ -92,9 +93,9 @@ def test_what_is_there_already_is_nobodys_to_make(machine: "Machine") -> None:
 def test_a_directory_of_another_container_is_made_for_both(machine: "Machine") -> None:
     """Whichever of the two is started first after a boot."""
     machine.store("1", exports={"config.json.template": config("$RUN_DIRECTORY/shared")})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     (machine.root / "run/shared").mkdir(parents=True)
-    install(machine.system, "example.org/app", name="other", settings={})
+    install(machine.system, "example.org/app", Choices(), name="other")
     assert fragment(machine, "other") == fragment(machine) == ['d "R/shared" :0700 OURS -']
 
 
@@ -117,7 +118,7 @@ def test_only_directories_in_places_for_containers_are_made(machine: "Machine") 
     ]
     made = ["$CONF_DIRECTORY/x.conf=>/etc/dir", "$RUN_DIRECTORY/x.d=>/run/x.d", "$RUN_DIRECTORY/.hidden"]
     machine.store("1", more=files, exports={"config.json.template": config(*refused, *made)})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     assert fragment(machine) == [
         'd "C/x.conf" :0700 OURS -',
         'd "R/x.d" :0700 OURS -',
@@ -135,7 +136,7 @@ def test_the_images_own_host_files_are_not_made_beforehand(machine: "Machine") -
     }
     machine.store("1", more={"/etc/a": Directory(), "/etc/b": Directory()}, exports=own)
     where = str(machine.root / "host")
-    install(machine.system, "example.org/app", settings={"C": where, "CONF_DIRECTORY": where})
+    install(machine.system, "example.org/app", Choices({"C": where, "CONF_DIRECTORY": where}))
     assert [line.replace(where, "H") for line in fragment(machine)] == ['d "H/app/data" :0700 OURS -']
 
 
@@ -143,6 +144,6 @@ def test_they_belong_to_whom_the_process_is(machine: "Machine") -> None:
     """What is above them is root's."""
     user = {"uid": 65534, "gid": 65533}
     machine.store("1", exports={"config.json.template": config("$STATE_DIRECTORY/$NAME/db", user=user)})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     owner = ":65534 :65533" if os.geteuid() == 0 else "OURS"
     assert fragment(machine) == ['d "S/app" :0755 OURS -', f'd "S/app/db" :0700 {owner} -']

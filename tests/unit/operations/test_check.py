@@ -15,6 +15,7 @@ from os_containers.errors import BrokenError, BusyError, ConflictError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
+from os_containers.operations.choices import Choices
 from os_containers.operations.containers import list_containers
 from os_containers.operations.control import stop_service
 from os_containers.operations.install import install
@@ -166,7 +167,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
 def test_check_names_what_is_damaged(machine: "Machine", invariant: str, what: str, damage: Damage) -> None:
     """And says nothing where all is well."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     assert check(machine.system, Depth.CONTENT) == []
     damage(machine)
     before = machine.snapshot()
@@ -196,8 +197,8 @@ def test_check_of_nothing_makes_nothing(machine: "Machine") -> None:
 def test_b88_what_was_not_looked_at_does_not_count_as_sound(machine: "Machine") -> None:
     """Whoever monitors a host gets exit code 7 for it, no empty list; what is wrong elsewhere is found."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
-    install(machine.system, "example.org/app", name="other", settings={})
+    install(machine.system, "example.org/app", Choices())
+    install(machine.system, "example.org/app", Choices(), name="other")
     with machine.system.locked(machine.system.container("app")):
         with pytest.raises(BusyError, match="not all could be looked at") as caught:
             check(machine.system.at_once(), Depth.NAMES)
@@ -212,7 +213,7 @@ def test_b88_check_waits_once_for_who_prunes(machine: "Machine") -> None:
     """Not once for each container; the store is named as well."""
     machine.store("1")
     for name in ("a", "b", "c"):
-        install(machine.system, "example.org/app", name=name, settings={})
+        install(machine.system, "example.org/app", Choices(), name=name)
     before = time.monotonic()
     with machine.system.store_locked(), pytest.raises(BusyError):
         check(replace(machine.system, lock_timeout=0.5), Depth.CONTENT)
@@ -226,7 +227,7 @@ def test_b88_check_waits_once_for_who_prunes(machine: "Machine") -> None:
 def test_b96_a_file_where_a_directory_of_ours_belongs_is_named(machine: "Machine", name: str) -> None:
     """Every command says which one to move away; then all is well."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     path = machine.paths.state / name
     path.mkdir(exist_ok=True)
     path.rename(machine.root / "aside")
@@ -234,7 +235,7 @@ def test_b96_a_file_where_a_directory_of_ours_belongs_is_named(machine: "Machine
     (problem,) = check(machine.system, Depth.NAMES)
     assert (problem.what, problem.where) == ("this is no directory", str(path))
     commands: tuple[Callable[[], object], ...] = (
-        lambda: install(machine.system, "example.org/app", name="other", settings={}),
+        lambda: install(machine.system, "example.org/app", Choices(), name="other"),
         lambda: uninstall(machine.system, "app"),
         lambda: recover_named(machine.system, "app", Start.WATCHED),
         lambda: repair(machine.system, ProxyOptions()),
@@ -270,7 +271,7 @@ def remove_kept(machine: "Machine") -> None:
 def test_repair_mends_without_the_registry(machine: "Machine", invariant: str, damage: Damage) -> None:
     """What the store and the records have is enough for these."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     before = machine.snapshot()
     damage(machine)
     assert repair(machine.system, ProxyOptions()) == []
@@ -283,7 +284,7 @@ def test_repair_mends_without_the_registry(machine: "Machine", invariant: str, d
 def test_b94_what_somebody_put_into_a_directory_in_the_store_is_not_lost(machine: "Machine") -> None:
     """Repair says what to move; other objects are mended meanwhile."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     pin = ref(machine, "1")
     replace_by_directory(pin)
     (pin / "data").touch()
@@ -301,7 +302,7 @@ def test_b94_what_somebody_put_into_a_directory_in_the_store_is_not_lost(machine
 def test_b98_a_damaged_journal_is_said_to_be_moved_away(machine: "Machine") -> None:
     """Recover would only say that it cannot read it; without it repair sees to the rest."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     before = machine.snapshot()
     garble_journal(machine)
     (machine.paths.units / "app.service").write_text("half of it")
@@ -322,7 +323,7 @@ def test_b98_a_damaged_journal_is_said_to_be_moved_away(machine: "Machine") -> N
 def test_b95_a_damaged_repo_as_a_whole_is_one_problem(machine: "Machine") -> None:
     """No pin is said to be missing, and every command says the same."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     repo = machine.paths.repo
     (repo / "config").write_text("garbage")
     (problem,) = check(machine.system, Depth.CONTENT)
@@ -337,7 +338,7 @@ def test_b95_a_damaged_repo_as_a_whole_is_one_problem(machine: "Machine") -> Non
 def test_the_host_files_of_a_deployment_are_rendered_again(machine: "Machine") -> None:
     """Without them the way back to it would remove them from the host."""
     machine.store("1", exports={machine.exported("file"): "1"})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     shutil.rmtree(deployment(machine) / "host")
     assert "put on the host" in check(machine.system, Depth.NAMES)[0].what
     assert repair(machine.system, ProxyOptions()) == []
@@ -351,7 +352,7 @@ def test_i5_host_files_that_are_gone_are_named_and_put_back(machine: "Machine") 
     names = ("kept", "edited", "d/e/gone")
     machine.host_file("edited").write_text("there before")
     machine.store("1", exports={machine.exported(name): name for name in names})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.host_file("edited").unlink()
     machine.host_file("kept").write_text("by hand")
     shutil.rmtree(machine.host_file("d"))
@@ -370,7 +371,7 @@ def test_i5_host_files_that_are_gone_are_named_and_put_back(machine: "Machine") 
 def test_i8_an_edited_host_file_is_no_problem_but_told(machine: "Machine") -> None:
     """It is its editor's; what would stop an update is one."""
     machine.store("1", exports={machine.exported(name): "1" for name in ("edited", "blocked")})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.host_file("edited").write_text("by hand")
     assert check(machine.system, Depth.NAMES) == []
     said = f"{machine.host_file('edited')} of app was changed by somebody: that stays"
@@ -390,9 +391,9 @@ def test_i5_what_is_put_back_is_recorded_as_it_is_now(machine: "Machine") -> Non
     for version in ("1", "2"):
         machine.store(version, exports={machine.exported("x"): version})
         if version == "1":
-            install(machine.system, "example.org/app", settings={})
+            install(machine.system, "example.org/app", Choices())
             machine.host_file("x").write_text("by hand")
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     machine.host_file("x").unlink()
     machine.host_file("x.os-containers-new").unlink()
     assert repair(machine.system, ProxyOptions()) == []
@@ -420,10 +421,10 @@ def test_b97_a_damaged_record_is_made_anew_from_the_one_before(
 ) -> None:
     """Both ways are open again; that values were lost is said, unless those known make the same files."""
     with_value(machine, "1")
-    install(machine.system, "example.org/app", settings={"A": "set"})
+    install(machine.system, "example.org/app", Choices({"A": "set"}))
     first = machine.snapshot()
     with_value(machine, "2")
-    update(machine.system, "app", settings=settings)
+    update(machine.system, "app", Choices(settings))
     second = machine.snapshot()
     info = machine.paths.deployments / "app/2/info"
     info.write_text(damage)
@@ -450,13 +451,13 @@ def test_b97_a_damaged_record_is_made_anew_from_the_one_before(
 def test_a_container_of_ours_without_its_symlink_is_listed(machine: "Machine") -> None:
     """It runs; whoever looks for it is told how to mend it, and stops or installs nothing by mistake."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     link(machine).unlink()
     (one,) = list_containers(machine.system)
     way_out = "os-containers repair points it to deployment 1 again"
     assert (one.name, one.state, one.hint) == ("app", "broken", way_out)
     with pytest.raises(ConflictError, match="without its symlink"):
-        install(machine.system, "example.org/app", settings={})
+        install(machine.system, "example.org/app", Choices())
     stop_service(machine.system, "app")
     assert machine.services.active == set()
     uninstall(machine.system, "app")
@@ -466,7 +467,7 @@ def test_a_container_of_ours_without_its_symlink_is_listed(machine: "Machine") -
 def test_what_is_being_uninstalled_is_not_listed_as_broken(machine: "Machine") -> None:
     """Neither by whoever looks meanwhile, nor after it was killed: recover ends it."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.system.journals.write(
         Journal(
             operation="uninstall",
@@ -485,7 +486,7 @@ def test_what_is_being_uninstalled_is_not_listed_as_broken(machine: "Machine") -
 def test_b97_a_damaged_record_without_another_is_told(machine: "Machine") -> None:
     """With what is lost; nothing is guessed."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     (deployment(machine) / "info").write_text("{")
     (problem,) = repair(machine.system, ProxyOptions())
     again = "os-containers uninstall app, then install it again with its --set values; its data stay"
@@ -496,9 +497,9 @@ def test_b97_a_damaged_record_without_another_is_told(machine: "Machine") -> Non
 def test_b97_a_link_that_was_bent_is_no_damaged_record(machine: "Machine", target: str) -> None:
     """What it leads to is not ours, and stays as it is."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.store("2")
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     other = machine.paths.state / target
     other.mkdir(parents=True)
     (other / "info").write_text("theirs")
@@ -522,7 +523,7 @@ def test_i11_a_pin_of_a_change_that_is_under_way_is_no_orphan(machine: "Machine"
 def test_i11_a_directory_among_the_pins_hinders_nobody(machine: "Machine") -> None:
     """It is named, and recovery goes on."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     (machine.paths.repo / "refs/heads/os-containers/deploy/app/x").mkdir()
     (problem,) = check(machine.system, Depth.NAMES)
     assert (problem.invariant, problem.where) == ("I11", "os-containers/deploy/app/x")
@@ -533,7 +534,7 @@ def test_i11_a_directory_among_the_pins_hinders_nobody(machine: "Machine") -> No
 def test_i2_the_unit_is_mended_whatever_is_in_the_way_of_a_host_file(machine: "Machine") -> None:
     """Each is told by itself."""
     machine.store("1", exports={machine.exported("a"): "1", machine.exported("b"): "1"})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.host_file("a").unlink()
     replace_by_directory(machine.host_file("b"))
     unit = machine.paths.units / "app.service"
@@ -545,7 +546,7 @@ def test_i2_the_unit_is_mended_whatever_is_in_the_way_of_a_host_file(machine: "M
 def test_b96_what_runs_without_its_symlink_is_not_taken_for_a_leftover(machine: "Machine") -> None:
     """Neither recover nor prune takes the files away under it; repair finds its place again."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     before = machine.snapshot()
     link(machine).unlink()
     recover_all(machine.system, Start.QUEUED)
@@ -563,9 +564,9 @@ def test_b96_the_symlink_is_mended_to_what_it_named_and_not_to_the_newest(machin
     """After a rollback; both deployments have the same unit."""
     service = {"service.template": "[Service]\nExecStart=$EXEC_START\n"}
     machine.store("1", exports=service)
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.store("2", exports=service)
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     rollback(machine.system, "app")
     link(machine).unlink()
     assert repair(machine.system, ProxyOptions()) == []
@@ -576,7 +577,7 @@ def test_b96_a_container_without_its_symlink_can_be_uninstalled(machine: "Machin
     """Nothing of it stays on the host."""
     before = machine.snapshot()
     machine.store("1", exports={machine.exported("x"): "x"} if os.geteuid() == 0 else {})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     link(machine).unlink()
     uninstall(machine.system, "app")
     assert machine.snapshot() == before
@@ -586,7 +587,7 @@ def test_b96_a_container_without_its_symlink_can_be_uninstalled(machine: "Machin
 def test_b96_uninstall_stops_nothing_when_a_directory_has_the_name(machine: "Machine") -> None:
     """It says what to move; then repair mends it."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     before = machine.snapshot()
     link(machine).unlink()
     link(machine).mkdir()
@@ -603,7 +604,7 @@ def test_b96_uninstall_stops_nothing_when_a_directory_has_the_name(machine: "Mac
 def test_repair_of_what_is_sound_does_not_trouble_systemd(machine: "Machine") -> None:
     """Nothing is written, reloaded or told."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.services.calls.clear()
     machine.events.clear()
     assert repair(machine.system, ProxyOptions()) == []
@@ -614,7 +615,7 @@ def test_repair_of_what_is_sound_does_not_trouble_systemd(machine: "Machine") ->
 def test_a_mask_is_what_somebody_wants(machine: "Machine") -> None:
     """It is told and stays, and no update takes it away."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     unit = machine.paths.units / "app.service"
     unit.unlink()
     unit.symlink_to(os.devnull)
@@ -623,7 +624,7 @@ def test_a_mask_is_what_somebody_wants(machine: "Machine") -> None:
     assert repair(machine.system, ProxyOptions()) == []
     machine.store("2")
     with pytest.raises(ConflictError, match=r"app\.service is masked"):
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
     assert unit.readlink() == Path(os.devnull)
     assert machine.version() == "1"
 
@@ -632,7 +633,7 @@ def test_a_mask_is_what_somebody_wants(machine: "Machine") -> None:
 def test_what_no_registry_gives_is_put_back(machine: "Machine", name: str, stays: bool) -> None:  # noqa: FBT001
     """But for what none has: a layout gives what is missing, and nothing else."""
     machine.store("1", name=f"{name}:latest")
-    install(machine.system, name, settings={})
+    install(machine.system, name, Choices())
     damaged = file_object(machine)
     damage_file(machine)
     assert repair(machine.system, ProxyOptions()) != []

@@ -12,6 +12,7 @@ from os_containers.cli.failure import each
 from os_containers.errors import BrokenError, ConflictError, NotFoundError, ServiceError
 from os_containers.host.unit_state import UnitState
 from os_containers.operations import waiting
+from os_containers.operations.choices import Choices
 from os_containers.operations.command import Command
 from os_containers.operations.containers import state_of
 from os_containers.operations.control import moment_of, restart_service, start_service, stop_service
@@ -32,7 +33,7 @@ FILES_ONLY = {"manifest.json": '{"version": "1.0", "noContainerService": true}'}
 
 def installed(machine: "Machine", name: str = "app") -> None:
     machine.store("1", name=f"example.org/{name}:latest")
-    install(machine.system, f"example.org/{name}", settings={})
+    install(machine.system, f"example.org/{name}", Choices())
     machine.services.calls.clear()
 
 
@@ -61,7 +62,7 @@ def test_a_service_that_does_not_start_is_told(machine: "Machine") -> None:
 @pytest.mark.parametrize("act", [start_service, stop_service, restart_service])
 def test_what_has_no_service_cannot_be_started(machine: "Machine", act: object) -> None:
     machine.store("1", exports=FILES_ONLY)
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     assert callable(act)
     with pytest.raises(ConflictError, match="app has no service"):
         act(machine.system, "app")
@@ -94,7 +95,7 @@ def test_nothing_is_executed_in_a_container_that_does_not_run(machine: "Machine"
 def test_a_command_cannot_join_what_has_no_service(machine: "Machine") -> None:
     """Nor can that be started: a command can be run with its files."""
     machine.store("1", exports=FILES_ONLY)
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     with pytest.raises(ConflictError, match="app has no service") as caught:
         execute(machine.system, "app", Command(["true"]))
     assert caught.value.hint == "os-containers run app COMMAND"
@@ -103,10 +104,10 @@ def test_a_command_cannot_join_what_has_no_service(machine: "Machine") -> None:
 def test_the_status_tells_all_of_a_container(machine: "Machine") -> None:
     path = machine.host_file("etc/app.conf")
     machine.store("1", exports={machine.exported("etc/app.conf"): "a=1\n"})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     image = machine.store("2", exports={machine.exported("etc/app.conf"): "a=1\n"})
     start_service(machine.system, "app")
-    list(update_all(machine.system, source=Source.STORE, runtime=None, options=None))
+    list(update_all(machine.system, Choices(), source=Source.STORE, options=None))
     status = container_status(machine.system, "app", lines=2)
     assert (status.state, status.enabled, status.digest) == ("running", True, image.digest)
     assert (status.memory, status.processor, status.tasks) == (1 << 20, 1.5, 3)
@@ -130,7 +131,7 @@ def test_all_are_updated_whatever_fails(machine: "Machine") -> None:
     machine.system.repo().delete_image("example.org/gone:latest")
     newer = machine.store("2", name="example.org/newer:latest")
     found = {
-        one.name: one for one in update_all(machine.system, source=Source.STORE, runtime=None, options=None)
+        one.name: one for one in update_all(machine.system, Choices(), source=Source.STORE, options=None)
     }
     assert {name: one.outcome for name, one in found.items()} == {
         "broken": Outcome.FAILED,
@@ -161,7 +162,7 @@ def test_who_interrupts_the_update_of_all_is_told_what_was_done(
 
     machine.services.on_start = interrupt_the_second
     with pytest.raises(KeyboardInterrupt):
-        tell_all(update_all(machine.system, source=Source.STORE, runtime=None, options=None), as_json=True)
+        tell_all(update_all(machine.system, Choices(), source=Source.STORE, options=None), as_json=True)
     found = msgspec.json.decode(capsys.readouterr().out, type=list[UpdatedContainer])
     assert [(one.name, one.outcome) for one in found] == [
         ("first", Outcome.UPDATED),
@@ -255,7 +256,7 @@ NEVER_STARTS = {
 
 
 def all_updated(machine: "Machine") -> UpdatedContainer:
-    (updated,) = update_all(machine.system, source=Source.STORE, runtime=None, options=None)
+    (updated,) = update_all(machine.system, Choices(), source=Source.STORE, options=None)
     return updated
 
 
@@ -285,18 +286,18 @@ def test_what_has_failed_is_not_tried_again_by_an_update_of_all(failing: "Machin
     assert failed.reason == "app.service did not start: the last words of app.service"
     told = f"app is left alone: {digest} was given up ({failed.reason}); {skipped.hint}"
     assert failing.told()[-1] == told
-    plan = plan_update(failing.system, "app", settings={}, on_given_up=OnGivenUp.SKIP)
+    plan = plan_update(failing.system, "app", Choices(), on_given_up=OnGivenUp.SKIP)
     assert (plan.changes, plan.steps) == (False, (told,))
-    assert plan_update(failing.system, "app", settings={}).changes
+    assert plan_update(failing.system, "app", Choices()).changes
 
 
 def test_who_names_the_container_tries_it_again(failing: "Machine") -> None:
     """When that works nothing is remembered."""
     with pytest.raises(ServiceError):
-        update(failing.system, "app", settings={})
+        update(failing.system, "app", Choices())
     assert all_updated(failing).outcome is Outcome.SKIPPED
     failing.services.broken.clear()
-    assert update(failing.system, "app", settings={}).changed
+    assert update(failing.system, "app", Choices()).changed
     assert container_status(failing.system, "app", lines=0).given_up is None
     assert all_updated(failing).outcome is Outcome.CURRENT
 
@@ -305,7 +306,7 @@ def test_what_somebody_has_rolled_back_from_is_not_updated_to_again(machine: "Ma
     """Until there is another image, or somebody asks for it, by an update or a second rollback."""
     installed(machine)
     machine.store("2")
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     left = machine.system.container("app").current().record.digest
     rollback(machine.system, "app")
     skipped = all_updated(machine)
@@ -315,7 +316,7 @@ def test_what_somebody_has_rolled_back_from_is_not_updated_to_again(machine: "Ma
     assert container_status(machine.system, "app", lines=0).given_up is None
     assert all_updated(machine).outcome is Outcome.CURRENT
     rollback(machine.system, "app")
-    assert update(machine.system, "app", settings={}).changed
+    assert update(machine.system, "app", Choices()).changed
     rollback(machine.system, "app")
     machine.store("3")
     assert all_updated(machine).outcome is Outcome.UPDATED
@@ -328,7 +329,7 @@ def test_what_nobody_has_tried_is_tried(failing: "Machine") -> None:
     assert all_updated(failing).outcome is Outcome.SKIPPED
     runc = failing.root / "runc"
     runc.symlink_to("crun")
-    (tried,) = update_all(failing.system, source=Source.STORE, runtime=str(runc), options=None)
+    (tried,) = update_all(failing.system, Choices(runtime=str(runc)), source=Source.STORE, options=None)
     assert tried.outcome is Outcome.FAILED
     failing.store("4")
     assert all_updated(failing).outcome is Outcome.UPDATED
@@ -341,11 +342,11 @@ def test_a_failure_with_other_values_says_nothing_of_those_that_are(machine: "Ma
     machine.store("2", exports=NEVER_STARTS)
     machine.services.broken.add("V=bad bye")
     with pytest.raises(ServiceError):
-        update(machine.system, "app", settings={"GREETING": "bye"})
+        update(machine.system, "app", Choices({"GREETING": "bye"}))
     machine.store("2", exports=NEVER_STARTS, name="example.org/other:latest")
     machine.services.broken.add("V=bad hi")
     with pytest.raises(ServiceError):
-        update(machine.system, "app", settings={}, rebase="example.org/other")
+        update(machine.system, "app", Choices(), rebase="example.org/other")
     assert container_status(machine.system, "app", lines=0).given_up is None
     machine.services.broken.clear()
     assert all_updated(machine).outcome is Outcome.UPDATED

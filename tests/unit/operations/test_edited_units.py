@@ -7,6 +7,7 @@ import pytest
 
 from os_containers.errors import OsContainersError, ServiceError
 from os_containers.image.access import ProxyOptions
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install
 from os_containers.operations.preview import plan_update
 from os_containers.operations.repair import repair
@@ -22,7 +23,7 @@ EDITED = "[Service]\nExecStart=/bin/mine\n"
 
 def install_edited(machine: "Machine") -> None:
     machine.store("1", exports=TMPFILES)
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     (machine.paths.units / "app.service").write_text(EDITED)
 
 
@@ -30,11 +31,11 @@ def failing_update(machine: "Machine") -> None:
     machine.services.active.add("app.service")
     machine.services.broken = {"A=2"}
     with pytest.raises(ServiceError):
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
 
 
 WAYS: list[tuple[str, Callable[["Machine"], object]]] = [
-    ("update", lambda machine: update(machine.system, "app", settings={})),
+    ("update", lambda machine: update(machine.system, "app", Choices())),
     ("update that fails", failing_update),
     ("uninstall", lambda machine: uninstall(machine.system, "app")),
     ("repair", lambda machine: repair(machine.system, ProxyOptions())),
@@ -65,7 +66,7 @@ def test_no_edit_replaces_one_from_before(machine: "Machine") -> None:
     for version, text in (("2", "d /first\n"), ("3", "d /second\n")):
         (machine.paths.tmpfiles / "app.conf").write_text(text)
         machine.store(version, exports=TMPFILES)
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
     kept = {one.name: one.read_text() for one in machine.paths.tmpfiles.glob("*-old*")}
     assert kept == {"app.conf.os-containers-old": "d /first\n", "app.conf.os-containers-old1": "d /second\n"}
 
@@ -73,7 +74,7 @@ def test_no_edit_replaces_one_from_before(machine: "Machine") -> None:
 def test_a_plan_tells_of_the_edit_and_keeps_nothing(machine: "Machine") -> None:
     install_edited(machine)
     machine.store("2", exports=TMPFILES)
-    steps = plan_update(machine.system, "app", settings={}).steps
+    steps = plan_update(machine.system, "app", Choices()).steps
     assert [one for one in steps if "was edited, which is now app.service.os-containers-old" in one] != []
     assert [*machine.paths.units.glob("*-old*")] == []
 
@@ -84,7 +85,7 @@ def test_an_update_that_is_refused_keeps_nothing(machine: "Machine") -> None:
     machine.store("2", exports={machine.exported("app.conf"): "x"})
     machine.host_file("app.conf").mkdir(parents=True)
     with pytest.raises(OsContainersError):
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
     assert [*machine.paths.units.glob("*-old*")] == []
     assert (machine.paths.units / "app.service").read_text() == EDITED
 
@@ -93,9 +94,9 @@ def test_an_update_that_is_refused_keeps_nothing(machine: "Machine") -> None:
 def test_a_damaged_record_tells_no_edit_and_loses_none(machine: "Machine", *, is_edited: bool) -> None:
     """The unit in the deployment says which text was ours."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.store("2", exports={"service.template": "[Service]\nExecStart=$EXEC_START\nEnvironment=A=2\n"})
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     if is_edited:
         (machine.paths.units / "app.service").write_text(EDITED)
     (machine.paths.state / "app/info").write_text("{")
@@ -107,8 +108,8 @@ def test_a_damaged_record_tells_no_edit_and_loses_none(machine: "Machine", *, is
 def test_what_is_as_we_wrote_it_is_not_kept(machine: "Machine") -> None:
     machine.store("1", exports=TMPFILES)
     system = machine.system
-    install(system, "example.org/app", settings={})
+    install(system, "example.org/app", Choices())
     machine.store("2")
-    update(system, "app", settings={})
+    update(system, "app", Choices())
     uninstall(system, "app")
     assert [*machine.paths.units.glob("*-old*"), *machine.paths.tmpfiles.glob("*-old*")] == []

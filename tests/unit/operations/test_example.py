@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from example import example_files
 
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install
 from os_containers.paths import Mode
 
@@ -18,7 +19,7 @@ def test_the_example_of_the_manual_can_be_installed_twice(machine: "Machine") ->
     assert len(files) == 5
     machine.store("1", more={**files, "/bin/busybox": "#!", "/etc/web/.keep": "", "/srv/www/.keep": ""})
     for name, settings in (("web", {}), ("web-internal", {"PORT": "8081"})):
-        install(machine.system, "example.org/app:latest", name=name, settings=settings)
+        install(machine.system, "example.org/app:latest", Choices(settings), name=name)
     assert [_port(machine, "web"), _port(machine, "web-internal")] == ["8080", "8081"]
     unit = (machine.paths.units / "web-internal.service").read_text()
     assert "Description=web-internal, a web server on port 8081\n" in unit

@@ -19,6 +19,7 @@ from os_containers.host.hostfiles import Action
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
+from os_containers.operations.choices import Choices
 from os_containers.operations.containers import list_containers
 from os_containers.operations.control import restart_service, start_service, stop_service
 from os_containers.operations.install import install
@@ -52,7 +53,7 @@ def store(machine: "Machine", version: str) -> None:
 def preinstalled(machine: "Machine") -> Iterator["Machine"]:
     """Give a host whose distribution brings the container app of version 1, enabled and running."""
     store(machine, "1")
-    installed = install(machine.system, NAME, settings={"GREETING": "hello"})
+    installed = install(machine.system, NAME, Choices({"GREETING": "hello"}))
     place = machine.root / "usr-lib/app"
     shutil.copytree(installed.path, place, symlinks=True)
     shutil.rmtree(place / "host")
@@ -91,7 +92,7 @@ def test_it_is_listed_and_used_as_it_is(preinstalled: "Machine") -> None:
 def test_its_name_is_taken_and_it_is_not_ours_to_remove(preinstalled: "Machine") -> None:
     """Both say what can be done."""
     with pytest.raises(ConflictError, match="the system brings"):
-        install(preinstalled.system, NAME, settings={})
+        install(preinstalled.system, NAME, Choices())
     with pytest.raises(ConflictError, match="a part of the system"):
         uninstall(preinstalled.system, "app")
 
@@ -100,7 +101,7 @@ def test_an_update_takes_its_place_and_a_rollback_gives_it_back(preinstalled: "M
     """Values stay, running and enabled, too; twice returns to ours, and --factory works from a third one."""
     machine, system = preinstalled, preinstalled.system
     store(machine, "2")
-    entered = update(system, "app", settings={}).deployment
+    entered = update(system, "app", Choices()).deployment
     assert machine.version() == "2"
     assert entered.record.values["GREETING"].text == "hello"
     assert own_units(machine) == ["app.service", "app.service.d"]
@@ -115,7 +116,7 @@ def test_an_update_takes_its_place_and_a_rollback_gives_it_back(preinstalled: "M
     rollback(system, "app")
     assert machine.version() == "2"
     store(machine, "3")
-    update(system, "app", settings={})
+    update(system, "app", Choices())
     assert rollback(system, "app", serial=factory.SERIAL).is_factory
 
 
@@ -126,9 +127,9 @@ def test_what_somebody_has_in_its_place_is_not_taken_by_an_update(preinstalled: 
     own.write_text("mine")
     store(preinstalled, "2")
     with pytest.raises(ConflictError, match=f"{own} is somebody's own"):
-        plan_update(preinstalled.system, "app", settings={})
+        plan_update(preinstalled.system, "app", Choices())
     with pytest.raises(ConflictError, match=f"{own} is somebody's own"):
-        update(preinstalled.system, "app", settings={})
+        update(preinstalled.system, "app", Choices())
     assert own.read_text() == "mine"
     assert preinstalled.deployed() == []
     assert preinstalled.services.active == {"app.service"}
@@ -140,7 +141,7 @@ def test_one_that_is_masked_is_not_unmasked_by_an_update(preinstalled: "Machine"
     unit.symlink_to("/dev/null")
     store(preinstalled, "2")
     with pytest.raises(ConflictError, match=r"app\.service is masked"):
-        update(preinstalled.system, "app", settings={})
+        update(preinstalled.system, "app", Choices())
     assert unit.is_symlink()
     for start in (start_service, restart_service):
         with pytest.raises(ConflictError, match=r"app\.service is masked"):
@@ -150,7 +151,7 @@ def test_one_that_is_masked_is_not_unmasked_by_an_update(preinstalled: "Machine"
 def test_an_uninstall_removes_what_is_ours_and_gives_it_back(preinstalled: "Machine") -> None:
     """It runs if ours ran."""
     store(preinstalled, "2")
-    update(preinstalled.system, "app", settings={})
+    update(preinstalled.system, "app", Choices())
     uninstall(preinstalled.system, "app")
     assert own_units(preinstalled) == []
     assert preinstalled.deployed() == []
@@ -161,7 +162,7 @@ def test_an_uninstall_removes_what_is_ours_and_gives_it_back(preinstalled: "Mach
 def test_what_is_left_of_ours_behind_a_rollback_can_be_removed(preinstalled: "Machine") -> None:
     """By uninstall, as long as there is something."""
     store(preinstalled, "2")
-    update(preinstalled.system, "app", settings={})
+    update(preinstalled.system, "app", Choices())
     rollback(preinstalled.system, "app")
     uninstall(preinstalled.system, "app")
     assert preinstalled.deployed() == []
@@ -173,7 +174,7 @@ def test_a_version_that_does_not_start_gives_way_to_it(preinstalled: "Machine") 
     preinstalled.services.broken.add("GREETING=broken")
     store(preinstalled, "2")
     with pytest.raises(ServiceError):
-        update(preinstalled.system, "app", settings={"GREETING": "broken"})
+        update(preinstalled.system, "app", Choices({"GREETING": "broken"}))
     assert own_units(preinstalled) == []
     assert preinstalled.deployed() == []
     assert preinstalled.services.active == {"app.service"}
@@ -189,7 +190,7 @@ def test_check_and_repair_leave_it_alone(preinstalled: "Machine") -> None:
 
     sound()
     store(machine, "2")
-    update(system, "app", settings={})
+    update(system, "app", Choices())
     sound()
     rollback(system, "app")
     sound()
@@ -198,7 +199,7 @@ def test_check_and_repair_leave_it_alone(preinstalled: "Machine") -> None:
 def test_a_lost_link_of_ours_is_not_taken_for_it(preinstalled: "Machine") -> None:
     """The spare link tells, and repair mends it."""
     store(preinstalled, "2")
-    update(preinstalled.system, "app", settings={})
+    update(preinstalled.system, "app", Choices())
     (preinstalled.paths.state / "app").unlink()
     assert [problem.invariant for problem in check(preinstalled.system, Depth.CONTENT)] != []
     repair(preinstalled.system, ProxyOptions())
@@ -211,7 +212,7 @@ def test_a_way_back_that_was_killed_behind_its_commit_point_is_finished(
 ) -> None:
     """The link is gone and the spare one is not: the distribution's is what was to be active."""
     store(preinstalled, "2")
-    update(preinstalled.system, "app", settings={})
+    update(preinstalled.system, "app", Choices())
     state = ServiceState(running=True, enabled=True)
     journal = Journal(
         operation=operation,
@@ -233,7 +234,7 @@ def test_a_way_back_that_was_killed_behind_its_commit_point_is_finished(
 def test_recovery_tells_systemd_what_a_killed_way_back_had_not(preinstalled: "Machine") -> None:
     """The unit files were gone, and systemd had the unit as it was in /etc: it would start what is gone."""
     store(preinstalled, "2")
-    update(preinstalled.system, "app", settings={})
+    update(preinstalled.system, "app", Choices())
     state = ServiceState(running=True, enabled=True)
     journal = Journal(
         operation="rollback",
@@ -263,7 +264,7 @@ def test_its_directories_are_there_again_when_ours_goes(preinstalled: "Machine")
     fragment.write_text(f"d {shared} - - - -\n")
     lines = f"d {extra} - - - -\nd {shared} - - - -\n"
     machine.store("2", exports={"manifest.json": "{}", "service.template": UNIT, "tmpfiles.template": lines})
-    update(system, "app", settings={})
+    update(system, "app", Choices())
     for made in (extra, shared):
         made.mkdir(parents=True)
     machine.services.calls.clear()
@@ -282,7 +283,7 @@ def test_directories_are_known_over_the_ways_back_and_forth(preinstalled: "Machi
         made = machine.root / f"lib/of-{version}"
         exports = {"service.template": UNIT, "tmpfiles.template": f"d {made} - - - -\n"}
         machine.store(version, exports=exports)
-        update(system, "app", settings={"GREETING": "hello"})
+        update(system, "app", Choices({"GREETING": "hello"}))
         made.mkdir(parents=True)
         rollback(system, "app")
     rollback(system, "app")
@@ -291,7 +292,7 @@ def test_directories_are_known_over_the_ways_back_and_forth(preinstalled: "Machi
     assert list((machine.root / "lib").iterdir()) == []
 
 
-@pytest.mark.parametrize("change", [partial(update, settings={}), rollback])
+@pytest.mark.parametrize("change", [partial(update, choices=Choices()), rollback])
 def test_a_change_that_is_undone_leaves_the_directories_that_were_there(
     preinstalled: "Machine", change: Callable[..., object]
 ) -> None:
@@ -304,7 +305,7 @@ def test_a_change_that_is_undone_leaves_the_directories_that_were_there(
     of_package.mkdir(parents=True)
     exports = {"service.template": f"{UNIT}# ours\n", "tmpfiles.template": f"d {of_ours} - - - -\n"}
     machine.store("2", exports=exports)
-    update(system, "app", settings={"GREETING": "hello"})
+    update(system, "app", Choices({"GREETING": "hello"}))
     of_ours.mkdir()
     rollback(system, "app")
     machine.store("3", exports=exports)
@@ -321,7 +322,7 @@ def test_host_files_that_a_package_came_to_bring_too_stay(preinstalled: "Machine
     machine, place = preinstalled, preinstalled.root / "usr-lib/app"
     exports = {"service.template": UNIT, machine.exported("app.conf"): "x", machine.exported("own"): "x"}
     machine.store("2", exports=exports)
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     shared = place / f"rootfs/exports/{machine.exported('app.conf')}"
     shared.parent.mkdir(parents=True)
     shared.write_text("x")
@@ -347,7 +348,7 @@ def test_directories_that_a_package_has_brought_do_not_become_ours(preinstalled:
         path.write_text("x")
     names = ("etc/app.conf", "etc/own/file")
     machine.store("2", exports={"service.template": UNIT, **{machine.exported(name): "x" for name in names}})
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     listed = [one.path for one in container_status(machine.system, "app", lines=0).host_files]
     assert listed == [str(machine.host_file(name)) for name in ("etc/own", "etc/own/file")]
     assert check(machine.system, Depth.NAMES) == []
@@ -362,8 +363,8 @@ def test_directories_that_a_package_has_brought_do_not_become_ours(preinstalled:
 @pytest.mark.parametrize(
     ("change", "file"),
     [
-        (partial(update, settings={}), "info"),
-        (partial(update, settings={}), "rootfs/exports/manifest.json"),
+        (partial(update, choices=Choices()), "info"),
+        (partial(update, choices=Choices()), "rootfs/exports/manifest.json"),
         (rollback, "rootfs/exports/manifest.json"),
         (uninstall, "rootfs/exports/manifest.json"),
     ],
@@ -374,7 +375,7 @@ def test_a_package_that_cannot_be_read_is_not_taken_for_one_without_host_files(
     """What it brings would be removed as ours: nothing is changed, and the error says why."""
     machine = preinstalled
     store(machine, "2")
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     store(machine, "3")
     with (
         unreadable(machine.root / "usr-lib/app" / file),
@@ -396,7 +397,7 @@ def test_a_damaged_one_is_for_the_package_to_mend(preinstalled: "Machine") -> No
     assert caught.value.hint == factory.REINSTALL
     (place / "info").write_bytes(whole)
     store(preinstalled, "2")
-    update(system, "app", settings={})
+    update(system, "app", Choices())
     (place / "info").write_text("{")
     with pytest.raises(BrokenError) as caught:
         rollback(system, "app", serial=factory.SERIAL)
@@ -407,14 +408,14 @@ def test_a_damaged_one_is_for_the_package_to_mend(preinstalled: "Machine") -> No
 def test_what_is_being_built_is_none_whatever_its_name(machine: "Machine") -> None:
     """The directory of a draft has the name of this container."""
     store(machine, "1")
-    plan = plan_install(machine.system, NAME, name="deployment", settings={})
+    plan = plan_install(machine.system, NAME, Choices(), name="deployment")
     assert [Path(text.path).name for text in plan.texts][:1] == ["deployment.service"]
 
 
 def test_ours_lives_on_when_the_package_is_removed(preinstalled: "Machine") -> None:
     """It is a container like any other then."""
     store(preinstalled, "2")
-    update(preinstalled.system, "app", settings={})
+    update(preinstalled.system, "app", Choices())
     machine_without = replace(preinstalled, paths=replace(preinstalled.paths, factories=None))
     preinstalled.services.foreign.clear()
     (listed,) = list_containers(machine_without.system)
@@ -423,13 +424,13 @@ def test_ours_lives_on_when_the_package_is_removed(preinstalled: "Machine") -> N
     assert machine_without.deployed() == []
 
 
-@pytest.mark.parametrize("command", [start_service, partial(update, settings={}), rollback])
+@pytest.mark.parametrize("command", [start_service, partial(update, choices=Choices()), rollback])
 def test_a_change_that_was_killed_between_its_two_links_is_settled_by_the_next_command(
     preinstalled: "Machine", command: Callable[[System, str], object]
 ) -> None:
     """There is a spare link then and no link: that is no damage, since a journal tells of it."""
     store(preinstalled, "2")
-    update(preinstalled.system, "app", settings={})
+    update(preinstalled.system, "app", Choices())
     state = ServiceState(running=True, enabled=True)
     journal = Journal(
         operation="rollback",
@@ -455,7 +456,7 @@ def test_what_the_distribution_brings_alone_needs_no_recovery(preinstalled: "Mac
 def test_an_uninstall_of_what_is_not_active_leaves_what_is_alone(preinstalled: "Machine") -> None:
     """What is the distribution's runs on, and a unit that somebody has in its place since stays."""
     store(preinstalled, "2")
-    update(preinstalled.system, "app", settings={})
+    update(preinstalled.system, "app", Choices())
     rollback(preinstalled.system, "app")
     own = preinstalled.paths.units / "app.service"
     own.write_text("mine")

@@ -13,6 +13,7 @@ from images import Content, Directory, File, Symlink
 
 from os_containers.errors import ConflictError, ImageError, OsContainersError, PolicyError, UsageError
 from os_containers.image.limits import MiB
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install
 from os_containers.operations.uninstall import uninstall
 from os_containers.operations.update import update
@@ -49,7 +50,7 @@ def test_b64_a_name_in_any_unit_path_is_refused(machine: "Machine", there: str) 
     (machine.root / there).write_text("[Service]\nUser=nobody\n")
     before = machine.snapshot()
     with pytest.raises(ConflictError, match=re.escape(there)):
-        install(machine.system, "example.org/app", settings={})
+        install(machine.system, "example.org/app", Choices())
     assert machine.snapshot() == before
 
 
@@ -59,7 +60,7 @@ def test_b64_a_drop_in_of_the_admin_counts_and_is_told(machine: "Machine") -> No
     mine = machine.paths.units / "app.service.d/50-mine.conf"
     mine.parent.mkdir(parents=True)
     mine.write_text("[Service]\nUser=nobody\n")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     assert f"{mine} is there already, and counts for app.service" in machine.told()
     uninstall(machine.system, "app")
     assert mine.exists()
@@ -70,7 +71,7 @@ def test_b64_a_masked_name_is_refused(machine: "Machine") -> None:
     machine.store("1")
     (machine.paths.units / "app.service").symlink_to("/nowhere")
     with pytest.raises(ConflictError, match=r"units/app\.service is there already"):
-        install(machine.system, "example.org/app", settings={})
+        install(machine.system, "example.org/app", Choices())
     assert (machine.paths.units / "app.service").is_symlink()
 
 
@@ -78,7 +79,7 @@ def test_b64_an_empty_directory_for_drop_ins_says_nothing(machine: "Machine") ->
     """An image like flannel makes one for a container that is installed later."""
     machine.store("1")
     (machine.paths.units / "app.service.d").mkdir()
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     assert machine.version() == "1"
 
 
@@ -88,14 +89,14 @@ def test_b65_a_fragment_of_the_hosts_own_is_not_hidden(machine: "Machine") -> No
     """/etc/tmpfiles.d/systemd.conf would be read in place of the one in /usr/lib; no unit has the name."""
     machine.store("1")
     with pytest.raises(ConflictError, match=r"/tmpfiles\.d/systemd\.conf is there already"):
-        install(machine.system, "example.org/app", name="systemd", settings={})
+        install(machine.system, "example.org/app", Choices(), name="systemd")
 
 
 def refused(machine: "Machine", error: type[OsContainersError], match: str, **settings: str) -> str:
     """Install, see it refused with nothing left of it, and return the message."""
     before = machine.snapshot()
     with pytest.raises(error, match=match) as raised:
-        install(machine.system, "example.org/app", settings=settings)
+        install(machine.system, "example.org/app", Choices(settings))
     assert machine.snapshot() == before
     assert (machine.deployed(), list(machine.paths.staging.iterdir())) == ([], [])
     assert machine.system.repo().pins.commits() == {}
@@ -145,12 +146,12 @@ def test_an_image_that_makes_no_deployment_changes_nothing(machine: "Machine", r
     said = refused(machine, ImageError, match)
     assert said.isprintable()
     machine.store("2")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.services.start("app.service")
     before, calls = machine.snapshot(), len(machine.services.calls)
     machine.store("3", exports={name: content})
     with pytest.raises(ImageError, match=match) as raised:
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
     assert raised.value.exit_code == 4
     assert machine.snapshot() == before
     assert (machine.version(), machine.deployed()) == ("2", ["1"])
@@ -169,10 +170,10 @@ def test_b48_the_missing_values_of_all_templates_are_listed_at_once(machine: "Ma
     listed = ["A (exports/config.json.template:1)", "A (exports/service.template:3)"]
     listed += ["B (exports/service.template:4)", "C (exports/tmpfiles.template:2)"]
     assert said == f"no value for {', '.join(listed)}"
-    install(machine.system, "example.org/app", settings={"A": "1", "B": "2", "C": "3"})
+    install(machine.system, "example.org/app", Choices({"A": "1", "B": "2", "C": "3"}))
     machine.store("2", exports={"service.template": unit("D=$D")})
     with pytest.raises(UsageError, match="no value for D"):
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
     assert (machine.version(), machine.deployed()) == ("1", ["1"])
 
 
@@ -204,7 +205,7 @@ def test_b60_a_symlink_among_the_templates_for_the_host_is_not_read(machine: "Ma
     manifest = {"installedFilesTemplate": [str(machine.host_file("a"))]}
     exports = {"manifest.json": json.dumps(manifest), machine.exported("a"): Symlink(str(secret))}
     machine.store("1", exports=exports)
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     assert machine.host_file("a").readlink() == secret
     assert secret.read_text() == "$NAME"
 
@@ -220,7 +221,7 @@ def test_b97_an_image_that_fills_the_record_changes_nothing(machine: "Machine", 
     machine.store("1", exports={**exported, "manifest.json": manifest})
     before = machine.snapshot()
     with pytest.raises(ImageError, match="the record of the deployment has"):
-        install(machine.system, "example.org/app", settings=values)
+        install(machine.system, "example.org/app", Choices(values))
     assert machine.snapshot() == before
     assert (machine.deployed(), machine.system.journals.names()) == ([], [])
     # for our own unit, which came and went
@@ -233,9 +234,9 @@ def test_b63_a_name_that_comes_from_the_image_is_looked_at_too(machine: "Machine
     machine.store("1", name=f"example.org/app{suffix}:latest")
     before = machine.snapshot()
     with pytest.raises(UsageError, match="ends like a systemd unit"):
-        install(machine.system, f"example.org/app{suffix}", settings={})
+        install(machine.system, f"example.org/app{suffix}", Choices())
     assert machine.snapshot() == before
-    install(machine.system, f"example.org/app{suffix}", name="app", settings={})
+    install(machine.system, f"example.org/app{suffix}", Choices(), name="app")
 
 
 INJECTIONS = [
@@ -254,7 +255,7 @@ def test_b54_a_setting_that_leaves_its_place_is_a_usage_error(
     machine.store("1", exports={name: text})
     said = refused(machine, UsageError, "the value of X", X=value)
     assert said.startswith(f"exports/{name}:")
-    install(machine.system, "example.org/app", settings={"X": "fits"})
+    install(machine.system, "example.org/app", Choices({"X": "fits"}))
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_b53_b54_a_default_that_leaves_its_place_is_the_images_fault(
     manifest = json.dumps({"defaultValues": {"X": value}})
     machine.store("1", exports={name: text, "manifest.json": manifest})
     refused(machine, ImageError, "the value of X")
-    install(machine.system, "example.org/app", settings={"X": "fits"})
+    install(machine.system, "example.org/app", Choices({"X": "fits"}))
 
 
 def test_b54_a_host_file_is_free_text(machine: "Machine") -> None:
@@ -279,7 +280,7 @@ def test_b54_a_host_file_is_free_text(machine: "Machine") -> None:
         }
     )
     machine.store("1", exports={"manifest.json": manifest, machine.exported("conf"): "x=$X"})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     if os.geteuid() == 0:
         assert machine.host_file("conf").read_text() == "x=two\nlines, 100%"
 
@@ -287,7 +288,7 @@ def test_b54_a_host_file_is_free_text(machine: "Machine") -> None:
 def test_b59_an_unknown_key_of_the_export_manifest_is_told(machine: "Machine") -> None:
     """And nothing else happens to it."""
     machine.store("1", exports={"manifest.json": '{"defaultvalues": {}}'})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     assert "exports/manifest.json has the unknown key 'defaultvalues'" in machine.told()
 
 
@@ -297,12 +298,12 @@ def test_b57_a_unit_that_systemd_refuses_changes_nothing(machine: "Machine") -> 
     machine.store("1", exports={"service.template": unit("BOGUS=1")})
     refused(machine, ImageError, "the unit of the image is refused")
     machine.store("1", exports={"service.template": unit("A=1")})
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.services.start("app.service")
     before = machine.snapshot()
     machine.store("2", exports={"service.template": unit("BOGUS=1")})
     with pytest.raises(ImageError):
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
     assert machine.snapshot() == before
     assert (machine.version(), machine.deployed()) == ("1", ["1"])
     assert "stop app.service" not in machine.services.calls
@@ -321,8 +322,8 @@ def test_cve_2022_1227_cve_2019_14271_nothing_of_the_image_is_executed_or_loaded
     AUDITED.append(opened)
     machine.store("1", user="app", more={"/etc/passwd": "app:x:7:7::/:/bin/sh\n"})
     try:
-        install(machine.system, "example.org/app", settings={})
-        update(machine.system, "app", settings={"UUID": "1"})
+        install(machine.system, "example.org/app", Choices())
+        update(machine.system, "app", Choices({"UUID": "1"}))
         uninstall(machine.system, "app")
     finally:
         AUDITED.remove(opened)
@@ -347,7 +348,7 @@ def test_cve_2021_41091_cve_2021_41103_setuid_files_are_out_of_reach(machine: "M
     machine.store("1", more={"/bin/su": File("x", mode=0o4755)})
     umask = os.umask(0)
     try:
-        deployment = install(machine.system, "example.org/app", settings={})
+        deployment = install(machine.system, "example.org/app", Choices())
     finally:
         os.umask(umask)
     assert stat.S_IMODE(machine.paths.state.stat().st_mode) == 0o700
@@ -358,21 +359,21 @@ def test_cve_2021_41091_cve_2021_41103_setuid_files_are_out_of_reach(machine: "M
 def test_cve_2024_32462_an_argument_of_the_image_stays_an_argument(machine: "Machine") -> None:
     """A command that looks like options stands in config.json, not on the runtime's command line."""
     machine.store("1", cmd=["--bind", "/etc", "/evil"])
-    deployment = install(machine.system, "example.org/app", settings={})
+    deployment = install(machine.system, "example.org/app", Choices())
     assert json.loads(deployment.config.read_text())["process"]["args"] == ["--bind", "/etc", "/evil"]
     assert (
         f"ExecStart={machine.root}/crun run --bundle {machine.paths.state}/app app\n"
         in deployment.unit_text()
     )
     with pytest.raises(UsageError, match="not a container name"):
-        install(machine.system, "example.org/app", name="--command=x", settings={})
+        install(machine.system, "example.org/app", Choices(), name="--command=x")
 
 
 def test_cve_2023_28100_the_container_has_no_terminal_of_ours(machine: "Machine") -> None:
     """Whatever the image asks for: on a console it could type for the one who sits there."""
     config = '{"process": {"args": ["x"], "terminal": true}, "root": {"path": "rootfs"}, "linux": {}}'
     machine.store("1", exports={"config.json": config})
-    deployment = install(machine.system, "example.org/app", settings={})
+    deployment = install(machine.system, "example.org/app", Choices())
     assert json.loads(deployment.config.read_text())["process"]["terminal"] is False
 
 
@@ -398,6 +399,6 @@ def test_limits_of_the_configuration_are_those_of_a_deployment(
     config.parent.mkdir(parents=True)
     config.write_text(f"[limits]\n{key} = {fits - 1}\n")
     with pytest.raises(ImageError, match=error):
-        install(machine.system, "example.org/app", settings={})
+        install(machine.system, "example.org/app", Choices())
     config.write_text(f"[limits]\n{key} = {fits}\n")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())

@@ -7,6 +7,7 @@ import pytest
 
 from os_containers.errors import BrokenError, ConflictError, NotFoundError, RegistryError, UsageError
 from os_containers.image.manifest import Digest
+from os_containers.operations.choices import Choices
 from os_containers.operations.find_image import stored_image, stored_images, stored_or_pulled_image
 from os_containers.operations.image_use import Use
 from os_containers.operations.images import WhenInUse, delete_images, list_images, tag_image
@@ -45,9 +46,9 @@ def test_an_image_tells_who_was_made_of_it(machine: "Machine") -> None:
     """One that was replaced by a newer one has no name any more, and stays while one can return to it."""
     first = machine.store("1")
     assert [one.uses for one in list_images(machine.system)] == [()]
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     second = machine.store("2")
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     newer, former = list_images(machine.system)
     assert (newer.image.digest, newer.is_dangling) == (second.digest, False)
     assert newer.uses == (Use("app", 2, active=True),)
@@ -72,7 +73,7 @@ def test_a_container_is_made_of_a_name_and_not_of_an_id(machine: "Machine") -> N
     said = image.digest.hex[:12]
     for act in (
         lambda: stored_or_pulled_image(machine.system, machine.system.repo(), said),
-        lambda: plan_install(machine.system, said, name="etcd", settings={}),
+        lambda: plan_install(machine.system, said, Choices(), name="etcd"),
     ):
         with pytest.raises(UsageError, match="is the id of an image, and no name") as caught:
             act()
@@ -114,7 +115,7 @@ def test_a_mistyped_image_is_asked_for(machine: "Machine", said: str, meant: str
 def test_a_name_that_is_taken_from_an_image_is_told(machine: "Machine") -> None:
     """With the containers whose next update goes over to the other one; the same image twice is no news."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.store("2", name="example.org/other:1")
     tag_image(machine.system, "example.org/app", "example.org/app")
     assert not any("until now" in text for text in machine.told())
@@ -154,7 +155,7 @@ def test_several_images_are_deleted_or_none(machine: "Machine") -> None:
 def test_an_image_in_use_is_deleted_only_by_force(machine: "Machine") -> None:
     """Another name of it may go; the container goes on without, and can be removed."""
     image = machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     tag_image(machine.system, "example.org/app", "example.org/second:1")
     assert delete_images(machine.system, ["example.org/second:1"]) == ["example.org/second:1"]
     with pytest.raises(ConflictError, match="app:latest is in use: app was made of it") as caught:
@@ -165,11 +166,11 @@ def test_an_image_in_use_is_deleted_only_by_force(machine: "Machine") -> None:
         delete_images(machine.system, ["example.org/app"])
     delete_images(machine.system, ["example.org/app"], WhenInUse.DELETE)
     with pytest.raises(NotFoundError) as missing:
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
     assert (missing.value.hint or "").startswith("update --pull fetches it anew")
-    assert update(machine.system, "app", settings={"UUID": "b"}).changed
+    assert update(machine.system, "app", Choices({"UUID": "b"})).changed
     assert "app:latest in the store: app keeps the one that it has" in " ".join(machine.told())
-    assert not plan_update(machine.system, "app", settings={"UUID": "b"}).changes
+    assert not plan_update(machine.system, "app", Choices({"UUID": "b"})).changes
     delete_images(machine.system, ["example.org/third:1"], WhenInUse.DELETE)
     prune(machine.system)
     assert machine.version() == "1"
@@ -185,7 +186,7 @@ def test_prune_tells_beforehand_just_what_it_does(machine: "Machine") -> None:
     machine.store("1", more=SHARED, name="example.org/stays:1")
     gone = machine.store("2", exports={"manifest.json": "{}"}, name="example.org/gone:1")
     machine.store("3")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     delete_images(machine.system, ["example.org/gone:1"])
     before = all_objects(machine.paths.repo)
     (machine.paths.staging / "killed").mkdir(parents=True)
@@ -203,7 +204,7 @@ def test_prune_tells_beforehand_just_what_it_does(machine: "Machine") -> None:
 def test_prune_tells_beforehand_also_when_a_pin_of_nothing_is_damaged(machine: "Machine") -> None:
     """Such a pin goes without a look at what it names; one of a deployment that is there stops both."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     heads = machine.paths.repo / "refs/heads"
     for serial, text in ((7, "garbage"), (8, "f" * 64), (9, None)):
         pin = heads / pin_ref("gone", serial)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from os_containers.errors import ImageError
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def test_an_image_whose_service_runs_no_container_needs_no_command(
 ) -> None:
     """An agent may run on the host, in the rootfs of its image."""
     machine.store("1", exports=exports, cmd=())
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     config = json.loads((machine.paths.state / "app/config.json").read_text())
     assert config["process"]["args"] == ["/bin/sh"]
 
@@ -37,4 +38,4 @@ def test_an_image_whose_service_runs_a_container_needs_a_command(machine: "Machi
     """There would be nothing to start."""
     machine.store("1", exports={"service.template": f"[Service]\nExecStart=$EXEC_START\n{INSTALL}"}, cmd=())
     with pytest.raises(ImageError, match="names no command"):
-        install(machine.system, "example.org/app", settings={})
+        install(machine.system, "example.org/app", Choices())

@@ -11,6 +11,7 @@ from images import Directory
 from os_containers.errors import ConflictError
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install
 from os_containers.operations.rollback import rollback
 from os_containers.operations.uninstall import uninstall
@@ -60,13 +61,13 @@ def files(name: str, version: str, port: int = 1) -> dict[str, str]:
 def test_each_goes_its_own_way(machine: "Machine") -> None:
     """Installed, updated, rolled back and uninstalled one after the other; a taken place is found."""
     machine.store("1", exports=exports(machine, "1"))
-    install(machine.system, "example.org/app", name="one", settings={})
-    install(machine.system, "example.org/app", name="two", settings={"PORT": "2"})
+    install(machine.system, "example.org/app", Choices(), name="one")
+    install(machine.system, "example.org/app", Choices({"PORT": "2"}), name="two")
     assert host(machine) == files("one", "1") | files("two", "1", 2)
     machine.store("2", exports=exports(machine, "2"))
-    update(machine.system, "one", settings={})
+    update(machine.system, "one", Choices())
     assert host(machine) == files("one", "2") | files("two", "1", 2)
-    update(machine.system, "two", settings={"PORT": "3"})
+    update(machine.system, "two", Choices({"PORT": "3"}))
     rollback(machine.system, "one")
     assert host(machine) == files("one", "1") | files("two", "2", 3)
     assert check(machine.system, Depth.NAMES) == []
@@ -83,10 +84,10 @@ def test_each_goes_its_own_way(machine: "Machine") -> None:
 def test_without_renames_there_is_no_room_for_a_second(machine: "Machine") -> None:
     """It changes nothing of the first."""
     machine.store("1", exports=exports(machine, "1", renameFiles={}))
-    install(machine.system, "example.org/app", name="one", settings={})
+    install(machine.system, "example.org/app", Choices(), name="one")
     before = machine.snapshot()
     with pytest.raises(ConflictError, match="belongs to the container one"):
-        install(machine.system, "example.org/app", name="two", settings={})
+        install(machine.system, "example.org/app", Choices(), name="two")
     assert machine.snapshot() == before
 
 
@@ -94,10 +95,10 @@ def test_without_renames_there_is_no_room_for_a_second(machine: "Machine") -> No
 def test_a_new_version_may_rename_to_elsewhere(machine: "Machine") -> None:
     """The files of the old place go, and come back with a rollback."""
     machine.store("1", exports=exports(machine, "1"))
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     conf = str(machine.host_file("etc/app"))
     machine.store("2", exports=exports(machine, "2", renameFiles={conf: f"{conf}-$PORT"}))
-    update(machine.system, "app", settings={"PORT": "8"})
+    update(machine.system, "app", Choices({"PORT": "8"}))
     assert sorted(host(machine)) == ["bin/appctl", "etc/app-8/app.conf", "etc/app-8/tls/2.pem"]
     assert not Path(conf).exists()
     rollback(machine.system, "app")
@@ -111,7 +112,7 @@ def test_a_template_may_be_listed_by_its_place_on_the_host(machine: "Machine") -
     renames = {str(machine.host_file("etc/app")): str(place)}
     listed = [f"{place}/app.conf"]
     machine.store("1", exports=exports(machine, "1", renameFiles=renames, installedFilesTemplate=listed))
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     assert host(machine)["etc/place/app.conf"] == "1 app 1"
 
 
@@ -121,8 +122,8 @@ def test_files_without_a_service_live_the_same_life(machine: "Machine") -> None:
     for version in ("1", "2"):
         machine.store(version, exports=exports(machine, version, noContainerService=True))
         if version == "1":
-            install(machine.system, "example.org/app", settings={})
-    update(machine.system, "app", settings={"PORT": "2"})
+            install(machine.system, "example.org/app", Choices())
+    update(machine.system, "app", Choices({"PORT": "2"}))
     assert host(machine) == files("app", "2", 2)
     rollback(machine.system, "app")
     assert host(machine) == files("app", "1")
@@ -143,6 +144,6 @@ def test_all_process_capabilities_may_be_set(machine: "Machine", by_image: objec
     value = {"ALL_PROCESS_CAPABILITIES": '"CAP_CHOWN", "CAP_KILL"'}
     manifest = json.dumps({"defaultValues": value if by_image else {}})
     machine.store("1", exports={"config.json.template": config, "manifest.json": manifest})
-    install(machine.system, "example.org/app", settings={} if by_image else value)
+    install(machine.system, "example.org/app", Choices({} if by_image else value))
     written = json.loads((machine.paths.state / "app/config.json").read_text())
     assert written["process"]["capabilities"] == {"bounding": ["CAP_CHOWN", "CAP_KILL"]}

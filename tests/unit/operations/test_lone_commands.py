@@ -14,6 +14,7 @@ import pytest
 
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
+from os_containers.operations.choices import Choices
 from os_containers.operations.command import Command
 from os_containers.operations.install import install
 from os_containers.operations.lone_commands import find_lone
@@ -97,7 +98,7 @@ def test_what_the_runtime_still_runs_is_not_removed(lone: "Machine") -> None:
     (lone.root / "said").write_text("running")
     (bundle,) = lone.paths.staging.iterdir()
     recover_all(lone.system, Start.WATCHED)
-    install(lone.system, "example.org/app", settings={})
+    install(lone.system, "example.org/app", Choices())
     assert bundle.is_dir()
     assert "runs on, and nobody waits for it" in " ".join(lone.told())
     (lone.root / "said").write_text("stopped")

@@ -13,6 +13,7 @@ from images import File, Files, Symlink
 from os_containers.errors import ImageError, NotFoundError, PolicyError, SystemFaultError, UsageError
 from os_containers.host.host_policy import Permission
 from os_containers.operations.check import Depth, check
+from os_containers.operations.choices import Choices
 from os_containers.operations.package import Format, make_package
 from os_containers.paths import Mode
 
@@ -47,7 +48,7 @@ def output(tmp_path: Path) -> Path:
 
 
 def make(machine: "Machine", kind: Format, output: Path, **settings: str) -> Path:
-    return make_package(machine.system, "example.org/app:latest", kind, output=output, settings=settings)
+    return make_package(machine.system, "example.org/app:latest", Choices(settings), kind=kind, output=output)
 
 
 def said(*words: str | Path) -> str:
@@ -171,10 +172,9 @@ def test_a_host_file_is_no_other_part_of_the_package(
         make_package(
             machine.system,
             "example.org/app",
-            Format.DEB,
+            Choices(permission=Permission(paths=("/usr/lib",))),
+            kind=Format.DEB,
             output=output,
-            settings={},
-            permission=Permission(paths=("/usr/lib",)),
         )
     assert not (tmp_path / "evil").exists()
 
@@ -195,7 +195,7 @@ def test_a_name_that_dpkg_would_misread_is_refused(
     """Its lists have a name a line, and of a configuration file no space at the end."""
     machine.store("1", exports=files.get("exports"), more=files.get("more"))
     with pytest.raises(ImageError, match=f"a Debian package {message}"):
-        make_package(machine.system, "example.org/app", Format.DEB, output=output, settings={})
+        make_package(machine.system, "example.org/app", Choices(), kind=Format.DEB, output=output)
     assert list(output.iterdir()) == []
 
 
@@ -223,10 +223,9 @@ def test_a_host_file_that_others_act_on_needs_the_admins_word(machine: "Machine"
     make_package(
         machine.system,
         "example.org/app",
-        Format.DEB,
+        Choices(permission=Permission(paths=("/etc/cron.d",))),
+        kind=Format.DEB,
         output=output,
-        settings={},
-        permission=Permission(paths=("/etc/cron.d",)),
     )
 
 
@@ -264,4 +263,4 @@ def test_a_user_cannot_make_one(machine: "Machine", output: Path) -> None:
     """In a user's repo the files have no owners."""
     system = replace(machine.system, paths=replace(machine.paths, mode=Mode.USER))
     with pytest.raises(UsageError, match="only root"):
-        make_package(system, "example.org/app", Format.DEB, output=output, settings={})
+        make_package(system, "example.org/app", Choices(), kind=Format.DEB, output=output)

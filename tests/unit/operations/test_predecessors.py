@@ -17,6 +17,7 @@ from os_containers.errors import BrokenError, ConflictError, ServiceError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
+from os_containers.operations.choices import Choices
 from os_containers.operations.containers import ListedContainer, list_containers
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
@@ -168,15 +169,15 @@ def test_update_brings_a_deployment_of_ours(machine: "Machine") -> None:
     deploy(machine, 1, go_info(machine))
     old_container(machine)
     machine.store("new")
-    assert update(machine.system, "app", settings={}).deployment.serial == 2
+    assert update(machine.system, "app", Choices()).deployment.serial == 2
     assert (machine.version(), link(machine)) == ("new", ".deploy/app/2")
     assert (machine.services.active, machine.services.enabled) == ({"app.service"}, {"app.service"})
     assert sorted(path.name for path in machine.paths.state.glob("app.*")) == ["app.0"]
     assert not (machine.paths.tmpfiles / "tmpfiles-app.conf").exists()
     assert check(machine.system, Depth.CONTENT) == []
-    assert not update(machine.system, "app", settings={}).changed
+    assert not update(machine.system, "app", Choices()).changed
     machine.store("newer")
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     assert list(machine.paths.state.glob("app.*")) == []
     assert machine.deployed() == ["2", "3"]
 
@@ -185,7 +186,7 @@ def test_the_same_image_is_news_to_what_a_predecessor_deployed(machine: "Machine
     """The first update is what makes the container one of ours."""
     image = machine.store("same")
     old_container(machine, revision=image.digest.removeprefix("sha256:"))
-    assert update(machine.system, "app", settings={}).changed
+    assert update(machine.system, "app", Choices()).changed
     assert link(machine) == ".deploy/app/2"
 
 
@@ -204,7 +205,7 @@ def test_what_was_set_stays_and_an_old_default_does_not_win(machine: "Machine") 
         ),
     )
     machine.store("new", exports={"manifest.json": MANIFEST % ("81", "medium"), **template})
-    entered = update(machine.system, "app", settings={}).deployment.record.values
+    entered = update(machine.system, "app", Choices()).deployment.record.values
     assert entered["PORT"] == Value("81", Origin.DEFAULT)
     assert entered["LEVEL"] == Value("high", Origin.SET)
     assert entered["MINE"] == Value("1", Origin.SET)
@@ -220,8 +221,8 @@ def test_a_record_without_an_image_needs_another(machine: "Machine") -> None:
     old_container(machine, image=None)
     machine.store("new")
     with pytest.raises(BrokenError, match="does not tell its image"):
-        update(machine.system, "app", settings={})
-    update(machine.system, "app", settings={}, rebase="example.org/app")
+        update(machine.system, "app", Choices())
+    update(machine.system, "app", Choices(), rebase="example.org/app")
     assert machine.version() == "new"
 
 
@@ -231,7 +232,7 @@ def test_an_update_that_does_not_start_leaves_the_old_one_running(machine: "Mach
     machine.store("new", exports={"service.template": UNIT.replace("/usr/bin/runc", "/broken")})
     machine.services.broken = {"/broken"}
     with pytest.raises(ServiceError):
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
     assert (machine.version(), link(machine)) == ("old 0", "app.0")
     assert machine.services.active == {"app.service"}
     assert (machine.paths.units / "app.service").read_text() == UNIT.format(old)
@@ -276,7 +277,7 @@ def test_rollback_returns_to_what_the_predecessor_had_put_on_the_host(machine: "
     machine.host_file("edited").write_text("mine")
     newer = {machine.exported(name): "2" for name in ("plain", "rendered", "edited", "added")}
     machine.store("new", exports=newer)
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     assert {name: machine.host_file(name).read_text() for name in (*files, "added")} == {
         "plain": "2",
         "rendered": "2",
@@ -339,7 +340,7 @@ def test_a_container_without_a_service_and_rootfs_can_be_returned_to(machine: "M
     machine.store(
         "new", exports={machine.exported("tool"): "2", "manifest.json": '{"noContainerService": true}'}
     )
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     assert tool.read_text() == "2"
     rollback(machine.system, "app")
     assert tool.read_text() == "1"
@@ -349,7 +350,7 @@ def test_an_interrupted_update_is_undone_before_its_commit_point(machine: "Machi
     """The journal knows the old one by its serial, and it may be 0."""
     old_container(machine)
     machine.store("new")
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     rollback(machine.system, "app")
     before, runs = machine.snapshot(), ServiceState(running=True, enabled=True)
     machine.system.journals.write(
@@ -375,7 +376,7 @@ def test_taking_it_over_may_be_interrupted_anywhere(machine: "Machine") -> None:
     (old / "host").mkdir()
     (machine.paths.tmpfiles / "tmpfiles-app.conf").rename(machine.paths.tmpfiles / "app.conf")
     machine.store("new")
-    values = update(machine.system, "app", settings={}).deployment.record.values
+    values = update(machine.system, "app", Choices()).deployment.record.values
     assert {name: one.text for name, one in values.items() if one.origin is Origin.SET} == {"PORT": "7"}
     assert [path.name for path in machine.paths.tmpfiles.iterdir()] == []
 
@@ -424,7 +425,7 @@ def test_repair_gives_a_link_to_what_the_unit_runs_else_to_the_newer_one(
     assert (one.state, one.problem, one.hint) == ("broken", missing, way_out)
     assert container_status(machine.system, "app", lines=0).problem == missing
     with pytest.raises(BrokenError, match=missing):
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
     prune(machine.system)
     assert repair(machine.system, ProxyOptions()) == []
     assert (link(machine), listed(machine).state) == (f"app.{serial}", "running")
@@ -463,13 +464,13 @@ def test_a_lost_unit_comes_from_the_host_again(machine: "Machine") -> None:
     (deployment / "app.service").unlink()
     machine.store("1")
     with pytest.raises(BrokenError, match=r"app\.service is missing") as caught:
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
     assert (caught.value.hint or "").startswith("os-containers repair; if that does not help")
     (problem,) = check(machine.system, Depth.NAMES)
     assert (problem.where, problem.hint) == (str(deployment / "app.service"), caught.value.hint)
     assert repair(machine.system, ProxyOptions()) == []
     assert (deployment / "app.service").read_text() == UNIT.format(deployment)
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     rollback(machine.system, "app")
     assert link(machine) == "app.0"
 
@@ -478,7 +479,7 @@ def test_nobody_rolls_back_to_a_deployment_without_its_unit(machine: "Machine") 
     """It is found before the service is stopped."""
     deployment = old_container(machine)
     machine.store("1")
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     (deployment / "app.service").unlink()
     machine.services.calls.clear()
     with pytest.raises(BrokenError, match=r"app\.service is missing"):
@@ -499,9 +500,9 @@ def test_a_container_of_ours_may_be_called_like_an_old_deployment(machine: "Mach
     """It is a symlink; where there is a directory, the name is taken."""
     old_container(machine)
     machine.store("one", name="example.org/one:latest")
-    install(machine.system, "example.org/one", name="app.1", settings={})
+    install(machine.system, "example.org/one", Choices(), name="app.1")
     with pytest.raises(ConflictError, match=r"app\.0 is in the way"):
-        install(machine.system, "example.org/one", name="app.0", settings={})
+        install(machine.system, "example.org/one", Choices(), name="app.0")
     assert [one.name for one in list_containers(machine.system)] == ["app", "app.1"]
     assert Container("app", machine.paths.state).serials() == [0]
     uninstall(machine.system, "app")
@@ -512,7 +513,7 @@ def test_a_container_of_ours_may_be_called_like_an_old_deployment(machine: "Mach
 def test_a_fragment_that_is_anothers_stays(machine: "Machine") -> None:
     """The container tmpfiles-app has it under the name that the Go tool gave to that of app."""
     machine.store("other", exports={"tmpfiles.template": "d /run/other - - - - -\n"})
-    install(machine.system, "example.org/app", name="tmpfiles-app", settings={})
+    install(machine.system, "example.org/app", Choices(), name="tmpfiles-app")
     old_container(machine)
     uninstall(machine.system, "app")
     assert [path.name for path in machine.paths.tmpfiles.iterdir()] == ["tmpfiles-app.conf"]
@@ -541,7 +542,7 @@ def test_what_a_rootfs_has_come_to_export_since_is_not_taken_over(machine: "Mach
     exports = {"manifest.json": MANIFEST % (1, 1), added: "* * * * * root /bin/evil\n"}
     activate(machine, deploy(machine, 0, go_info(machine), exports=exports))
     machine.store("1", exports={"manifest.json": MANIFEST % (1, 1)})
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     rollback(machine.system, "app")
     assert not machine.host_file("etc/cron.d/evil").exists()
 
@@ -558,7 +559,7 @@ def test_an_install_leaves_alone_what_lost_its_link(machine: "Machine") -> None:
     deploy(machine, 0, go_info(machine))
     machine.store("new")
     with pytest.raises(ConflictError, match="a container named 'app' already, without its symlink") as caught:
-        install(machine.system, "example.org/app", settings={})
+        install(machine.system, "example.org/app", Choices())
     ways = "os-containers repair, os-containers uninstall app, or choose another name with --name"
     assert caught.value.hint == ways
     assert (machine.paths.state / "app.0/rootfs/version").read_text() == "old 0"

@@ -17,6 +17,7 @@ from os_containers.errors import (
 )
 from os_containers.host.hostfiles import Action
 from os_containers.operations.blueprint import new_blueprint
+from os_containers.operations.choices import Choices
 from os_containers.operations.control import restart_service, start_service, stop_service
 from os_containers.operations.find_image import stored_image
 from os_containers.operations.install import install
@@ -85,7 +86,7 @@ def checked(machine: "Machine", plan: Callable[[System], Plan], act: Callable[[S
 
 def installed(machine: "Machine") -> None:
     store(machine, "1")
-    install(machine.system, NAME, settings={})
+    install(machine.system, NAME, Choices())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
@@ -94,8 +95,8 @@ def test_the_plan_of_an_install_is_what_it_does(machine: "Machine") -> None:
     store(machine, "1")
     plan = checked(
         machine,
-        lambda system: plan_install(system, NAME, settings={"GREETING": "hi"}),
-        lambda system: install(system, NAME, settings={"GREETING": "hi"}),
+        lambda system: plan_install(system, NAME, Choices({"GREETING": "hi"})),
+        lambda system: install(system, NAME, Choices({"GREETING": "hi"})),
     )
     assert (plan.leaving, plan.entering) == (None, 1)
     (unit,) = [one for one in plan.texts if one.path.endswith("units/app.service")]
@@ -113,8 +114,8 @@ def test_the_plan_of_an_update_of_a_running_service_is_what_it_does(machine: "Ma
     store(machine, "2", greeting="good-day", target="b.target")
     plan = checked(
         machine,
-        lambda system: plan_update(system, "app", settings={}),
-        lambda system: update(system, "app", settings={}),
+        lambda system: plan_update(system, "app", Choices()),
+        lambda system: update(system, "app", Choices()),
     )
     assert {(one.name, one.before, one.after) for one in plan.values} >= {("GREETING", "hello", "good-day")}
     actions = {Path(one.path).name: one.action for one in plan.host_files}
@@ -128,7 +129,7 @@ def test_the_plan_of_a_rollback_is_what_it_does(machine: "Machine") -> None:
     """It renders nothing anew."""
     installed(machine)
     store(machine, "2")
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     plan = checked(
         machine, lambda system: plan_rollback(system, "app"), lambda system: rollback(system, "app")
     )
@@ -159,11 +160,11 @@ def test_the_unit_that_recovers_is_planned(machine: "Machine") -> None:
         return [(bool(one.before), bool(one.after)) for one in plan.texts if one.path == path]
 
     machine.store("1")
-    assert planned(plan_install(machine.system, NAME, settings={})) == [(False, True)]
-    install(machine.system, NAME, settings={})
-    assert planned(plan_install(machine.system, NAME, name="other", settings={})) == []
+    assert planned(plan_install(machine.system, NAME, Choices())) == [(False, True)]
+    install(machine.system, NAME, Choices())
+    assert planned(plan_install(machine.system, NAME, Choices(), name="other")) == []
     assert planned(plan_uninstall(machine.system, "app")) == [(True, False)]
-    install(machine.system, NAME, name="other", settings={})
+    install(machine.system, NAME, Choices(), name="other")
     assert planned(plan_uninstall(machine.system, "app")) == []
 
 
@@ -177,7 +178,7 @@ def test_data_that_go_are_not_planned_to_stay(machine: "Machine", line: str, *, 
     machine.store("1", exports={"service.template": UNIT, "tmpfiles.template": fragment})
     if older:
         (data / "other").mkdir(parents=True)
-    install(machine.system, NAME, settings={"GREETING": "hi", "TARGET": "a.target"})
+    install(machine.system, NAME, Choices({"GREETING": "hi", "TARGET": "a.target"}))
     (data / "other").mkdir(parents=True, exist_ok=True)
     (data / "data").write_text("x")
     told = [one for one in plan_uninstall(machine.system, "app").steps if one.startswith("kept")]
@@ -198,7 +199,7 @@ def test_the_plan_for_a_service_is_what_is_done(
 ) -> None:
     """One that runs is not started again, and one that does not run is not stopped."""
     machine.store("1")
-    install(machine.system, NAME, settings={})
+    install(machine.system, NAME, Choices())
     if runs:
         machine.services.active.add("app.service")
     checked(machine, lambda system: plan_service(system, "app", verb), lambda system: act(system, "app"))
@@ -207,15 +208,15 @@ def test_the_plan_for_a_service_is_what_is_done(
 def test_what_is_current_has_nothing_to_do(machine: "Machine") -> None:
     """As the update itself would find."""
     machine.store("1")
-    install(machine.system, NAME, settings={})
-    assert not plan_update(machine.system, "app", settings={}).changes
+    install(machine.system, NAME, Choices())
+    assert not plan_update(machine.system, "app", Choices()).changes
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
 def test_a_directory_that_somebody_put_something_into_is_planned_to_stay(machine: "Machine") -> None:
     """As the uninstall leaves it."""
     machine.store("1", exports={machine.exported("d/app.conf"): "x\n"})
-    install(machine.system, NAME, settings={})
+    install(machine.system, NAME, Choices())
     (machine.host_file("d") / "mine").write_text("mine")
     plan = plan_uninstall(machine.system, "app")
     uninstall(machine.system, "app")
@@ -239,17 +240,17 @@ def test_what_a_killed_command_left_is_to_go_before_a_plan(machine: "Machine", *
     """The change removes it first: the next deployment has its serial."""
     machine.store("1")
     if is_installed:
-        install(machine.system, NAME, settings={})
+        install(machine.system, NAME, Choices())
     system, container = machine.system, machine.system.container("app")
     image, runtime = stored_image(system.repo(), NAME), system.runtime(None, recorded="")
-    blueprint = new_blueprint(container, image, runtime, settings={}, permission=None)
+    blueprint = new_blueprint(container, image, runtime, Choices())
     serial = stage(system, system.repo(), blueprint).serial
     plan = plan_update if is_installed else plan_install
     with pytest.raises(ConflictError, match="was interrupted") as caught:
-        plan(system, "app" if is_installed else NAME, settings={"UUID": "b"})
+        plan(system, "app" if is_installed else NAME, Choices({"UUID": "b"}))
     assert (caught.value.hint or "").startswith("os-containers recover app")
     recover_named(system, "app", Start.WATCHED)
-    assert plan(system, "app" if is_installed else NAME, settings={"UUID": "b"}).entering == serial
+    assert plan(system, "app" if is_installed else NAME, Choices({"UUID": "b"})).entering == serial
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="host files are root's affair")
@@ -267,13 +268,13 @@ def test_the_plan_for_what_is_damaged_tells_what_stays_of_it(machine: "Machine")
 def test_the_plan_of_an_update_names_the_deployments_that_go(machine: "Machine") -> None:
     """Two are kept."""
     machine.store("1")
-    install(machine.system, NAME, settings={})
+    install(machine.system, NAME, Choices())
     machine.store("2")
-    assert plan_update(machine.system, "app", settings={}).discarded == ()
-    update(machine.system, "app", settings={})
+    assert plan_update(machine.system, "app", Choices()).discarded == ()
+    update(machine.system, "app", Choices())
     machine.store("3")
-    assert plan_update(machine.system, "app", settings={}).discarded == (1,)
-    update(machine.system, "app", settings={})
+    assert plan_update(machine.system, "app", Choices()).discarded == (1,)
+    update(machine.system, "app", Choices())
     assert machine.deployed() == ["2", "3"]
     assert plan_uninstall(machine.system, "app").discarded == (2, 3)
 
@@ -281,7 +282,7 @@ def test_the_plan_of_an_update_names_the_deployments_that_go(machine: "Machine")
 def test_an_image_that_is_run_once_is_not_planned_as_installed(machine: "Machine") -> None:
     """It leaves no container."""
     machine.store("1", labels={"atomic.run": "once"})
-    plan = plan_install(machine.system, NAME, settings={})
+    plan = plan_install(machine.system, NAME, Choices())
     assert (plan.operation, plan.entering, plan.texts) == ("run", None, ())
 
 
@@ -289,14 +290,14 @@ def test_a_plan_makes_no_store_on_a_bare_host(machine: "Machine") -> None:
     """Nor a directory of ours."""
     before = set(machine.root.rglob("*"))
     with pytest.raises(NotFoundError, match="example"):
-        plan_install(machine.system, NAME, settings={})
+        plan_install(machine.system, NAME, Choices())
     assert set(machine.root.rglob("*")) == before
 
 
 def test_what_is_damaged_can_be_stopped_so_its_stop_has_a_plan(machine: "Machine") -> None:
     """A start has none."""
     machine.store("1")
-    install(machine.system, NAME, settings={})
+    install(machine.system, NAME, Choices())
     machine.services.active.add("app.service")
     (machine.paths.state / "app" / "info").write_text("{")
     assert plan_service(machine.system, "app", ServiceVerb.STOP).steps == ("systemctl stop app",)
@@ -313,21 +314,21 @@ def raised(act: Callable[[], object]) -> tuple[type[OsContainersError], str]:
 def test_a_plan_fails_as_the_change_would(machine: "Machine") -> None:
     """A name that is taken, no other deployment, an unknown container: found without a change, too."""
     machine.store("1")
-    install(machine.system, NAME, settings={})
+    install(machine.system, NAME, Choices())
     system = machine.system
-    assert raised(lambda: plan_install(system, NAME, settings={}))[0] is ConflictError
+    assert raised(lambda: plan_install(system, NAME, Choices()))[0] is ConflictError
     assert raised(lambda: plan_uninstall(system, "no")) == raised(lambda: uninstall(system, "no"))
     assert raised(lambda: plan_rollback(system, "app")) == raised(lambda: rollback(system, "app"))
-    assert raised(lambda: plan_update(system, "no", settings={})) == raised(
-        lambda: update(system, "no", settings={})
+    assert raised(lambda: plan_update(system, "no", Choices())) == raised(
+        lambda: update(system, "no", Choices())
     )
-    assert raised(lambda: plan_install(system, "example.org/none", settings={}))[0] is NotFoundError
+    assert raised(lambda: plan_install(system, "example.org/none", Choices()))[0] is NotFoundError
 
 
 def test_an_image_without_a_value_is_told_by_the_plan(machine: "Machine") -> None:
     """Nothing is left of it."""
     machine.store("1", exports={"service.template": "[Service]\nExecStart=$EXEC_START $MISSING\n"})
     with pytest.raises(UsageError, match="MISSING"):
-        plan_install(machine.system, NAME, settings={})
+        plan_install(machine.system, NAME, Choices())
     assert machine.deployed() == []
     assert list(machine.paths.staging.iterdir()) == []

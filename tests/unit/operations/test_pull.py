@@ -29,6 +29,7 @@ from os_containers.errors import ImageError, OsContainersError, UsageError
 from os_containers.image.access import ProxyOptions
 from os_containers.image.manifest import Digest, Platform
 from os_containers.image.reference import ImageReference
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install
 from os_containers.operations.pull import pull
 from os_containers.ostree.pruning import prune_repo
@@ -185,7 +186,7 @@ def test_b12_an_image_without_layers_can_be_pulled_but_not_installed(
     assert pull(machine.system, ImageReference.parse(f"oci:{layout}")).layers() == ()
     before = machine.snapshot()
     with pytest.raises(ImageError, match="the image has no layers"):
-        install(machine.system, "example.org/empty:1", settings={})
+        install(machine.system, "example.org/empty:1", Choices())
     assert machine.snapshot() == before
     assert list(machine.paths.staging.iterdir()) == []
 

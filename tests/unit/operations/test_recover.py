@@ -12,6 +12,7 @@ from os_containers.errors import BrokenError, NotFoundError, ProcessError
 from os_containers.host.unit import RECOVERY_UNIT
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.recover import plan_recover, recover_all, recover_named
@@ -49,7 +50,7 @@ def deployment(machine: "Machine", serial: int) -> Deployment:
 def run_version_1(machine: "Machine") -> dict[str, str]:
     """Install and start version 1 and return what there is then."""
     machine.store("1", exports=exports(machine, "1"))
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.services.start("app.service")
     return machine.snapshot()
 
@@ -58,7 +59,7 @@ def go_back_to_version_1(machine: "Machine") -> dict[str, str]:
     """Have version 1 run and version 2 beside it; return what there is when 2 runs."""
     run_version_1(machine)
     machine.store("2", exports=exports(machine, "2"))
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     after = machine.snapshot()
     rollback(machine.system, "app")
     return after
@@ -185,7 +186,7 @@ def test_a_service_that_cannot_be_stopped_runs_on(machine: "Machine") -> None:
     machine.store("2", exports=exports(machine, "2"))
     machine.services.failing.add("stop")
     with pytest.raises(ProcessError, match="it fails"):
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
     machine.services.failing.clear()
     assert machine.snapshot() == before
     assert machine.deployed() == ["1"]
@@ -305,7 +306,7 @@ def test_every_command_recovers_first(machine: "Machine") -> None:
     """Here an update, which then has news."""
     go_back_to_version_1(machine)
     write_journal(machine)
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     assert machine.version() == "2"
     assert machine.system.journals.names() == []
 
@@ -314,7 +315,7 @@ def test_b98_a_journal_that_does_not_fit_changes_nothing(machine: "Machine") -> 
     """It needs attention; uninstall still works."""
     run_version_1(machine)
     machine.store("2", exports=exports(machine, "2"))
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
     before = machine.snapshot()
     write_journal(machine, leaving=7, entering=8)
     with pytest.raises(BrokenError, match="the journal of app is about deployments 7 and 8"):
@@ -440,7 +441,7 @@ def test_i2_a_host_file_that_the_admin_had_removed_stays_so(machine: "Machine") 
     machine.store("2", exports=exports(machine, "2"))
     machine.services.broken = {"V=2"}
     with pytest.raises(Exception, match="did not start"):
-        update(machine.system, "app", settings={})
+        update(machine.system, "app", Choices())
     assert machine.snapshot() == before
 
 

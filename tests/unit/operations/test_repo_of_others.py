@@ -14,6 +14,7 @@ from os_containers.errors import SystemFaultError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install
 from os_containers.operations.prune import plan_prune, prune
 from os_containers.operations.repair import repair
@@ -68,7 +69,7 @@ def test_what_others_have_is_neither_judged_nor_removed(machine: "Machine") -> N
     """With its labels, and with the commit before the one that the ref names."""
     theirs = objects(machine)
     machine.store("1")
-    install(machine.system, IMAGE, settings={})
+    install(machine.system, IMAGE, Choices())
     assert check(machine.system, Depth.CONTENT) == []
     assert repair(machine.system, ProxyOptions()) == []
     assert plan_prune(machine.system).pruned.objects == 0

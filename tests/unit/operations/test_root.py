@@ -12,6 +12,7 @@ from os_containers.errors import NotFoundError, OsContainersError, PolicyError, 
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
+from os_containers.operations.choices import Choices
 from os_containers.operations.containers import list_containers
 from os_containers.operations.control import start_service
 from os_containers.operations.install import install
@@ -68,7 +69,7 @@ def test_it_runs_the_directory_itself_and_leaves_it_alone(machine: "Machine") ->
     """Install, update, rollback, prune, repair and uninstall: nothing in it is another file afterwards."""
     root = make_root(machine)
     before = tree(root)
-    deployment = install(machine.system, None, rootfs=root, settings={})
+    deployment = install(machine.system, None, Choices(), rootfs=root)
     assert config_of(machine)["root"] == {"path": str(root), "readonly": True}
     assert config_of(machine)["process"]["args"] == ["/bin/app", "80"]
     info = json.loads((deployment.path / "info").read_text())
@@ -76,7 +77,7 @@ def test_it_runs_the_directory_itself_and_leaves_it_alone(machine: "Machine") ->
     assert deployment.rootfs.readlink() == root
     unit = (machine.paths.units / "web.service").read_text()
     assert f'[Unit]\nRequiresMountsFor="{root}"\nAssertDirectoryNotEmpty={root}\n' in unit
-    assert update(machine.system, "web", settings={"PORT": "81"}).changed
+    assert update(machine.system, "web", Choices({"PORT": "81"})).changed
     assert config_of(machine)["process"]["args"] == ["/bin/app", "81"]
     prune(machine.system)
     rollback(machine.system, "web")
@@ -86,7 +87,7 @@ def test_it_runs_the_directory_itself_and_leaves_it_alone(machine: "Machine") ->
     assert problems(machine) == ["the deployment has no rootfs"]
     repair(machine.system, ProxyOptions())
     assert problems(machine) == []
-    assert update(machine.system, "web", settings={"PORT": "82"}).changed
+    assert update(machine.system, "web", Choices({"PORT": "82"})).changed
     uninstall(machine.system, "web")
     assert tree(root) == before
     assert not (machine.paths.deployments / "web").exists()
@@ -99,15 +100,15 @@ def test_an_update_renders_anew_what_the_directory_says_now(machine: "Machine") 
     (root / "exports/service.template").write_text(
         "[Service]\nExecStart=$EXEC_START\nEnvironment=A=$DESTDIR\n"
     )
-    install(machine.system, None, rootfs=root, settings={})
-    assert not update(machine.system, "web", settings={}).changed
+    install(machine.system, None, Choices(), rootfs=root)
+    assert not update(machine.system, "web", Choices()).changed
     make_root(machine, port=8080)
-    assert update(machine.system, "web", settings={}).changed
+    assert update(machine.system, "web", Choices()).changed
     assert config_of(machine)["process"]["args"] == ["/bin/app", "8080"]
-    assert not update(machine.system, "web", settings={}).changed
+    assert not update(machine.system, "web", Choices()).changed
     make_root(machine, port=8080, host_text="another\n")
     is_root = os.geteuid() == 0
-    assert update(machine.system, "web", settings={}).changed == is_root
+    assert update(machine.system, "web", Choices()).changed == is_root
     assert sorted(path.name for path in (machine.paths.deployments / "web").iterdir()) == [
         ".active",
         *(["2", "3"] if is_root else ["1", "2"]),
@@ -117,17 +118,17 @@ def test_an_update_renders_anew_what_the_directory_says_now(machine: "Machine") 
 def test_an_update_that_cannot_be_compared_leaves_nothing(machine: "Machine") -> None:
     """What was there says nothing any more, and what was made is no container's yet."""
     root = make_root(machine)
-    deployment = install(machine.system, None, rootfs=root, settings={})
+    deployment = install(machine.system, None, Choices(), rootfs=root)
     (deployment.path / "config.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"config\.json"):
-        update(machine.system, "web", settings={"PORT": "81"})
+        update(machine.system, "web", Choices({"PORT": "81"}))
     assert sorted(path.name for path in deployment.path.parent.iterdir()) == [".active", "1"]
 
 
 def test_host_files_are_copies(machine: "Machine") -> None:
     """A rollback brings the old ones, whatever was done to those in the directory."""
     root = make_root(machine, host_text="old\n")
-    deployment = install(machine.system, None, rootfs=root, settings={})
+    deployment = install(machine.system, None, Choices(), rootfs=root)
     original = root / f"exports/{machine.exported('web.conf')}"
     original.write_text("new\n")
     rendered = deployment.host_files / str(machine.host_file("web.conf")).lstrip("/")
@@ -138,8 +139,8 @@ def test_host_files_are_copies(machine: "Machine") -> None:
 def test_another_directory_by_update_and_back_by_rollback(machine: "Machine") -> None:
     """As the next version of a root file system that is built anew each time."""
     first, second = make_root(machine), make_root(machine, name="web-2", port=82)
-    install(machine.system, None, rootfs=first, settings={})
-    update(machine.system, "web", rootfs=second, settings={})
+    install(machine.system, None, Choices(), rootfs=first)
+    update(machine.system, "web", Choices(), rootfs=second)
     assert config_of(machine)["root"]["path"] == str(second)
     rollback(machine.system, "web")
     assert config_of(machine)["root"]["path"] == str(first)
@@ -151,15 +152,15 @@ def test_an_image_says_what_runs_in_a_directory_that_does_not(machine: "Machine"
     (root / "bin").mkdir(parents=True)
     stored = machine.store("1", cmd=("/bin/other",))
     with pytest.raises(UsageError, match="nothing says what to run in"):
-        install(machine.system, None, rootfs=root, settings={})
-    deployment = install(machine.system, "example.org/app", rootfs=root, settings={})
+        install(machine.system, None, Choices(), rootfs=root)
+    deployment = install(machine.system, "example.org/app", Choices(), rootfs=root)
     assert (deployment.container, deployment.record.image) == ("app", "example.org/app:latest")
     assert config_of(machine, "app")["process"]["args"] == ["/bin/other"]
     assert machine.system.repo().pins.commits() == {("app", 1): stored.commit}
-    assert not update(machine.system, "app", settings={}).changed
+    assert not update(machine.system, "app", Choices()).changed
     machine.store("2", cmd=("/bin/app",))
-    assert update(machine.system, "app", settings={}).changed
-    assert update(machine.system, "app", rebase="example.org/app", settings={}).changed
+    assert update(machine.system, "app", Choices()).changed
+    assert update(machine.system, "app", Choices(), rebase="example.org/app").changed
     assert (machine.version(), config_of(machine, "app")["root"]["path"]) == ("2", "rootfs")
     assert problems(machine) == []
 
@@ -167,7 +168,7 @@ def test_an_image_says_what_runs_in_a_directory_that_does_not(machine: "Machine"
 def test_it_is_listed_with_its_directory(machine: "Machine") -> None:
     """In place of an image."""
     root = make_root(machine)
-    install(machine.system, None, rootfs=root, settings={})
+    install(machine.system, None, Choices(), rootfs=root)
     (listed,) = list_containers(machine.system)
     assert listed.record
     assert (listed.record.image, listed.record.remote) == ("", str(root))
@@ -178,10 +179,10 @@ def test_it_is_listed_with_its_directory(machine: "Machine") -> None:
 def test_a_directory_that_is_gone_is_told_and_uninstalled(machine: "Machine") -> None:
     """As when nobody has mounted it."""
     root = make_root(machine)
-    install(machine.system, None, rootfs=root, settings={})
+    install(machine.system, None, Choices(), rootfs=root)
     root.rename(root.with_name("elsewhere"))
     for act in (
-        lambda: update(machine.system, "web", settings={}),
+        lambda: update(machine.system, "web", Choices()),
         lambda: start_service(machine.system, "web"),
     ):
         with pytest.raises(NotFoundError, match="there is no directory") as raised:
@@ -209,18 +210,18 @@ def test_only_a_directory_of_its_own_is_taken(machine: "Machine") -> None:
     ]
     for directory, kind, why in wrong:
         with pytest.raises(kind, match=why):
-            install(system, None, rootfs=directory, settings={})
+            install(system, None, Choices(), rootfs=directory)
     with pytest.raises(UsageError, match="no image is named"):
-        install(system, None, settings={})
+        install(system, None, Choices())
     (machine.root / "link").symlink_to(root)
-    deployment = install(system, None, rootfs=machine.root / "link", name="linked", settings={})
+    deployment = install(system, None, Choices(), rootfs=machine.root / "link", name="linked")
     assert deployment.record.remote == str(root)
 
 
 def test_a_predecessors_rootfs_elsewhere_stays_so(machine: "Machine") -> None:
     """Atomic wrote where it is into the record, and made a link to it."""
     root = make_root(machine)
-    deployment = install(machine.system, None, rootfs=root, settings={})
+    deployment = install(machine.system, None, Choices(), rootfs=root)
     old = machine.paths.state / "web.0"
     deployment.path.rename(old)
     record = replace(deployment.record, serial=0, remote="/old/place")
@@ -230,14 +231,14 @@ def test_a_predecessors_rootfs_elsewhere_stays_so(machine: "Machine") -> None:
     (machine.paths.state / "web").symlink_to(old)
     (machine.paths.deployments / "web/.active").unlink()
     machine.store("1", name="example.org/web:latest")
-    assert update(machine.system, "web", settings={}).changed
+    assert update(machine.system, "web", Choices()).changed
     assert config_of(machine)["root"]["path"] == str(root)
 
 
 def test_a_bundle_may_be_named_as_well(machine: "Machine") -> None:
     """Atomic took the directory that a rootfs is in, too."""
     root = make_root(machine, name="bundle/rootfs")
-    deployment = install(machine.system, None, rootfs=root.parent, settings={})
+    deployment = install(machine.system, None, Choices(), rootfs=root.parent)
     assert (deployment.container, deployment.record.remote) == ("bundle", str(root))
 
 
@@ -247,7 +248,7 @@ def test_a_bundle_may_be_named_as_well(machine: "Machine") -> None:
 def test_a_directory_that_others_may_change_is_refused(machine: "Machine", what: str, how: str) -> None:
     """Its exports say what root runs; an update looks again."""
     root = make_root(machine)
-    install(machine.system, None, rootfs=root, settings={})
+    install(machine.system, None, Choices(), rootfs=root)
     (root / "exports/hostfs/link").symlink_to("nowhere")
     changed = (root / what).resolve()
     if how == "mode":
@@ -255,8 +256,8 @@ def test_a_directory_that_others_may_change_is_refused(machine: "Machine", what:
     else:
         os.chown(changed, 1000, 1000)
     for act in (
-        lambda: install(machine.system, None, rootfs=root, name="other", settings={}),
-        lambda: update(machine.system, "web", settings={}),
+        lambda: install(machine.system, None, Choices(), rootfs=root, name="other"),
+        lambda: update(machine.system, "web", Choices()),
     ):
         with pytest.raises(PolicyError, match="others than root may change") as raised:
             act()
@@ -270,8 +271,8 @@ def test_a_damaged_record_is_made_anew(machine: "Machine", with_image: object) -
     first, second = make_root(machine), make_root(machine, name="web-2", port=82)
     machine.store("1", name="example.org/web:latest")
     image = "example.org/web" if with_image else None
-    install(machine.system, image, name="web", rootfs=first, settings={})
-    before = update(machine.system, "web", rootfs=second, settings={}).deployment
+    install(machine.system, image, Choices(), name="web", rootfs=first)
+    before = update(machine.system, "web", Choices(), rootfs=second).deployment
     (before.path / "info").write_text("{")
     assert repair(machine.system, ProxyOptions()) == []
     after = machine.system.container("web").current().record
@@ -287,9 +288,9 @@ def test_a_damaged_record_is_made_anew(machine: "Machine", with_image: object) -
 def test_a_damaged_record_of_an_image_after_a_root_file_system(machine: "Machine") -> None:
     """It has a rootfs of its own again."""
     root = make_root(machine)
-    install(machine.system, None, name="app", rootfs=root, settings={})
+    install(machine.system, None, Choices(), name="app", rootfs=root)
     machine.store("1")
-    path = update(machine.system, "app", rebase="example.org/app", settings={}).deployment.path
+    path = update(machine.system, "app", Choices(), rebase="example.org/app").deployment.path
     (path / "info").write_text("{")
     assert repair(machine.system, ProxyOptions()) == []
     assert machine.system.container("app").current().record.remote == ""
@@ -303,12 +304,12 @@ def test_a_directory_that_is_no_root_file_system_is_refused(machine: "Machine") 
     with pytest.raises(
         NotFoundError, match="is no root file system: nothing is there that could be"
     ) as raised:
-        install(machine.system, "example.org/app", rootfs=root, settings={})
+        install(machine.system, "example.org/app", Choices(), rootfs=root)
     assert raised.value.message.endswith("'/bin/app'")
     assert (machine.told(), machine.deployed()) == ([], [])
     (root / "exports").mkdir()
     (root / "exports/service.template").write_text("[Service]\nExecStart=/usr/bin/true\n")
-    install(machine.system, "example.org/app", rootfs=root, settings={})
+    install(machine.system, "example.org/app", Choices(), rootfs=root)
 
 
 def test_mount_points_that_are_missing_are_told(machine: "Machine") -> None:
@@ -319,7 +320,7 @@ def test_mount_points_that_are_missing_are_told(machine: "Machine") -> None:
         for one in ("//exports", "run", "/run/lock", "/tmp")
     ]
     (root / "exports/config.json.template").write_text(json.dumps({**CONFIG, "mounts": mounts}))
-    install(machine.system, None, rootfs=root, settings={})
+    install(machine.system, None, Choices(), rootfs=root)
     assert [one for one in machine.told() if "is mounted" in one] == [
         f"{root} has nothing at /run, /tmp, where something is mounted: the runtime makes that, if it can"
     ]

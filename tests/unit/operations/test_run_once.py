@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from os_containers.errors import ConflictError, UsageError
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install, install_or_run_once
 from os_containers.operations.preview import plan_update
 from os_containers.operations.update import update
@@ -41,7 +42,7 @@ def test_it_is_run_with_its_own_command_and_leaves_nothing(machine: "Machine") -
     record_run(machine, code=7)
     machine.store("1", exports=EXPORTS, labels=ONCE, more=PROGRAM)
     before = machine.snapshot()
-    code = install_or_run_once(machine.system, "example.org/app", settings={"WHAT": "disks"})
+    code = install_or_run_once(machine.system, "example.org/app", Choices({"WHAT": "disks"}))
     assert code == 7
     command, what, name = json.loads((machine.root / "ran.json").read_text())["process"]["args"]
     assert (command, what, name.rpartition("-")[0]) == ("/bin/prepare", "disks", "app")
@@ -58,19 +59,19 @@ def test_its_name_may_be_chosen_and_must_be_free(machine: "Machine") -> None:
     """As that of a container."""
     record_run(machine, code=0)
     machine.store("1", exports=EXPORTS, labels=ONCE, more=PROGRAM)
-    assert install_or_run_once(machine.system, "example.org/app", name="disks", settings={}) == 0
+    assert install_or_run_once(machine.system, "example.org/app", Choices(), name="disks") == 0
     assert json.loads((machine.root / "ran.json").read_text())["process"]["args"][2].startswith("disks-")
     machine.store("1", name="example.org/service:latest")
-    install(machine.system, "example.org/service", name="disks", settings={})
+    install(machine.system, "example.org/service", Choices(), name="disks")
     with pytest.raises(ConflictError, match="there is a container named 'disks'"):
-        install_or_run_once(machine.system, "example.org/app", name="disks", settings={})
+        install_or_run_once(machine.system, "example.org/app", Choices(), name="disks")
 
 
 @pytest.mark.parametrize("labels", [None, {}, {"atomic.run": "always"}])
 def test_any_other_image_is_installed(machine: "Machine", labels: dict[str, str] | None) -> None:
     """Enabled, and not run."""
     machine.store("1", labels=labels)
-    made = install_or_run_once(machine.system, "example.org/app", settings={})
+    made = install_or_run_once(machine.system, "example.org/app", Choices())
     assert not isinstance(made, int)
     assert machine.version() == "1"
 
@@ -79,13 +80,13 @@ def test_any_other_image_is_installed(machine: "Machine", labels: dict[str, str]
 def test_no_container_goes_over_to_an_image_that_is_run_once(machine: "Machine", rebase: str | None) -> None:
     """Neither with a newer version of its own image, nor with another; the plan says so, too."""
     machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.services.start("app.service")
     image = machine.store("2", exports=EXPORTS, labels=ONCE, name=f"{rebase or 'example.org/app'}:latest")
     before, calls = machine.snapshot(), len(machine.services.calls)
     for change in (plan_update, update):
         with pytest.raises(UsageError) as caught:
-            change(machine.system, "app", settings={}, rebase=rebase)
+            change(machine.system, "app", Choices(), rebase=rebase)
         assert caught.value.message == (
             f"{image.name} is to be run once, so app cannot go over to it: it has the label atomic.run=once"
         )

@@ -11,6 +11,7 @@ from os_containers.errors import BusyError
 from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
+from os_containers.operations.choices import Choices
 from os_containers.operations.images import WhenInUse, delete_images, list_images
 from os_containers.operations.install import install
 from os_containers.operations.prune import plan_prune, prune
@@ -53,9 +54,9 @@ def test_what_the_other_state_has_deployed_stays(machine: "Machine") -> None:
     """Also when it has a container of the same name and serial, made of another image that lost its name."""
     other = other_state(machine)
     machine.store("1")
-    install(machine.system, IMAGE, settings={})
+    install(machine.system, IMAGE, Choices())
     machine.store("2")
-    install(other, IMAGE, settings={})
+    install(other, IMAGE, Choices())
     delete_images(machine.system, [IMAGE], WhenInUse.DELETE)
     for system in (machine.system, other):
         assert plan_prune(system).pruned.objects == 0
@@ -75,7 +76,7 @@ def test_images_tell_who_uses_them_in_the_other_state(machine: "Machine") -> Non
     """With the place of that state: its name alone would be looked for here."""
     other = other_state(machine)
     machine.store("1")
-    install(other, IMAGE, settings={})
+    install(other, IMAGE, Choices())
     (listed,) = list_images(machine.system)
     assert [(use.container, use.active) for use in listed.uses] == [(f"app ({other.paths.state})", True)]
 
@@ -92,7 +93,7 @@ def test_pins_from_before_they_told_their_state_count(machine: "Machine") -> Non
     """Who has such a deployment has a pin of its own once it is recovered; the old one stays."""
     other = other_state(machine)
     stored = machine.store("1")
-    install(other, IMAGE, settings={})
+    install(other, IMAGE, Choices())
     repo = other.repo()
     repo.pins.remove("app", 1)
     heads = machine.paths.repo / "refs/heads"
@@ -108,7 +109,7 @@ def test_pins_from_before_they_told_their_state_count(machine: "Machine") -> Non
 def test_a_state_reached_by_a_link_is_the_same(machine: "Machine") -> None:
     """Its pins are known by where it really is."""
     machine.store("1")
-    install(machine.system, IMAGE, settings={})
+    install(machine.system, IMAGE, Choices())
     link = Path(machine.root / "link")
     link.symlink_to(machine.paths.state)
     linked = replace(machine.system, paths=replace(machine.paths, state=link))

@@ -16,6 +16,7 @@ from os_containers.config import Config, General
 from os_containers.errors import BusyError, ConflictError
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
+from os_containers.operations.choices import Choices
 from os_containers.operations.containers import list_containers
 from os_containers.operations.images import WhenInUse, delete_images
 from os_containers.operations.install import install
@@ -38,10 +39,10 @@ def store(machine: "Machine", version: str) -> None:
 def run_version_2(machine: "Machine") -> None:
     """Have version 2 run, and version 1 to go back to."""
     store(machine, "1")
-    install(machine.system, IMAGE, settings={})
+    install(machine.system, IMAGE, Choices())
     machine.services.start("app.service")
     store(machine, "2")
-    update(machine.system, "app", settings={})
+    update(machine.system, "app", Choices())
 
 
 def trees(machine: "Machine") -> dict[str, str]:
@@ -123,17 +124,17 @@ with locked(Path(sys.argv[1]), timeout=0):
 def test_b88_who_waits_for_a_stopped_command_is_told_and_gives_up(machine: "Machine", lock: str) -> None:
     """Exit code 7, with the process to look at; when that goes on, so does everybody."""
     store(machine, "1")
-    install(machine.system, IMAGE, settings={})
+    install(machine.system, IMAGE, Choices())
     store(machine, "2")
     before = machine.snapshot()
     with stopped_holder(machine, lock) as holder:
         with pytest.raises(BusyError, match=f"process {holder} holds") as caught:
-            update(replace(machine.system, lock_timeout=2.2), "app", settings={})
+            update(replace(machine.system, lock_timeout=2.2), "app", Choices())
         assert (caught.value.exit_code, "--lock-timeout" in (caught.value.hint or "")) == (7, True)
         assert f"waiting for process {holder}, which holds the {lock} lock" in machine.told()
         assert [one.state for one in list_containers(machine.system)] == ["inactive"]
         assert machine.snapshot() == before
-    assert update(machine.system, "app", settings={}).changed
+    assert update(machine.system, "app", Choices()).changed
 
 
 def test_a_directory_with_something_else_is_no_state(machine: "Machine") -> None:

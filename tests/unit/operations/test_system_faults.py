@@ -13,6 +13,7 @@ from os_containers.errors import BrokenError, OsContainersError, SystemFaultErro
 from os_containers.faults import system_fault
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
+from os_containers.operations.choices import Choices
 from os_containers.operations.containers import list_containers
 from os_containers.operations.images import list_images
 from os_containers.operations.install import install
@@ -50,7 +51,7 @@ def store(machine: "Machine", version: str) -> None:
 def run_version_1(machine: "Machine") -> None:
     """Have version 1 run, and version 2 in the store."""
     store(machine, "1")
-    install(machine.system, IMAGE, settings={})
+    install(machine.system, IMAGE, Choices())
     machine.services.start("app.service")
     store(machine, "2")
 
@@ -67,8 +68,8 @@ def told(operation: Callable[[], object]) -> OsContainersError | None:
 
 
 OPERATIONS: dict[str, Callable[["Machine"], object]] = {
-    "install": lambda machine: install(machine.system, IMAGE, name="other", settings={}),
-    "update": lambda machine: update(machine.system, "app", settings={}),
+    "install": lambda machine: install(machine.system, IMAGE, Choices(), name="other"),
+    "update": lambda machine: update(machine.system, "app", Choices()),
     "prune": lambda machine: prune(machine.system),
     "list": lambda machine: list_containers(machine.system),
 }
@@ -149,7 +150,7 @@ def test_b81_a_directory_that_cannot_be_removed_stops_an_uninstall(machine: "Mac
     with small_disk(machine.paths.state_directory) as disk:
         data = machine.paths.state_directory / "app"
         machine.store("1", exports={"tmpfiles.template": "d $STATE_DIRECTORY/app 0700\n"})
-        install(machine.system, IMAGE, settings={})
+        install(machine.system, IMAGE, Choices())
         data.mkdir()
         before = machine.snapshot()
         with disk.read_only():
@@ -172,7 +173,7 @@ def test_b83_a_record_that_the_disk_does_not_give_back_is_named(machine: "Machin
         assert "Input/output error" in listed.problem
         assert "I1" in {one.invariant for one in check(machine.system, Depth.NAMES)}
         with pytest.raises(BrokenError, match="Input/output error"):
-            update(machine.system, "app", settings={})
+            update(machine.system, "app", Choices())
     assert machine.version() == "1"
     assert check(machine.system, Depth.CONTENT) == []
 
@@ -186,7 +187,7 @@ def test_b83_an_object_that_the_disk_does_not_give_back_is_named(machine: "Machi
     before = machine.snapshot()
     with unreadable(machine.paths.repo / f"objects/{checksum[:2]}/{checksum[2:]}.file"):
         with pytest.raises(BrokenError, match=checksum) as caught:
-            update(machine.system, "app", settings={})
+            update(machine.system, "app", Choices())
         assert "os-containers repair" in (caught.value.hint or "")
         assert f"{checksum}.file" in {one.where for one in check(machine.system, Depth.CONTENT)}
     assert machine.snapshot() == before

@@ -6,6 +6,7 @@ import pytest
 
 from os_containers.deployment.values import Origin, Value
 from os_containers.errors import UsageError
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install
 from os_containers.operations.preview import plan_update
 from os_containers.operations.update import Source, update
@@ -26,13 +27,13 @@ def greeting(machine: "Machine") -> Value:
 def test_what_is_unset_is_the_images_own_again(machine: "Machine") -> None:
     """The plan says so beforehand."""
     machine.store("1", exports=EXPORTS)
-    install(machine.system, "example.org/app", settings={"GREETING": "hi", "OTHER": "x"})
+    install(machine.system, "example.org/app", Choices({"GREETING": "hi", "OTHER": "x"}))
     assert greeting(machine) == Value("hi", Origin.SET)
-    plan = plan_update(machine.system, "app", settings={}, unset=["GREETING"])
+    plan = plan_update(machine.system, "app", Choices(unset=["GREETING"]))
     assert [(one.name, one.before, one.after) for one in plan.values if one.name == "GREETING"] == [
         ("GREETING", "hi", "hello")
     ]
-    update(machine.system, "app", settings={}, unset=["GREETING"])
+    update(machine.system, "app", Choices(unset=["GREETING"]))
     assert greeting(machine) == Value("hello", Origin.DEFAULT)
     assert machine.system.container("app").current().record.values["OTHER"].origin is Origin.SET
 
@@ -50,10 +51,10 @@ def test_what_is_not_set_cannot_be_unset(
 ) -> None:
     """Nothing is changed."""
     machine.store("1", exports=EXPORTS)
-    install(machine.system, "example.org/app", settings={"GREETING": "hi"})
+    install(machine.system, "example.org/app", Choices({"GREETING": "hi"}))
     before = machine.snapshot()
     with pytest.raises(UsageError) as caught:
-        update(machine.system, "app", settings=settings, unset=[unset])
+        update(machine.system, "app", Choices(settings, unset=[unset]))
     assert caught.value.message == fact
     assert (caught.value.hint or "").startswith(hint)
     assert machine.snapshot() == before
@@ -62,8 +63,8 @@ def test_what_is_not_set_cannot_be_unset(
 def test_no_registry_is_asked_for_an_image_that_none_has(machine: "Machine") -> None:
     """As those of layouts and archives: what was pulled of it since is taken."""
     machine.store("1", name="localhost/app:latest")
-    install(machine.system, "localhost/app", settings={})
+    install(machine.system, "localhost/app", Choices())
     machine.store("2", name="localhost/app:latest")
-    update(machine.system, "app", settings={}, source=Source.REGISTRY)
+    update(machine.system, "app", Choices(), source=Source.REGISTRY)
     assert machine.version() == "2"
     assert "no registry has localhost/app:latest: what is in the store is taken" in machine.told()

@@ -10,6 +10,7 @@ from scarcity import unreadable
 from os_containers.cli.verified_images import exit_code, show_verified
 from os_containers.errors import NotFoundError
 from os_containers.image.access import ProxyOptions
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install
 from os_containers.operations.verify_images import Ask, Latest, VerifiedImage, verify_images
 from os_containers.ostree.reachability import reachable
@@ -65,7 +66,7 @@ def test_a_damaged_image_is_told_beside_the_intact_ones(machine: "Machine") -> N
 def test_an_image_that_has_lost_its_name_is_looked_at(machine: "Machine") -> None:
     """A container runs it; it is asked for by its id, and damage of it counts."""
     first = machine.store("1")
-    install(machine.system, "example.org/app", settings={})
+    install(machine.system, "example.org/app", Choices())
     machine.store("2")
     assert [(one.name, one.intact) for one in verified(machine)] == [
         ("example.org/app:latest", True),

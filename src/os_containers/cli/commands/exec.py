@@ -31,4 +31,4 @@ def exec_(invocation: Invocation, name: str, *, command: ContainerCommand, runti
     `run` does the same, and works beside a stopped container and in an image, too.
     """
     with invocation.system() as system:
-        return execute(system, name, command, runtime=runtime or invocation.runtime)
+        return execute(system, name, command, runtime=runtime)

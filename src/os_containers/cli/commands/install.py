@@ -11,8 +11,8 @@ from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
 from os_containers.cli.planned import require_dry_run, show_plans
 from os_containers.errors import UsageError
-from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
+from os_containers.operations.choices import Choices
 from os_containers.operations.install import install as install_container
 from os_containers.operations.install import install_or_run_once
 from os_containers.operations.package import make_package, native_format
@@ -48,10 +48,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="With build, make a package of the host's kind here instead, as package does.",
 )
-@image_options.settings
-@options.runtime
+@image_options.choices
 @image_options.registry
-@image_options.host_files
 @options.dry_run
 @options.plan_as_json
 @pass_invocation
@@ -62,10 +60,8 @@ def install(
     rootfs: Path | None,
     name: str | None,
     system_package: str,
-    settings: dict[str, str],
-    runtime: str | None,
+    choices: Choices,
     options: ProxyOptions,
-    permission: Permission,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -85,26 +81,10 @@ def install(
         make = functools.partial(make_package, kind=native_format(), output=Path())
     with invocation.system() as system:
         if dry_run:
-            plan = plan_install(
-                system,
-                image,
-                rootfs=rootfs,
-                name=name,
-                settings=settings,
-                runtime=runtime or invocation.runtime,
-                permission=permission,
-            )
+            plan = plan_install(system, image, choices, rootfs=rootfs, name=name)
             show_plans([plan], as_json=as_json)
             return 0
-        made = make(
-            system,
-            image,
-            name=name,
-            settings=settings,
-            runtime=runtime or invocation.runtime,
-            options=options,
-            permission=permission,
-        )
+        made = make(system, image, choices, name=name, options=options)
     if isinstance(made, Path):
         click.echo(made)
     return made if isinstance(made, int) else 0

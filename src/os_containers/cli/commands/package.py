@@ -7,8 +7,8 @@ import click
 from os_containers.cli import image_options, options
 from os_containers.cli.command import Command
 from os_containers.cli.context import Invocation, pass_invocation
-from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
+from os_containers.operations.choices import Choices
 from os_containers.operations.package import Format, make_package
 
 
@@ -34,10 +34,8 @@ from os_containers.operations.package import Format, make_package
     default=".",
     help="Where to put it; by default the working directory.",
 )
-@image_options.settings
-@options.runtime
+@image_options.choices
 @image_options.registry
-@image_options.host_files
 @pass_invocation
 def package(
     invocation: Invocation,
@@ -46,10 +44,8 @@ def package(
     kind: str,
     name: str | None,
     output: Path,
-    settings: dict[str, str],
-    runtime: str | None,
+    choices: Choices,
     options: ProxyOptions,
-    permission: Permission,
 ) -> None:
     """Make a package of an image, which brings what install would make: rootfs, unit, host files.
 
@@ -59,14 +55,6 @@ def package(
     """
     with invocation.system() as system:
         made = make_package(
-            system,
-            image,
-            Format(kind),
-            output=output,
-            name=name,
-            settings=settings,
-            runtime=runtime or invocation.runtime,
-            options=options,
-            permission=permission,
+            system, image, choices, kind=Format(kind), output=output, name=name, options=options
         )
     click.echo(made)

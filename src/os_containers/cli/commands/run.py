@@ -45,6 +45,6 @@ def run(
             name_or_image,
             command,
             settings=settings,
-            runtime=runtime or invocation.runtime,
+            runtime=runtime,
             options=options,
         )

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,14 +15,14 @@ from os_containers.cli.planned import show_plans
 from os_containers.cli.updated_containers import show_updated, told
 from os_containers.deployment.container import all_containers
 from os_containers.errors import UsageError
-from os_containers.host.host_policy import Permission
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import is_local
+from os_containers.operations.choices import Choices
 from os_containers.operations.given_up import OnGivenUp
 from os_containers.operations.plan import Plan
 from os_containers.operations.preview import plan_update
 from os_containers.operations.system import System
-from os_containers.operations.update import Source
+from os_containers.operations.update import Source, Updated
 from os_containers.operations.update import update as update_container
 from os_containers.operations.update_all import UpdatedContainer, update_all
 
@@ -42,7 +43,7 @@ from os_containers.operations.update_all import UpdatedContainer, update_all
 @click.option("--rebase", metavar="IMAGE", help="Go over to another image.", shell_complete=complete.images)
 @options.rootfs
 @click.option("--pull", is_flag=True, help="Ask the registry for a newer image first.")
-@image_options.settings
+@image_options.choices
 @click.option(
     "--unset",
     metavar="NAME",
@@ -50,9 +51,7 @@ from os_containers.operations.update_all import UpdatedContainer, update_all
     shell_complete=complete.set_variables,
     help="Give a variable the image's own value again.",
 )
-@options.runtime
 @image_options.registry
-@image_options.host_files
 @options.dry_run
 @options.as_json
 @pass_invocation
@@ -64,11 +63,9 @@ def update(
     rebase: str | None,
     rootfs: Path | None,
     pull: bool,
-    settings: dict[str, str],
+    choices: Choices,
     unset: tuple[str, ...],
-    runtime: str | None,
     options: ProxyOptions,
-    permission: Permission,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -81,19 +78,16 @@ def update(
     or that somebody rolled back from, is not tried again by --all, only by who names the container. What the
     system brings in /usr/lib/containers/atomic is left alone by --all, unless it was updated already.
     """
-    runtime = runtime or invocation.runtime
+    choices = replace(choices, unset=unset)
     source = Source.REGISTRY if pull else Source.STORE_OR_REGISTRY if rebase else Source.STORE
-    only_one = bool(rebase or rootfs or settings or unset or permission != Permission())
+    only_one = bool(rebase or rootfs or replace(choices, runtime=None) != Choices())
     _check(name, every=every, only_one=only_one, as_json=as_json and not dry_run)
     if dry_run:
         plan = functools.partial(
             plan_update,
-            settings=settings,
-            unset=unset,
+            choices=choices,
             rebase=rebase,
             rootfs=rootfs,
-            runtime=runtime,
-            permission=permission,
             newest=options if pull else None,
             on_given_up=OnGivenUp.SKIP if every else OnGivenUp.TRY_AGAIN,
         )
@@ -101,26 +95,21 @@ def update(
             return _show_plans(system, name, plan, as_json=as_json)
     if name is None:
         with invocation.system() as system:
-            updates = update_all(system, source=source, runtime=runtime, options=options)
+            updates = update_all(system, choices, source=source, options=options)
             return tell_all(updates, as_json=as_json)
     with invocation.system() as system:
         updated = update_container(
-            system,
-            name,
-            settings=settings,
-            unset=unset,
-            rebase=rebase,
-            rootfs=rootfs,
-            source=source,
-            runtime=runtime,
-            options=options,
-            permission=permission,
+            system, name, choices, rebase=rebase, rootfs=rootfs, source=source, options=options
         )
     if not updated.changed:
-        record = updated.deployment.record
-        may_be_newer = source is Source.STORE and not record.remote and not is_local(record.image)
-        click.echo("Latest version already deployed" + ("; --pull asks the registry" if may_be_newer else ""))
+        click.echo(_unchanged(updated, source))
     return 0
+
+
+def _unchanged(updated: Updated, source: Source) -> str:
+    record = updated.deployment.record
+    may_be_newer = source is Source.STORE and not record.remote and not is_local(record.image)
+    return "Latest version already deployed" + ("; --pull asks the registry" if may_be_newer else "")
 
 
 def _show_plans(

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -42,7 +43,9 @@ from os_containers.image.proxy import RemoteImage, open_image
 from os_containers.image.reference import ImageReference
 
 needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
-needs_registry = pytest.mark.skipif(not shutil.which("docker-registry"), reason="needs docker-registry")
+# make install-dev puts it beside Python
+REGISTRY = shutil.which("docker-registry", path=f"{sys.prefix}/bin:{os.environ['PATH']}")
+needs_registry = pytest.mark.skipif(not REGISTRY, reason="needs docker-registry")
 pytestmark = needs_skopeo
 
 INSECURE = ProxyOptions(tls_verify=False)
@@ -73,7 +76,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     }
     (root / "config.yml").write_text(json.dumps(config))
     with subprocess.Popen(
-        ["docker-registry", "serve", root / "config.yml"],
+        [REGISTRY or "", "serve", root / "config.yml"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as serving:

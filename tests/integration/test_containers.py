@@ -235,7 +235,7 @@ def test_an_update_mends_a_service_that_has_failed(
         assert (state(host)["SubState"], state(host)["NRestarts"]) == ("running", "0")
     else:
         assert "it had failed before, too" in done.stderr
-        host.run("sleep 0.5")
+        host.run(f"until {failed}; do sleep 0.1; done", timeout=30)
         assert (state(host)["ActiveState"] == "failed") is (restart == "no")
     assert host.run("os-containers check --json").stdout.strip() == "[]"
 

@@ -122,6 +122,7 @@ def test_ctrl_c_ends_the_journal_and_nothing_else(host: Host, user: str, push_he
     assert (status["state"], any("version 1" in line for line in status["log"])) == ("running", True)
 
 
+SUB_STATE = "systemctl show --property=SubState --value hello"
 ONCE_BROKEN = """\
 #!/bin/sh
 [ -e /data/mended ] || { sleep 0.2; exit 3; }
@@ -156,22 +157,26 @@ def test_a_service_that_has_failed_starts_when_it_is_told_to(host: Host, push_he
         "hello:latest",
     )
     os_containers(host, f"install --insecure --name hello {image}")
+    until_failed = (
+        f"until [ $({SUB_STATE}) = {'failed' if wait == '100ms' else 'auto-restart'} ]; do sleep 0.1; done"
+    )
     failed = os_containers(host, "start hello", check=False)
     assert failed.returncode == 9
-    host.run("sleep 1.5")
+    host.run(until_failed, timeout=30)
     (listed,) = json.loads(os_containers(host, "containers list --filter state=failed --json").stdout)
     assert listed["name"] == "hello"
     again = os_containers(host, "restart hello", check=False)
     assert again.returncode == 9
-    host.run("sleep 1.5")
+    host.run(until_failed, timeout=30)
     data = host.run("find /var/lib/hello -mindepth 1 -type d | head --lines=1").stdout.strip()
     host.run(["touch", f"{data}/mended"])
     os_containers(host, "start hello")
     assert host.run("systemctl show hello --property=NRestarts --value").stdout.strip() == "0"
     # it falls over once, and comes back
-    host.run("systemctl kill --signal=KILL hello; sleep 0.5")
+    host.run("systemctl kill --signal=KILL hello")
     if wait == "100ms":
-        assert host.run("systemctl show hello --property=NRestarts --value").stdout.strip() == "1"
+        restarts = "systemctl show --property=NRestarts --value hello"
+        host.run(f"until [ $({restarts})-$({SUB_STATE}) = 1-running ]; do sleep 0.1; done", timeout=30)
         assert "hello.service runs already" in os_containers(host, "start hello").stderr
     os_containers(host, "restart hello")
     os_containers(host, "stop hello")

@@ -167,3 +167,26 @@ def test_an_image_with_all_that_real_ones_have(host: Host, push_hello: Push, run
         f"{UNITS}/kubelet.service.requires",
     )
     assert [path for path in gone if host.exists(path)] == []
+
+
+# All that the units of real images say of the runtime.
+PLAIN = """\
+[Service]
+ExecStart=$EXEC_START
+ExecStop=$EXEC_STOP
+Restart=on-failure
+RestartSec=100ms
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def test_a_service_whose_runtime_was_killed_comes_back(host: Host, push_hello: Push, runtime: str) -> None:
+    """Also with a unit that does not clean up; and stopped, it leaves nothing."""
+    image = push_hello(HelloImage("1", files={"/exports/service.template": PLAIN}), "hello:latest")
+    host.run(f"os-containers install --insecure --runtime {runtime} --name hello {image}")
+    host.run("systemctl start hello && systemctl kill --signal=KILL hello")
+    shown = "systemctl show --property=NRestarts --property=SubState --value hello | sort | xargs"
+    host.run(f"until [ \"$({shown})\" = '1 running' ]; do sleep 0.1; done", timeout=20)
+    host.run("systemctl kill --signal=KILL hello && systemctl stop hello")
+    assert host.run(f"{runtime} list --quiet").stdout == ""

@@ -134,3 +134,32 @@ def test_the_service_starts_with_the_users_session(as_user: Callable[..., Result
     as_user(f"os-containers install --insecure --name hello {image}")
     wants = as_user("ls ~/.config/systemd/user/default.target.wants").stdout.split()
     assert wants == ["hello.service"]
+
+
+NEVER_READY = """\
+[Service]
+Type=notify
+TimeoutStartSec=2
+ExecStart=$EXEC_START
+"""
+# what it says of its end comes when systemd has long said that it gave up
+WAITS = """\
+#!/bin/sh
+exec 2>/dev/null
+trap 'sleep 1; echo goodbye; exit 0' TERM
+echo no database yet
+while :; do sleep 0.1; done
+"""
+
+
+def test_a_service_that_is_not_ready_in_time_is_explained_to_a_user_too(
+    as_user: Callable[..., Result], push_hello: Push
+) -> None:
+    """By what it said while systemd waited for it, from the user's own journal."""
+    files = {"/exports/service.template": NEVER_READY}
+    image = push_hello(HelloImage("1", files=files, executables={"/bin/hello": WAITS}), "hello:latest")
+    as_user(f"os-containers install --insecure --name hello {image}")
+    failed = as_user("os-containers start hello", check=False)
+    why = "it did not say that it is ready within TimeoutStartSec=2s; its last words: no database yet"
+    assert (failed.returncode, f"error: hello.service did not start: {why}\n" in failed.stderr) == (9, True)
+    as_user("os-containers uninstall hello")

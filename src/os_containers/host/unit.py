@@ -65,6 +65,18 @@ def stop_at_ease(unit: str, stop: str) -> str:
     return re.sub(rf"(?m)^(\s*ExecStop\s*=\s*)(?={re.escape(stop)}\s*$)", r"\1-", unit)
 
 
+def clean_up_after(unit: str, start: str, clean_up: str) -> str:
+    """Return the unit, where what a killed runtime leaves is removed when the service has ended.
+
+    With that the next start would fail. The units of the predecessors' images do not say so themselves.
+    """
+    commands = [(one.key, one.value) for one in settings(unit) if one.section == "Service"]
+    runs_container = any(key == "ExecStart" and start in value for key, value in commands)
+    if not runs_container or any(key == "ExecStopPost" and clean_up in value for key, value in commands):
+        return unit
+    return f"{unit}\n[Service]\nExecStopPost=-{clean_up}\n"
+
+
 def exec_line(words: Iterable[str]) -> str:
     """Return a command line for Exec*= (systemd.service(5), Command lines)."""
     return " ".join(_quoted(word) for word in words)

@@ -108,6 +108,7 @@ class Draft:
         )
         unit.check_unit(text)
         text = unit.stop_at_ease(text, self.texts["EXEC_STOP"])
+        text = unit.clean_up_after(text, self.texts["EXEC_START"], self.texts["EXEC_STOPPOST"])
         text = unit.for_user(text) if self.system.mode is Mode.USER else text
         root = self.blueprint.root
         return f"{text}{unit.render_needs(str(root))}" if root else text

@@ -11,6 +11,7 @@ from os_containers.errors import ImageError
 from os_containers.host.runtime import Runtime
 from os_containers.host.unit import (
     check_unit,
+    clean_up_after,
     default_service_template,
     directories_of,
     exec_line,
@@ -207,3 +208,22 @@ def test_that_there_is_nothing_to_stop_is_no_failure(line: str, after: str | Non
     """Of the line that $EXEC_STOP makes; what an author writes besides is the author's."""
     unit = "[Service]\n{}\nExecStart=/bin/a\n"
     assert stop_at_ease(unit.format(line), "/usr/bin/crun kill app TERM") == unit.format(after or line)
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_added"),
+    [
+        (["ExecStart=/usr/bin/crun run app"], True),
+        (["ExecStart=@-/usr/bin/crun run app", "ExecStop=/usr/bin/crun kill app TERM"], True),
+        (["ExecStart=/usr/bin/crun run app", "ExecStartPre=/usr/bin/crun delete --force app"], True),
+        (["ExecStart=/usr/bin/crun run app", "ExecStopPost=-/usr/bin/crun delete --force app"], False),
+        (["ExecStart=/usr/bin/crun run app", "ExecStopPost=/bin/rm /run/app.conf"], True),
+        (["ExecStart=/usr/bin/python3 agent.py"], False),
+        (["Description=ExecStart=/usr/bin/crun run app"], False),
+    ],
+)
+def test_what_a_killed_runtime_leaves_is_removed(lines: list[str], *, is_added: bool) -> None:
+    """Also where the unit does not say so, as those of the predecessors' images."""
+    unit = "\n".join(["[Service]", *lines, "[Install]", "WantedBy=multi-user.target", ""])
+    added = "\n[Service]\nExecStopPost=-/usr/bin/crun delete --force app\n" if is_added else ""
+    assert clean_up_after(unit, "/usr/bin/crun run app", "/usr/bin/crun delete --force app") == unit + added

@@ -95,7 +95,7 @@ def _pull(stage: Stage) -> None:
 
 def _install(stage: Stage) -> None:
     _tell("It becomes a container: checked out by hard links, configured from its templates")
-    said = stage.type(f"os-container install {IMAGE}")
+    said = stage.type(f"os-containers install {IMAGE}")
     for step in (f"copied {CONFIGURATION}", "copied /usr/local/bin/etcdctl", "systemctl enable etcd"):
         _claim(f"it says: {step}", step in said, said)
     _claim("the unit is enabled", stage.ask("systemctl is-enabled etcd") == "enabled")
@@ -146,7 +146,7 @@ def _claim_server(stage: Stage, version: str) -> None:
 
 def _uninstall(stage: Stage) -> None:
     _tell("The container goes, and leaves the host as it was")
-    said = stage.type("os-container uninstall etcd")
+    said = stage.type("os-containers uninstall etcd")
     sentences = (
         f"kept {CONFIGURATION}: it was changed since it was installed",
         f"kept {DATA}: the data of etcd",

@@ -31,7 +31,7 @@ def option(
         metavar="KEY=VALUE",
         multiple=True,
         shell_complete=_completer([*(f"{key}=" for key in keys), *_pairs(values)]),
-        help=f"Only those that match: {', '.join(keys)}.",
+        help=f"List only what matches; KEY is one of {', '.join(keys)}.",
     )
 
 

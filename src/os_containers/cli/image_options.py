@@ -29,7 +29,7 @@ settings = click.option(
     multiple=True,
     callback=_parse_settings,
     shell_complete=complete.variables,
-    help="Give a variable of the image a value.",
+    help="Set a variable of the image; may be given several times.",
 )
 
 
@@ -42,9 +42,14 @@ def choices(command: _Function) -> Callable[..., Any]:
         "--allow-host-path",
         metavar="PATH",
         multiple=True,
-        help="Let the image put files here, or below, though others than the container act on them.",
+        help="Allow the image to install files at or below PATH, even where other programs act on them "
+        "(such as /etc/cron.d).",
     )
-    @click.option("--allow-setuid", is_flag=True, help="Let its host files be setuid or have capabilities.")
+    @click.option(
+        "--allow-setuid",
+        is_flag=True,
+        help="Allow the image to install files that are setuid or setgid, or have capabilities.",
+    )
     @functools.wraps(command)
     def with_options(
         *args: Any,

@@ -33,32 +33,32 @@ class StepLine(msgspec.Struct, frozen=True, tag_field="event", tag="step"):
 
 
 class WarningLine(msgspec.Struct, frozen=True, tag_field="event", tag="warning"):
-    """Something that the user should know and that does not stop the work."""
+    """Something that the user should know, but that does not stop the command."""
 
     text: str
 
 
 class HintLine(msgspec.Struct, frozen=True, tag_field="event", tag="hint"):
-    """What can be done about the warnings before it."""
+    """What can be done about the preceding warnings."""
 
     text: str
 
 
 class LayerPresent(msgspec.Struct, frozen=True, tag_field="event", tag="layer-present"):
-    """A layer is in the store already and is not fetched."""
+    """A layer is in the store already, and is not fetched."""
 
     digest: str
 
 
 class LayerStarted(msgspec.Struct, frozen=True, tag_field="event", tag="layer-started"):
-    """A layer is being fetched; once more from its beginning, when that failed before."""
+    """A layer is being fetched; repeated if the fetch is retried, from the beginning of the layer."""
 
     digest: str
     total: int
 
 
 class LayerProgress(msgspec.Struct, frozen=True, tag_field="event", tag="layer-progress"):
-    """So many bytes of a layer have arrived, of so many in total."""
+    """How many bytes of a layer have arrived so far, and how many there are in total."""
 
     digest: str
     bytes: int
@@ -74,14 +74,14 @@ class LayerFinished(msgspec.Struct, frozen=True, tag_field="event", tag="layer-f
 
 
 class LogLine(msgspec.Struct, frozen=True, tag_field="event", tag="log"):
-    """What --verbose and --debug show, and what is logged without them."""
+    """A log message: what --verbose and --debug show, and what is logged without them."""
 
     level: str
     text: str
 
 
 class ErrorLine(msgspec.Struct, frozen=True, tag_field="event", tag="error"):
-    """What failed, what to do next, and the exit code that stands for it."""
+    """What failed, what to do next, and the exit code for it."""
 
     text: str
     hint: str

@@ -47,7 +47,7 @@ class ImageJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LayerJson(msgspec.Struct, frozen=True):
-    """A layer in the store; bytes as it was fetched and unpacked."""
+    """A layer in the store, with its size in bytes as it was fetched, and unpacked."""
 
     layer: str
     size: int

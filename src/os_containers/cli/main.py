@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 
 # Where each command is, and what it does in a few words: help must not load them all.
 COMMANDS = {
-    "check": ("check:check", "Say what is damaged, left over or half done."),
-    "completion": ("completion:completion", "Print the completion of bash, zsh or fish."),
-    "config": ("config:config", "Show what is set, and where."),
-    "containers": ("containers:containers", "List and delete the containers of this host."),
+    "check": ("check:check", "Report damage, leftovers and interrupted changes."),
+    "completion": ("completion:completion", "Print the completion script for bash, zsh or fish."),
+    "config": ("config:config", "Show the configuration."),
+    "containers": ("containers:containers", "List and delete containers."),
     "exec": ("exec:exec_", "Run a command in a running container."),
-    "images": ("images:images", "List, look into, verify, mount, delete and prune images."),
-    "install": ("install:install", "Make a container of an image."),
-    "package": ("package:package", "Make a package of the distribution of an image."),
+    "images": ("images:images", "List, inspect, verify, mount, tag, delete and prune images."),
+    "install": ("install:install", "Install a container from an image."),
+    "package": ("package:package", "Build a deb or rpm package from an image."),
     "logs": ("logs:logs", "Show the journal of a container's service."),
-    "pull": ("pull:pull", "Bring an image into the store."),
-    "recover": ("recover:recover", "End or undo interrupted changes."),
-    "repair": ("repair:repair", "Mend what check finds."),
+    "pull": ("pull:pull", "Pull an image into the store."),
+    "recover": ("recover:recover", "Finish or undo interrupted changes."),
+    "repair": ("repair:repair", "Repair what check finds."),
     "restart": ("restart:restart", "Restart the services of containers."),
     "rollback": ("rollback:rollback", "Return to the previous deployment of a container."),
     "run": ("run:run", "Run a command in a container or an image."),
-    "schema": ("schema:schema", "Print the JSON schema of what a command prints."),
+    "schema": ("schema:schema", "Print the JSON schema of a command's --json output."),
     "start": ("start:start", "Start the services of containers."),
-    "status": ("status:status", "Show all there is to know of a container."),
+    "status": ("status:status", "Show the status of a container."),
     "stop": ("stop:stop", "Stop the services of containers."),
     "uninstall": ("uninstall:uninstall", "Remove a container."),
-    "update": ("update:update", "Go over to a newer image or to other values."),
+    "update": ("update:update", "Update a container to a newer image or to other values."),
 }
 
 _INTERRUPTED = "nothing is half done: the same command can be given again"
@@ -102,14 +102,14 @@ def _choose_form(ctx: click.Context, parameter: click.Parameter, form: str) -> N
     cls=LazyGroup,
     table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="As root for the host, as a user for systemctl --user.",
+    epilog="As root, it manages system services; as another user, those of systemctl --user.",
 )
 @options.runtime
 @click.option(
     "--lock-timeout",
     metavar="SECONDS",
     type=click.FloatRange(min=0),
-    help="How long to wait for another command; 60 unless config.toml says otherwise.",
+    help="Wait at most this long for another command to finish (default: 60, or as set in config.toml).",
 )
 @click.option(
     "--progress",
@@ -118,11 +118,11 @@ def _choose_form(ctx: click.Context, parameter: click.Parameter, form: str) -> N
     is_eager=True,
     expose_value=False,
     callback=_choose_form,
-    help="What stderr tells of the work: bars on a terminal and lines elsewhere (auto), lines, JSON, or "
-    "warnings and errors alone (none).",
+    help="How to report progress on stderr: bars on a terminal and lines elsewhere (auto), lines (plain), "
+    "JSON, or only warnings and errors (none).",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show the programs that are called.")
-@click.option("--debug", is_flag=True, help="Show everything, tracebacks too.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the programs that are run.")
+@click.option("--debug", is_flag=True, help="Show all debug messages, with tracebacks.")
 @click.version_option(VERSION, prog_name="os-containers", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(

@@ -34,25 +34,32 @@ runtime = click.option(
     "--runtime",
     metavar="NAME|PATH",
     callback=_or_global,
-    help="OCI runtime, for example crun or runc.",
+    help="OCI runtime to use, such as crun or runc.",
     shell_complete=_later("runtimes"),
 )
 new_name = click.option(
-    "--name", help="The container's name; by default the image's last part, with its tag."
+    "--name",
+    metavar="NAME",
+    help="Name of the container; by default the last part of the image's name, with its tag unless that is "
+    "latest.",
 )
 rootfs = click.option(
     "--rootfs",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Run the root file system in a directory, where it is.",
+    help="Run the root file system in this directory, without copying it.",
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
-no_heading = click.option("-n", "--no-heading", is_flag=True, help="No line above the columns.")
-no_truncate = click.option("--no-truncate", is_flag=True, help="Whole digests.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+no_heading = click.option("-n", "--no-heading", is_flag=True, help="Do not print the column headings.")
+no_truncate = click.option("--no-truncate", is_flag=True, help="Print digests in full.")
 dry_run = click.option(
-    "--dry-run", "--display", "dry_run", is_flag=True, help="Show what would be done, and change nothing."
+    "--dry-run",
+    "--display",
+    "dry_run",
+    is_flag=True,
+    help="Show what would be done, without changing anything.",
 )
-plan_as_json = click.option("--json", "as_json", is_flag=True, help="With --dry-run: for machines.")
+plan_as_json = click.option("--json", "as_json", is_flag=True, help="With --dry-run, print the plan as JSON.")
 
 # What a shell completes is said once for every command.
 container = click.argument("name", metavar="NAME", shell_complete=_later("containers"))

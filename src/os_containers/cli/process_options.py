@@ -15,11 +15,27 @@ def command(*, required: bool) -> Callable[[_Function], Callable[..., Any]]:
     """Add the argument and the options; the command gets them as `command`."""
 
     def add(function: _Function) -> Callable[..., Any]:
-        @click.argument("words", metavar="[--] CMD...", nargs=-1, required=required, type=click.UNPROCESSED)
-        @click.option("-e", "--env", metavar="NAME=VALUE", multiple=True, help="Set a variable for it.")
-        @click.option("-u", "--user", metavar="USER[:GROUP]", default="", help="Run it as this user.")
-        @click.option("-w", "--workdir", metavar="DIR", default="", help="Run it in this directory.")
-        @click.option("-T", "--no-tty", is_flag=True, help="Give it no terminal, though ours is one.")
+        @click.argument(
+            "words",
+            metavar="[--] CMD..." if required else "[[--] CMD...]",
+            nargs=-1,
+            required=required,
+            type=click.UNPROCESSED,
+        )
+        @click.option(
+            "-e",
+            "--env",
+            metavar="NAME[=VALUE]",
+            multiple=True,
+            help="Set an environment variable for the command; NAME alone passes on the caller's value.",
+        )
+        @click.option(
+            "-u", "--user", metavar="USER[:GROUP]", default="", help="Run the command as this user."
+        )
+        @click.option("-w", "--workdir", metavar="DIR", default="", help="Run the command in this directory.")
+        @click.option(
+            "-T", "--no-tty", is_flag=True, help="Do not allocate a terminal, even if standard input is one."
+        )
         # what people type who know podman; it is so anyway
         @click.option("-i", "--interactive", is_flag=True, hidden=True, expose_value=False)
         @click.option("-t", "--tty", is_flag=True, hidden=True, expose_value=False)

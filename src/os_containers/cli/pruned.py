@@ -9,7 +9,7 @@ from os_containers.ostree.pruning import Pruned
 
 
 class PrunedJson(msgspec.Struct, frozen=True, kw_only=True):
-    """What prune removed or, with dry_run, would remove; leftovers are told with dry_run only."""
+    """What prune removed or, with dry_run, would remove; leftovers are listed with dry_run only."""
 
     dry_run: bool
     refs: tuple[str, ...]

@@ -19,14 +19,26 @@ def registry(command: _Function) -> Callable[..., Any]:
     @click.option(
         "--authfile",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Credentials, as skopeo login writes them.",
+        help="Read credentials from this file, as written by skopeo login.",
     )
-    @click.option("--creds", metavar="USER:PASSWORD", help="Credentials; --authfile keeps them from ps.")
     @click.option(
-        "--tls-verify", type=bool, default=True, show_default=True, help="Ask for HTTPS and a known CA."
+        "--creds",
+        metavar="USER:PASSWORD",
+        help="Credentials for the registry; other users can see them in ps, so prefer --authfile.",
     )
-    @click.option("--insecure", is_flag=True, help="The same as --tls-verify=false.")
-    @click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="Not this host's own.")
+    @click.option(
+        "--tls-verify",
+        metavar="true|false",
+        type=bool,
+        default=True,
+        help="Require HTTPS and a certificate of a known CA (default: true).",
+    )
+    @click.option("--insecure", is_flag=True, help="Same as --tls-verify=false.")
+    @click.option(
+        "--platform",
+        metavar="OS/ARCH[/VARIANT]",
+        help="Use the image for this platform instead of the host's, for example linux/arm64.",
+    )
     @functools.wraps(command)
     def with_options(
         *args: Any,

@@ -16,7 +16,7 @@ _LINE = "_OS_CONTAINERS_LINE"
 _BREAKS = ":="
 
 _BASH = """\
-# bash completion of os-containers
+# bash completion for os-containers
 
 _os_containers() {
     local value
@@ -38,7 +38,7 @@ complete -F _os_containers os-containers os-container
 
 _ZSH = """\
 #compdef os-containers os-container
-# zsh completion of os-containers
+# zsh completion for os-containers
 
 _os_containers() {
     local value help
@@ -65,7 +65,7 @@ fi
 """
 
 _FISH = """\
-# fish completion of os-containers
+# fish completion for os-containers
 
 function __os_containers
     set -lx _OS_CONTAINERS_COMPLETE fish_complete

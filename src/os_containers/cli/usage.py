@@ -32,14 +32,14 @@ def explain(error: click.ClickException) -> tuple[str, str]:
             )
             return (
                 f"there is no option {error.option_name}",
-                meant or f"{program} --help shows all",
+                meant or f"{program} --help lists all options",
             )
         case click.MissingParameter() if error.param:
             return f"{_name(error.param)} is missing", f"usage: {_usage(context, program)}"
         case click.BadParameter() if error.param:
-            return f"{_name(error.param)}: {_fact(error.message)}", f"{program} --help shows what it may be"
+            return f"{_name(error.param)}: {_fact(error.message)}", f"{program} --help shows what is allowed"
         case _:
-            return _fact(error.format_message()), f"{program} --help shows how it is called"
+            return _fact(error.format_message()), f"{program} --help shows the usage"
 
 
 def no_command(ctx: click.Context, name: str) -> tuple[str, str]:
@@ -67,7 +67,7 @@ def _before_the_command(name: str, context: click.Context | None) -> str:
     if root is None or root is context or all(name not in one.opts for one in root.command.params):
         return ""
     words = context.command_path.removeprefix(root.command_path) if context else ""
-    return f"it stands before the command: {root.command_path} {name}{words}"
+    return f"give it before the command: {root.command_path} {name}{words}"
 
 
 def _options_like(name: str, context: click.Context | None) -> list[str]:

@@ -51,24 +51,24 @@ needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is 
         (
             "images list --verbose",
             "there is no option --verbose",
-            "it stands before the command: os-containers --verbose images list",
+            "give it before the command: os-containers --verbose images list",
         ),
-        ("check --zzz", "there is no option --zzz", "os-containers check --help shows all"),
+        ("check --zzz", "there is no option --zzz", "os-containers check --help lists all options"),
         ("rollback", "NAME is missing", "usage: os-containers rollback [OPTIONS] NAME"),
         (
             "pull --authfile /nope x",
             "--authfile: file '/nope' does not exist",
-            "os-containers pull --help shows what it may be",
+            "os-containers pull --help shows what is allowed",
         ),
         (
             "install x y",
             "got unexpected extra argument (y)",
-            "os-containers install --help shows how it is called",
+            "os-containers install --help shows the usage",
         ),
         (
             "install --name",
             "option '--name' requires an argument",
-            "os-containers --help shows how it is called",
+            "os-containers --help shows the usage",
         ),
     ],
 )

@@ -15,18 +15,19 @@ from os_containers.operations.problem import Problem
     cls=Command,
     output=list[Problem],
     examples=(
-        ("check", "Say what does not hold on this host"),
-        ("check --quick --json", "The same for a monitor, without reading every object"),
+        ("check", "Check this host"),
+        ("check --quick --json", "Check it for a monitoring system, without reading every object"),
     ),
 )
-@click.option("--quick", is_flag=True, help="Do not compute the checksums of all objects.")
+@click.option("--quick", is_flag=True, help="Do not read every object in the store to verify its checksum.")
 @options.as_json
 @pass_invocation
 def check(invocation: Invocation, *, quick: bool, as_json: bool) -> int:
-    """Say what is damaged, left over or half done: containers, host files, images; changes nothing.
+    """Report damage, leftovers and interrupted changes of containers, host files and images.
 
-    The exit code is 10 when there is anything, 7 when there is nothing but others are changing what was to be
-    looked at.
+    Nothing is changed. Host files that were edited are mentioned, but do not count as a problem. The exit
+    code is 10 if there is a problem, and 7 if none was found but other commands kept something from being
+    checked.
     """
     with invocation.system() as system:
         problems = check_all(system, Depth.NAMES if quick else Depth.CONTENT)

@@ -11,16 +11,17 @@ from os_containers.cli.shells import Shell, script
     examples=(
         (
             "completion bash > ~/.local/share/bash-completion/completions/os-containers",
-            "Complete in bash",
+            "Enable completion in bash",
         ),
-        ("completion zsh > ~/.zfunc/_os-containers", "Complete in zsh, with ~/.zfunc in $fpath"),
-        ("completion fish > ~/.config/fish/completions/os-containers.fish", "Complete in fish"),
+        ("completion zsh > ~/.zfunc/_os-containers", "Enable completion in zsh, with ~/.zfunc in $fpath"),
+        ("completion fish > ~/.config/fish/completions/os-containers.fish", "Enable completion in fish"),
     ),
 )
 @click.argument("shell", metavar="bash|zsh|fish", type=click.Choice([one.value for one in Shell]))
 def completion(shell: str) -> None:
-    """Print what makes a shell complete commands, options, and the names of containers and images.
+    """Print the completion script for bash, zsh or fish.
 
-    A package of the distribution has it in place already.
+    It completes commands, options, and the names of containers and images. Where os-containers was installed
+    as a package of the distribution, it is in place already.
     """
     click.echo(script(Shell(shell)), nl=False)

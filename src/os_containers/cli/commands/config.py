@@ -10,25 +10,26 @@ from os_containers.operations.settings import Setting, list_settings
 
 @click.group(cls=Group)
 def config() -> None:
-    """Show what is set, and where.
+    """Show the configuration.
 
-    What can be set, and in which files, is described in os-containers-config(5).
+    `os-containers-config(5)` describes what can be set, and in which files.
     """
 
 
 @config.command(
     output=list[Setting],
     examples=(
-        ("config show", "Show all settings in force, and who says so"),
-        ("config show --json", "The same for a program"),
+        ("config show", "Show all settings, and where each comes from"),
+        ("config show --json", "Print them as JSON"),
     ),
 )
 @options.as_json
 @pass_invocation
 def show(invocation: Invocation, *, as_json: bool) -> None:
-    """Show every setting with its value and where that comes from.
+    """Show every setting with its value, and where the value comes from.
 
-    An option comes before the environment, that before the user's file, that before the host's.
+    Options of the command line take precedence over environment variables, these over the user's file, and
+    that over the host's.
     """
     given = {"runtime": invocation.runtime, "lock-timeout": invocation.lock_timeout}
     with invocation.system() as system:

@@ -37,7 +37,7 @@ _TESTS: dict[str, Test[ListedContainer]] = {
 
 
 class ContainerJson(msgspec.Struct, frozen=True):
-    """A container: what is active, or what is wrong and what to do; created in seconds since 1970."""
+    """A container: its active deployment, or what is wrong and what to do; created in seconds since 1970."""
 
     name: str
     state: str
@@ -54,21 +54,23 @@ class ContainerJson(msgspec.Struct, frozen=True):
 
 @click.group(cls=Group)
 def containers() -> None:
-    """List and delete the containers of this host."""
+    """List and delete containers."""
 
 
 @containers.command(
     "list",
     output=list[ContainerJson],
     examples=(
-        ("containers list", "See what runs"),
-        ("containers list --all --filter state=failed", "See what has failed"),
-        ("containers list --all --quiet", "The names of all, for a script"),
+        ("containers list", "List the containers that are running"),
+        ("containers list --all --filter state=failed", "List those whose service has failed"),
+        ("containers list --all --quiet", "Print the names of all containers, for a script"),
     ),
 )
-@click.option("-a", "--all", "every", is_flag=True, help="Not only those that run.")
+@click.option(
+    "-a", "--all", "every", is_flag=True, help="List all containers, not only those that are running."
+)
 @container_filters.option(_TESTS, values={"state": STATES})
-@click.option("-q", "--quiet", is_flag=True, help="Only the names.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the names.")
 @options.no_heading
 @options.no_truncate
 @options.as_json
@@ -83,10 +85,13 @@ def list_(
     no_truncate: bool,
     as_json: bool,
 ) -> None:
-    """List the containers that run.
+    """List running containers.
 
-    STATE is running, failed, inactive, "no service" for one that has only files on the host, or broken, which
-    `os-containers check` explains. A filter of states looks at all containers.
+    STATE is running, failed, inactive, "no service" (the container consists of host files only), or broken
+    (see `check`).
+
+    A filter for a state implies --all. Of several filters with the same key, one must match; filters with
+    different keys must all match.
     """
     every = every or any(one.startswith("state=") for one in filters)
     with invocation.system() as system:
@@ -109,17 +114,17 @@ def list_(
 
 
 @containers.command(
-    examples=(("containers delete etcd flannel", "Remove two containers; their data stay"),),
+    examples=(("containers delete etcd flannel", "Remove two containers, but keep their data"),),
 )
 @options.containers
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @options.dry_run
 @pass_invocation
 def delete(invocation: Invocation, names: tuple[str, ...], *, yes: bool, dry_run: bool) -> int:
-    """Remove containers as `uninstall` does, after a question.
+    """Remove containers, after asking for confirmation.
 
-    What a person changed stays, and so do the data. Nothing is removed when one of them is not there. The
-    exit code is 2 when the answer is no.
+    Each is removed as by `uninstall`: host files that were changed and the data of containers are kept. If
+    one of the containers does not exist, none is removed. If the answer is no, the exit code is 2.
     """
     # listing has no time for it
     from os_containers.cli.planned import show_plans  # noqa: PLC0415

@@ -14,8 +14,8 @@ from os_containers.operations.run import execute
     cls=Command,
     context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False},
     examples=(
-        ("exec etcd -- etcdctl member list", "Run a command beside the service"),
-        ("exec --user nobody --env LANG=C.UTF-8 web sh", "Look around as somebody else"),
+        ("exec etcd -- etcdctl member list", "Run a command next to the service"),
+        ("exec --user nobody --env LANG=C.UTF-8 web sh", "Start a shell as another user"),
     ),
 )
 @options.container
@@ -23,12 +23,12 @@ from os_containers.operations.run import execute
 @options.runtime
 @pass_invocation
 def exec_(invocation: Invocation, name: str, *, command: ContainerCommand, runtime: str | None) -> int:
-    """Run a command in a running container; its exit code becomes ours.
+    """Run a command in a running container.
 
-    It has the user, the environment and the directory of the service, if nothing else is said, and a terminal
-    of its own where our input is one.
+    The exit code is that of the command. Unless options say otherwise, the command has the user, environment
+    and working directory of the service. It gets a terminal of its own if standard input is a terminal.
 
-    `run` does the same, and works beside a stopped container and in an image, too.
+    To run a command in a stopped container or in an image, use `run`.
     """
     with invocation.system() as system:
         return execute(system, name, command, runtime=runtime)

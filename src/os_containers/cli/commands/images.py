@@ -50,21 +50,21 @@ class MountedJson(msgspec.Struct, frozen=True):
 
 @click.group(cls=Group)
 def images() -> None:
-    """List, look into, verify, mount, delete and prune images."""
+    """List, inspect, verify, mount, tag, delete and prune images."""
 
 
 @images.command(
     "list",
     output=ListOf(ImageJson, LayerJson),
     examples=(
-        ("images list", "See what is in the store"),
-        ("images list --filter used=false --quiet", "The ids of those that no container was made of"),
-        ("images list --filter 'reference=quay.io/*'", "Those of one registry"),
+        ("images list", "List the images in the store"),
+        ("images list --filter used=false --quiet", "Print the IDs of images that no container uses"),
+        ("images list --filter 'reference=quay.io/*'", "List the images of one registry"),
     ),
 )
-@click.option("-a", "--all", "every", is_flag=True, help="Layers too.")
+@click.option("-a", "--all", "every", is_flag=True, help="List layers, too.")
 @image_filters.option(TESTS, values={"dangling": image_filters.BOOLEANS, "used": image_filters.BOOLEANS})
-@click.option("-q", "--quiet", is_flag=True, help="Only the ids.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the IDs.")
 @options.no_heading
 @options.no_truncate
 @options.as_json
@@ -81,9 +81,11 @@ def list_(
 ) -> None:
     """List the images in the store.
 
-    OWN is what of its SIZE is in layers that no other image has. USED BY names the containers that were made
-    of it; in brackets those that can only return to it. An image without a name has been replaced by a newer
-    one and is kept by its containers.
+    OWN is the part of SIZE in layers that no other image has. USED BY names the containers that were made
+    from the image; parentheses mark those that can only roll back to it. An image without a name was
+    replaced by a newer one or deleted, and is kept because a container still needs it.
+
+    Of several filters with the same key, one must match; filters with different keys must all match.
     """
     with invocation.system() as system:
         listed = filtered(list_images(system), filters, TESTS)
@@ -104,22 +106,29 @@ def list_(
 @images.command(
     output=ImageInfoJson,
     examples=(
-        ("images info quay.io/org/etcd:3.5", "See what an image is and wants before it is installed"),
-        ("images info --remote quay.io/org/etcd:3.6", "Ask the registry about one that is not here"),
+        (
+            "images info quay.io/org/etcd:3.5",
+            "See what an image contains and requires, before it is installed",
+        ),
+        ("images info --remote quay.io/org/etcd:3.6", "Inspect an image in its registry, without pulling it"),
     ),
 )
 @options.image
-@click.option("--remote", is_flag=True, help="Ask the registry; nothing is stored.")
+@click.option(
+    "--remote",
+    is_flag=True,
+    help="Inspect the image where it is, usually in a registry, without storing anything.",
+)
 @registry_options.registry
 @options.as_json
 @pass_invocation
 def info(invocation: Invocation, image: str, *, remote: bool, options: ProxyOptions, as_json: bool) -> None:
-    """Show what an image is, and what it asks of the host.
+    """Show what an image contains, and what it requires from the host.
 
-    IMAGE is a name or the beginning of an id. For one in the store: labels, layers, the size here and
-    how much of it other images share, variables with their defaults and those that must be set, host
-    files, and privileges. With --remote IMAGE is what `pull` takes; variables, host files and
-    privileges are in the layers, so only a pulled image can tell them.
+    IMAGE is a name or the beginning of an ID. This shows labels, layers, the size in the store and how much
+    of it is shared with other images, variables with their defaults and those that must be set, host files,
+    and privileges. With --remote, IMAGE is anything that `pull` accepts; variables, host files and privileges
+    are then missing, since they are only known once the layers have been pulled.
     """
     with invocation.system() as system:
         found = remote_image_info(system, image, options=options) if remote else image_info(system, image)
@@ -131,19 +140,24 @@ def info(invocation: Invocation, image: str, *, remote: bool, options: ProxyOpti
 
 @images.command(
     examples=(
-        ("images delete quay.io/org/etcd:3.4", "Delete an image by its name"),
-        ("images delete 96a61451 e612416b", "Two by the beginning of their ids"),
+        ("images delete quay.io/org/etcd:3.4", "Delete an image by name"),
+        ("images delete 96a61451 e612416b", "Delete two images by the beginning of their IDs"),
     ),
 )
 @options.images
-@click.option("-f", "--force", is_flag=True, help="Also images that containers were made of; these go on.")
+@click.option(
+    "-f",
+    "--force",
+    is_flag=True,
+    help="Also delete images that containers were made from; the containers keep working.",
+)
 @options.dry_run
 @pass_invocation
 def delete(invocation: Invocation, images: tuple[str, ...], *, force: bool, dry_run: bool) -> None:
-    """Take images out of the store, all or none of them.
+    """Delete images from the store: all of those given, or none.
 
-    They are given by name or by the beginning of their ids. `images prune` then frees the space. Containers
-    keep working without the image that they were made of.
+    IMAGE is a name, or the beginning of an ID, which stands for all names of that image. Containers keep
+    working without the image that they were made from. Run `images prune` afterwards to free the space.
     """
     with invocation.system() as system:
         when_in_use = WhenInUse.DELETE if force else WhenInUse.KEEP
@@ -151,13 +165,18 @@ def delete(invocation: Invocation, images: tuple[str, ...], *, force: bool, dry_
             click.echo(f"{'would delete' if dry_run else 'deleted'} {name}")
 
 
-@images.command(examples=(("images tag quay.io/org/etcd:3.5 localhost/etcd:tried", "Give an image a name"),))
+@images.command(
+    examples=(("images tag quay.io/org/etcd:3.5 localhost/etcd:tried", "Give an image a second name"),)
+)
 @click.argument("source", metavar="IMAGE", shell_complete=complete.stored_images)
 @click.argument("target")
 @options.dry_run
 @pass_invocation
 def tag(invocation: Invocation, source: str, target: str, *, dry_run: bool) -> None:
-    """Give an image a second name TARGET."""
+    """Give an image another name, TARGET.
+
+    If TARGET is already the name of another image, that image loses it.
+    """
     with invocation.system() as system:
         tagged = tag_image(system, source, target, dry_run=dry_run)
     click.echo(f"{'would name ' if dry_run else ''}{tagged.name} {tagged.digest}")
@@ -167,16 +186,17 @@ def tag(invocation: Invocation, source: str, target: str, *, dry_run: bool) -> N
     output=PrunedJson,
     examples=(
         ("images prune --dry-run", "See what would be freed"),
-        ("images prune", "Free it"),
+        ("images prune", "Free the space"),
     ),
 )
 @options.dry_run
 @options.as_json
 @pass_invocation
 def prune(invocation: Invocation, *, dry_run: bool, as_json: bool) -> None:
-    """Free what no image and no container needs.
+    """Remove what no image and no container needs.
 
-    That are images that were deleted or replaced by newer ones, their layers, and what killed commands left.
+    This removes images that were deleted or replaced by newer ones, layers that are no longer needed, and
+    what killed commands left behind. An image that has a name is kept, even if no container uses it.
     """
     with invocation.system() as system:
         plan = plan_prune(system) if dry_run else None
@@ -197,16 +217,16 @@ def prune(invocation: Invocation, *, dry_run: bool, as_json: bool) -> None:
 @images.command(
     output=list[VerifiedImage],
     examples=(
-        ("images verify", "See whether all images are intact, and which have newer ones"),
+        ("images verify", "Check whether images are intact, and which have a newer version"),
         (
             "images verify --offline --json quay.io/org/etcd:3.5",
-            "Only the files of one, for a monitor",
+            "Check only the files of one image, for a monitoring system",
         ),
     ),
 )
 @click.argument("images", metavar="[IMAGE]...", nargs=-1, shell_complete=complete.stored_images)
-@click.option("--offline", is_flag=True, help="Ask no registry.")
-@click.option("--quick", is_flag=True, help="Only ask the registries.")
+@click.option("--offline", is_flag=True, help="Do not contact registries.")
+@click.option("--quick", is_flag=True, help="Only ask registries; do not read the files of images.")
 @registry_options.registry
 @options.as_json
 @pass_invocation
@@ -219,11 +239,12 @@ def verify(
     options: ProxyOptions,
     as_json: bool,
 ) -> int:
-    """Tell whether images are intact and the newest ones.
+    """Check whether images are intact and up to date.
 
-    Their registries are asked whether they have others by now. Every file of an image is read and compared
-    with its checksum. The exit code is 10 when an image is damaged, 8 when the system kept one from being
-    read, 11 when a registry could not be asked, 12 when there is a newer image, and 0 when all is well.
+    Every file of an image is read and compared with its checksum, and its registry is asked whether the name
+    stands for a newer image by now. Without IMAGE, all images are checked. The exit code is 10 if an image is
+    damaged, 8 if the system kept one from being read, 11 if a registry could not be asked or no longer has
+    the image, 12 if there is a newer image, and 0 if all is well.
     """
     if offline and quick:
         raise UsageError("--offline and --quick leave nothing to look at", hint="give one of them")
@@ -240,8 +261,8 @@ def verify(
 @images.command(
     output=list[MountedJson],
     examples=(
-        ("images mount quay.io/org/etcd:3.5 /mnt", "Look at the files of an image"),
-        ("images mount", "See what is mounted"),
+        ("images mount quay.io/org/etcd:3.5 /mnt", "Mount an image at a directory"),
+        ("images mount", "List the images that are mounted"),
     ),
 )
 @click.argument("image", metavar="[IMAGE]", required=False, shell_complete=complete.stored_images)
@@ -249,10 +270,11 @@ def verify(
 @options.as_json
 @pass_invocation
 def mount(invocation: Invocation, image: str | None, directory: Path | None, *, as_json: bool) -> None:
-    """Show the files of an image in a directory, read-only.
+    """Mount an image read-only, to look at its files.
 
-    DIR is an empty one; without it, it is one of ours, which is told. Setuid files, capabilities and devices
-    have no effect there. Without IMAGE, list what is mounted. Only root can mount.
+    DIR must be an empty directory; without it, one below /run is used. The path is printed. Setuid bits,
+    capabilities and device nodes have no effect there. Without IMAGE, mounted images are listed. Only root
+    can mount images.
     """
     with invocation.system() as system:
         found = [mount_image(system, image, directory)] if image else mounted_images(system)
@@ -267,8 +289,8 @@ def mount(invocation: Invocation, image: str | None, directory: Path | None, *, 
 
 @images.command(
     examples=(
-        ("images umount /mnt", "Take away what is mounted there"),
-        ("images umount quay.io/org/etcd:3.5", "Wherever this image is mounted"),
+        ("images umount /mnt", "Unmount the image at a directory"),
+        ("images umount quay.io/org/etcd:3.5", "Unmount an image wherever it is mounted"),
     ),
 )
 @click.argument(
@@ -280,9 +302,9 @@ def mount(invocation: Invocation, image: str | None, directory: Path | None, *, 
 )
 @pass_invocation
 def umount(invocation: Invocation, mounted: tuple[str, ...]) -> None:
-    """Take mounts of images away, by directory or by image.
+    """Unmount images, given by directory or by image.
 
-    umount(8) does as well: what that leaves, the next command removes that changes something.
+    umount(8) can be used as well: what it leaves behind is removed by the next command that changes anything.
     """
     with invocation.system() as system:
         for one in mounted:

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 @click.command(
     cls=Command,
     examples=(
-        ("install quay.io/org/etcd:3.5", "Make the container etcd-3.5"),
+        ("install quay.io/org/etcd:3.5", "Install the container etcd-3.5"),
         (
             "install --name etcd --set CLUSTER=blue quay.io/org/etcd:3.5",
-            "Choose its name, and the value of a variable",
+            "Choose its name, and set a variable",
         ),
-        ("install --dry-run quay.io/org/etcd:3.5", "See every file, unit and step before it is done"),
-        ("install --name web --rootfs /srv/web", "Run a root file system that is there already"),
+        ("install --dry-run quay.io/org/etcd:3.5", "See every file, unit and step beforehand"),
+        ("install --name web --rootfs /srv/web", "Run an existing root file system"),
     ),
     output=list[Plan],
 )
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     type=click.Choice(["build", "no"]),
     default="no",
     show_default=True,
-    help="With build, make a package of the host's kind here instead, as package does.",
+    help="With build, do not install, but build a package for this host, as os-containers package does.",
 )
 @image_options.choices
 @image_options.registry
@@ -65,12 +65,16 @@ def install(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Make a container of an image: enabled, not yet started.
+    """Install a container from an image: its service is enabled, but not started.
 
-    The image is pulled when it is not in the store. With --rootfs the container runs the root file system in
-    DIR, such as a read-only mount, and nothing is copied. How, DIR/exports says; where that is silent, the
-    image does, if one is named. An image with the label atomic.run=once is only run, once, and its exit code
-    becomes ours.
+    The image is pulled if it is not in the store.
+
+    With --rootfs, the container runs the root file system in DIR, such as a read-only mount, without copying
+    it. DIR/exports says how; without a runtime configuration there, IMAGE must be given, and its entrypoint,
+    environment and user are used.
+
+    An image with the label atomic.run=once is not installed, but run once; the exit code is then that of its
+    command.
     """
     require_dry_run(dry_run=dry_run, as_json=as_json)
     make: Callable[..., Deployment | Path | int] = install_or_run_once

@@ -11,15 +11,25 @@ from os_containers.operations.control import become_journal, moment_of
 @click.command(
     cls=Command,
     examples=(
-        ("logs --since today etcd", "See what a service said today"),
-        ("logs --follow etcd", "See what it says from now on"),
+        ("logs --since today etcd", "Show what a service logged today"),
+        ("logs --follow etcd", "Follow the journal of a service"),
     ),
 )
 @options.container
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is new, until Ctrl-C.")
-@click.option("-n", "--lines", metavar="NUMBER", type=click.IntRange(min=0), help="Only the last ones.")
-@click.option("--since", metavar="TIME", help='Not older than that: "today", "2h" (ago), "2026-11-26 10:00".')
-@click.option("--until", metavar="TIME", help="Not newer than that.")
+@click.option("-f", "--follow", is_flag=True, help="Show new entries as they arrive, until Ctrl-C.")
+@click.option(
+    "-n",
+    "--lines",
+    metavar="NUMBER",
+    type=click.IntRange(min=0),
+    help="Show only this many of the most recent lines.",
+)
+@click.option(
+    "--since",
+    metavar="TIME",
+    help='Show no entries older than TIME: "today", "2h" (two hours ago), "2026-11-26 10:00".',
+)
+@click.option("--until", metavar="TIME", help="Show no entries newer than TIME.")
 @pass_invocation
 def logs(
     invocation: Invocation,
@@ -30,7 +40,7 @@ def logs(
     since: str | None,
     until: str | None,
 ) -> None:
-    """Show the journal of a container's service: what it wrote, and what systemd says of it."""
+    """Show the journal of a container's service: its own output, and what systemd logged about it."""
     times = {"--since": since, "--until": until}
     settings = {"--lines": lines} | {
         option: moment_of(text) for option, text in times.items() if text is not None

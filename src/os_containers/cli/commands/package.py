@@ -15,16 +15,20 @@ from os_containers.operations.package import Format, make_package
 @click.command(
     cls=Command,
     examples=(
-        ("package --format deb quay.io/org/etcd:3.5", "Make a Debian package of an image, here"),
+        ("package --format deb quay.io/org/etcd:3.5", "Build a Debian package in the working directory"),
         (
             "package --format rpm --name etcd --set CLUSTER=blue --output /srv quay.io/org/etcd:3.5",
-            "Make an RPM elsewhere, with a value for a variable",
+            "Build an RPM in another directory, and set a variable",
         ),
     ),
 )
 @options.image
 @click.option(
-    "--format", "kind", type=click.Choice([one.value for one in Format]), required=True, help="What kind."
+    "--format",
+    "kind",
+    type=click.Choice([one.value for one in Format]),
+    required=True,
+    help="Format of the package.",
 )
 @options.new_name
 @click.option(
@@ -32,7 +36,7 @@ from os_containers.operations.package import Format, make_package
     metavar="DIR",
     type=click.Path(path_type=Path),
     default=".",
-    help="Where to put it; by default the working directory.",
+    help="Directory for the package; by default the working directory.",
 )
 @image_options.choices
 @image_options.registry
@@ -47,11 +51,12 @@ def package(
     choices: Choices,
     options: ProxyOptions,
 ) -> None:
-    """Make a package of an image, which brings what install would make: rootfs, unit, host files.
+    """Build a deb or rpm package from an image.
 
-    It is made by the distribution's own tools, dpkg-deb or rpmbuild, and needs no os-containers where it is
-    installed. Its service is enabled there, and by a deb started, as Debian's are. The values of --set are in
-    it, for everybody to read.
+    The package contains what `install` would set up: rootfs, unit and host files. It is built with the
+    distribution's own tools, dpkg-deb or rpmbuild, and does not need os-containers where it is installed.
+    Installing it enables the service; a deb also starts it, as is usual on Debian. Values given with --set
+    are stored in the package, where everybody can read them.
     """
     with invocation.system() as system:
         made = make_package(

@@ -16,23 +16,23 @@ from os_containers.operations.pull import pull as pull_image
 @click.command(
     cls=Command,
     examples=(
-        ("pull quay.io/org/etcd:3.5", "Bring an image from a registry"),
-        ("pull --dry-run quay.io/org/etcd:3.5", "See what of it would be fetched"),
-        ("pull oci-archive:etcd.tar", "Bring one from a file"),
+        ("pull quay.io/org/etcd:3.5", "Pull an image from a registry"),
+        ("pull --dry-run quay.io/org/etcd:3.5", "See which of its layers would be fetched"),
+        ("pull oci-archive:etcd.tar", "Pull an image from an archive"),
     ),
 )
 @common.image
-@click.option("--name-image", metavar="NAME", help="The image's name in the store.")
+@click.option("--name-image", metavar="NAME", help="Store the image under this name.")
 @registry_options.registry
 @common.dry_run
 @pass_invocation
 def pull(
     invocation: Invocation, image: str, *, name_image: str | None, options: ProxyOptions, dry_run: bool
 ) -> None:
-    """Bring an image into the store.
+    """Pull an image into the store.
 
-    IMAGE is a name in a registry (docker://quay.io/etcd:3.5, or just quay.io/etcd:3.5), or where it is
-    behind oci:, oci-archive:, docker-archive:, dir: or containers-storage:.
+    IMAGE is a name in a registry (docker://quay.io/org/etcd:3.5, or just quay.io/org/etcd:3.5), or one of
+    oci:, oci-archive:, docker-archive:, dir: and containers-storage: followed by the location of the image.
     """
     with invocation.system() as system:
         if dry_run:

@@ -14,18 +14,18 @@ from os_containers.operations.service import Start
 @click.command(
     cls=Command,
     examples=(
-        ("recover", "End or undo whatever was interrupted"),
-        ("recover etcd", "The same for one container"),
+        ("recover", "Finish or undo all interrupted changes"),
+        ("recover etcd", "Finish or undo the interrupted change of one container"),
     ),
 )
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=complete.containers)
 @options.dry_run
-@click.option("--no-block", is_flag=True, help="Do not wait for services to start; for use at boot.")
+@click.option("--no-block", is_flag=True, help="Do not wait for services to start; used at boot.")
 @pass_invocation
 def recover(invocation: Invocation, name: str | None, *, no_block: bool, dry_run: bool) -> None:
-    """End or undo the changes that were interrupted, of one container or of all.
+    """Finish or undo interrupted changes, of one container or of all.
 
-    Every command that changes a container does this for it first, and so does the host when it boots.
+    Every command that changes a container first does this for that container, and the host does it at boot.
     """
     how = Start.QUEUED if no_block else Start.WATCHED
     # a mistake in config.toml must not keep a host from coming up

@@ -17,17 +17,17 @@ from os_containers.operations.repair import repair as repair_all
 @click.command(
     cls=Command,
     output=list[Problem],
-    examples=(("repair", "Mend what check finds"),),
+    examples=(("repair", "Repair what check finds"),),
 )
 @registry_options.registry
 @common.dry_run
 @common.as_json
 @pass_invocation
 def repair(invocation: Invocation, *, options: ProxyOptions, dry_run: bool, as_json: bool) -> int:
-    """Mend what check finds: fetch damaged objects again, restore pins and unit files, remove leftovers.
+    """Repair what check finds: fetch damaged objects again, restore refs and unit files, remove leftovers.
 
-    Running containers go on. What is left is shown, and the exit code is 10 then. A dry run shows what there
-    is to mend, as check does.
+    Containers keep running. Problems that remain are shown, and the exit code is then 10. With --dry-run,
+    problems are shown as by `check`, and nothing is repaired.
     """
     with invocation.system() as system:
         problems = check_all(system, Depth.CONTENT) if dry_run else repair_all(system, options)

@@ -16,9 +16,9 @@ from os_containers.operations.preview import ServiceVerb, plan_service
 @options.dry_run
 @pass_invocation
 def restart(invocation: Invocation, names: tuple[str, ...], *, dry_run: bool) -> int:
-    """Restart the services of containers, and what depends on them.
+    """Restart the services of containers, and the units that depend on them.
 
-    If one does not stay up, the exit code is 9.
+    If a service does not stay up, the exit code is 9.
     """
     with invocation.system() as system:
         if dry_run:

@@ -16,10 +16,10 @@ from os_containers.operations.rollback import rollback as rollback_container
 @click.command(
     cls=Command,
     examples=(
-        ("rollback etcd", "Return to the version before"),
+        ("rollback etcd", "Return to the previous version"),
         ("rollback --dry-run etcd", "See what that would do"),
-        ("rollback --factory etcd", "Return to what the system brought, in /usr"),
-        ("rollback --to 3 etcd", "Return to an older one, where config.toml keeps more than one"),
+        ("rollback --factory etcd", "Return to what the system provides in /usr"),
+        ("rollback --to 3 etcd", "Return to an older deployment, if config.toml keeps more than two"),
     ),
     output=list[Plan],
 )
@@ -29,20 +29,21 @@ from os_containers.operations.rollback import rollback as rollback_container
     "serial",
     metavar="SERIAL",
     type=click.IntRange(min=0),
-    help="Return to this one of the deployments that are there.",
+    help="Return to the deployment with this number; os-containers status lists them.",
     shell_complete=complete.deployments,
 )
-@click.option("--factory", is_flag=True, help="Return to the deployment that the system brought.")
+@click.option("--factory", is_flag=True, help="Return to the deployment that the system provides in /usr.")
 @options.dry_run
 @options.plan_as_json
 @pass_invocation
 def rollback(
     invocation: Invocation, name: str, *, serial: int | None, factory: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Return to the previous deployment of a container; twice returns to the newer one.
+    """Return to the previous deployment of a container; a second rollback returns to the newer one.
 
-    The previous one is the one that was active before: --to names another, where more than two are kept, and
-    --factory what the system brought in /usr/lib/containers/atomic.
+    The previous deployment is the one that was active before. --to chooses another, if more than two are
+    kept, and --factory the one that the system provides in /usr/lib/containers/atomic. If the service does
+    not start, the deployment that was to be left is active again, and the exit code is 9.
     """
     if factory and serial is not None:
         raise UsageError("--factory and --to name two deployments", hint="leave one of them out")

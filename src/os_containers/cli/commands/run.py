@@ -14,8 +14,8 @@ from os_containers.operations.run import run as run_command
     cls=Command,
     context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False},
     examples=(
-        ("run etcd -- etcdctl member list", "Run a command beside the service"),
-        ("run quay.io/org/etcd:3.5 etcd --version", "Try an image"),
+        ("run etcd -- etcdctl member list", "Run a command next to the service"),
+        ("run quay.io/org/etcd:3.5 etcd --version", "Try out an image"),
     ),
 )
 @click.argument("name_or_image", metavar="NAME|IMAGE", shell_complete=complete.containers_and_images)
@@ -33,11 +33,15 @@ def run(
     runtime: str | None,
     options: ProxyOptions,
 ) -> int:
-    """Run a command in a container or an image; its exit code becomes ours.
+    """Run a command in a container or an image.
 
-    In a running container it runs beside the service; for a stopped one in a temporary container with the
-    same files; an image leaves nothing behind: run as root, its volumes go with the command. Should
-    os-containers be killed, the command runs on; recover and check tell how to end it.
+    If the container is running, the command runs next to the service, as with `exec`. If it is
+    stopped, the command runs in a temporary container with the same files. For an image, the command (by
+    default that of the image) runs in a temporary container that leaves nothing behind; if root runs it, its
+    volumes are removed, too.
+
+    The exit code is that of the command. If os-containers is killed, the command keeps running; `check` and
+    `recover` then tell how to end it.
     """
     with invocation.system() as system:
         return run_command(

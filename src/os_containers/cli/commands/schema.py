@@ -10,17 +10,19 @@ from os_containers.errors import NotFoundError, UsageError
 @click.command(
     cls=Command,
     examples=(
-        ("schema images list", "Show what `os-containers images list --json` prints"),
-        ("schema --progress", "Show what `--progress json` tells"),
+        ("schema images list", "Print the schema of what `os-containers images list --json` prints"),
+        ("schema --progress", "Print the schema of what `--progress json` writes"),
     ),
 )
 @click.argument("words", metavar="[COMMAND...]", nargs=-1)
-@click.option("--progress", is_flag=True, help="Of a line that --progress json tells on stderr.")
+@click.option(
+    "--progress", is_flag=True, help="Print the schema of a line that --progress json writes to stderr."
+)
 @click.pass_context
 def schema(ctx: click.Context, words: tuple[str, ...], *, progress: bool) -> None:
-    """Print the JSON schema of what a command prints with --json.
+    """Print the JSON schema of a command's --json output.
 
-    A later version may add keys; it takes none away.
+    Later versions may add keys, but do not remove any.
     """
     if progress is bool(words):
         raise UsageError("either a command or --progress is needed", hint="os-containers schema images list")

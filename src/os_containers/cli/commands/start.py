@@ -11,15 +11,15 @@ from os_containers.operations.control import start_service
 from os_containers.operations.preview import ServiceVerb, plan_service
 
 
-@click.command(cls=Command, examples=(("start etcd", "Start a service that was stopped or has failed"),))
+@click.command(cls=Command, examples=(("start etcd", "Start a service that was stopped, or has failed"),))
 @options.containers
 @options.dry_run
 @pass_invocation
 def start(invocation: Invocation, names: tuple[str, ...], *, dry_run: bool) -> int:
     """Start the services of containers.
 
-    A service that does not tell when it is ready is watched for a second. If one does not stay up, the exit
-    code is 9.
+    A service that does not tell systemd when it is ready is watched for a second. If a service does not stay
+    up, the exit code is 9.
     """
     with invocation.system() as system:
         if dry_run:

@@ -18,8 +18,8 @@ from os_containers.operations.status import ContainerStatus, DeploymentStatus, V
     cls=Command,
     output=ContainerStatus,
     examples=(
-        ("status etcd", "See how a container is"),
-        ("status --lines 0 --json etcd", "The same for a program, without the journal"),
+        ("status etcd", "Show the status of a container"),
+        ("status --lines 0 --json etcd", "Print it as JSON, without the journal"),
     ),
 )
 @options.container
@@ -30,15 +30,15 @@ from os_containers.operations.status import ContainerStatus, DeploymentStatus, V
     type=click.IntRange(min=0),
     default=10,
     show_default=True,
-    help="So many of the last lines of its journal.",
+    help="Show this many of the most recent lines of the journal.",
 )
 @options.as_json
 @pass_invocation
 def status(invocation: Invocation, name: str, *, lines: int, as_json: bool) -> int:
-    """Show how a container is: service, image, deployments, host files, values, and the end of its journal.
+    """Show the status of a container: service, image, deployments, host files, values, and recent journal.
 
-    Memory and processor time are those of its unit, as far as systemd counts them. The exit code is 10 for a
-    container that is broken.
+    Memory and CPU time are those of its unit, where systemd accounts for them. The exit code is 10 if the
+    container is broken.
     """
     with invocation.system() as system:
         found = container_status(system, name, lines=lines)

@@ -12,13 +12,13 @@ from os_containers.operations.preview import ServiceVerb, plan_service
 
 
 @click.command(
-    cls=Command, examples=(("stop etcd", "Stop a service until it is started, or the host boots"),)
+    cls=Command, examples=(("stop etcd", "Stop a service until it is started again, or the host boots"),)
 )
 @options.containers
 @options.dry_run
 @pass_invocation
 def stop(invocation: Invocation, names: tuple[str, ...], *, dry_run: bool) -> int:
-    """Stop the services of containers; they start again at the next boot if they are enabled."""
+    """Stop the services of containers; those that are enabled start again at the next boot."""
     with invocation.system() as system:
         if dry_run:
             return each(names, lambda name: show_plans([plan_service(system, name, ServiceVerb.STOP)]))

@@ -14,8 +14,8 @@ from os_containers.operations.uninstall import uninstall as uninstall_container
 @click.command(
     cls=Command,
     examples=(
-        ("uninstall etcd", "Remove the container; its data stay"),
-        ("uninstall --dry-run etcd", "See what would go, and what would stay"),
+        ("uninstall etcd", "Remove the container, but keep its data"),
+        ("uninstall --dry-run etcd", "See what would be removed, and what would be kept"),
     ),
     output=list[Plan],
 )
@@ -24,7 +24,11 @@ from os_containers.operations.uninstall import uninstall as uninstall_container
 @options.plan_as_json
 @pass_invocation
 def uninstall(invocation: Invocation, name: str, *, dry_run: bool, as_json: bool) -> None:
-    """Remove a container, its files and its unit; what a person changed stays, and so do the data."""
+    """Remove a container, its unit and its host files.
+
+    Host files that were changed are kept, and so are the data of the container. Its image stays in the store.
+    If the system provides a container of that name in /usr/lib/containers/atomic, that one is active again.
+    """
     require_dry_run(dry_run=dry_run, as_json=as_json)
     with invocation.system() as system:
         if dry_run:

@@ -30,30 +30,34 @@ from os_containers.operations.update_all import UpdatedContainer, update_all
 @click.command(
     cls=Command,
     examples=(
-        ("update --pull etcd", "Ask the registry for a newer image, and go over to it"),
-        ("update --set CLUSTER=green etcd", "Go over to another value"),
-        ("update --rebase quay.io/org/etcd:3.6 etcd", "Go over to another image"),
-        ("update --dry-run etcd", "See what would change, as far as it is in the store"),
-        ("update --all --pull", "Update all containers, each with its own way back"),
+        ("update --pull etcd", "Pull a newer image, and switch to it"),
+        ("update --set CLUSTER=green etcd", "Change a value"),
+        ("update --rebase quay.io/org/etcd:3.6 etcd", "Switch to another image"),
+        ("update --dry-run etcd", "See what an update to the image in the store would change"),
+        ("update --all --pull", "Update all containers; each can be rolled back on its own"),
     ),
     output=ListOf(UpdatedContainer, Plan),
 )
 @options.any_container
-@click.option("-a", "--all", "every", is_flag=True, help="All containers; a failure stops no other.")
-@click.option("--rebase", metavar="IMAGE", help="Go over to another image.", shell_complete=complete.images)
+@click.option(
+    "-a", "--all", "every", is_flag=True, help="Update all containers; if one fails, continue with the next."
+)
+@click.option("--rebase", metavar="IMAGE", help="Switch to another image.", shell_complete=complete.images)
 @options.rootfs
-@click.option("--pull", is_flag=True, help="Ask the registry for a newer image first.")
+@click.option("--pull", is_flag=True, help="Pull the image first, if the registry has a newer one.")
 @image_options.choices
 @click.option(
     "--unset",
     metavar="NAME",
     multiple=True,
     shell_complete=complete.set_variables,
-    help="Give a variable the image's own value again.",
+    help="Drop the value that was set for a variable; the image's default applies again.",
 )
 @image_options.registry
 @options.dry_run
-@options.as_json
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the plan of --dry-run, or the summary of --all, as JSON."
+)
 @pass_invocation
 def update(
     invocation: Invocation,
@@ -69,14 +73,16 @@ def update(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Go over to the image that the store has now, or to other values.
+    """Update a container to the image now in the store, or to other values.
 
-    A container of a root file system is made anew from that, as it is now, or goes over to another --rootfs.
-    The service is restarted if it was running. If it does not start, the deployment from before is active
-    again, and the exit code is 9. With --all each container is updated so, one after the other; a summary
-    tells what came of each, and the exit code is that of the first failure. A version that did not start,
-    or that somebody rolled back from, is not tried again by --all, only by who names the container. What the
-    system brings in /usr/lib/containers/atomic is left alone by --all, unless it was updated already.
+    The service is restarted if it was running, and started if it had failed. If it does not start, the
+    previous deployment is active again, and the exit code is 9. A container that was installed with --rootfs
+    is made again from that directory as it is now, or from another one with --rootfs.
+
+    With --all, every container is updated, one after the other. A summary shows the result of each, and the
+    exit code is that of the first failure. --all does not retry a version that did not start, or that was
+    rolled back; to try it again, name the container. Nor does it update what the system provides in
+    /usr/lib/containers/atomic, unless that was updated before.
     """
     choices = replace(choices, unset=unset)
     source = Source.REGISTRY if pull else Source.STORE_OR_REGISTRY if rebase else Source.STORE

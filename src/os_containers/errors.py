@@ -1,20 +1,20 @@
 """Every error that a caller can catch, as one tree; each class has a stable exit code.
 
-    OsContainersError         1  an error of ours
-    ├── UsageError            2  what was asked makes no sense, or lacks a value: names, values, options
+    OsContainersError         1  an internal error
+    ├── UsageError            2  wrong usage: an invalid name, value or option, or a value is missing
     ├── NotFoundError         3  no such container, image or deployment
-    ├── ImageError            4  the image is malformed or does not verify
-    │   └── LimitError           it has more of something than is taken
-    ├── PolicyError           5  a policy refuses it
-    ├── ConflictError         6  something that is not ours is in the way
+    ├── ImageError            4  the image is malformed or fails verification
+    │   └── LimitError           it exceeds a limit
+    ├── PolicyError           5  a policy does not allow it
+    ├── ConflictError         6  a conflict: a name is taken, an image is in use, something is in the way
     ├── BusyError             7  another command holds the lock
-    ├── SystemFaultError      8  the host failed us: disk full, read-only, a missing program
+    ├── SystemFaultError      8  a fault of the host: a full disk, a read-only file system, a missing program
     │   └── ProcessError         a program that we called failed
-    ├── ServiceError          9  the service did not start; after a change, the state from before is back
-    ├── BrokenError          10  the state on disk needs attention
+    ├── ServiceError          9  the service did not start; after a change, the previous state is restored
+    ├── BrokenError          10  something on the host is damaged or needs attention: check says what
     ├── RegistryError        11  the registry or the network failed
-    └── CommandError        126  a command could not be run in a container
-        └── NoCommandError  127  it is not there
+    └── CommandError        126  the command could not be run in the container
+        └── NoCommandError  127  the command does not exist in the container
 
 The message is one line of fact; the hint is one line of what to do next. next_step is what there is to do
 when an error of this kind has no hint of its own.

@@ -39,6 +39,7 @@ PACKAGES = {
     "systemd-run": "systemd",
     "systemd-tmpfiles": "systemd",
     "tar": "tar",
+    "unshare": "util-linux",
 }
 
 

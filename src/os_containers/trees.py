@@ -6,8 +6,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from os_containers.errors import BusyError
+from os_containers import process
+from os_containers.errors import BusyError, SystemFaultError
 from os_containers.files import temporary_name
+from os_containers.subids import entered, find_user_ids
 
 # So long that another name of 255 bytes still makes a path that Linux takes (4096 bytes with the NUL).
 _LONG_PATH = 3800
@@ -16,9 +18,30 @@ _LONG_PATH = 3800
 def remove_tree(tree: Path) -> None:
     """Remove a directory tree, also where directories are not writable.
 
-    Raises BusyError, and removes nothing, when something is mounted in it.
+    What the containers of an ordinary user wrote as one of his subordinate ids goes, too. Raises BusyError,
+    and removes nothing, when something is mounted in it.
     """
     refuse_mounts(tree)
+    try:
+        _remove(tree)
+    except PermissionError:
+        if not _remove_as_all_users(tree):
+            raise
+
+
+def _remove_as_all_users(tree: Path) -> bool:
+    """Remove a tree where an ordinary user is root over his subordinate ids; tell whether he could."""
+    ids = find_user_ids(os.geteuid(), os.getegid())
+    if os.geteuid() == 0 or not ids.subuids:
+        return False
+    command = [*entered(ids), "rm", "--recursive", "--force", "--", os.fspath(tree)]
+    try:
+        return process.run(command, check=False).returncode == 0
+    except SystemFaultError:
+        return False
+
+
+def _remove(tree: Path) -> None:
     directories = [tree]
     for directory in directories:
         directory.chmod(stat.S_IRWXU)

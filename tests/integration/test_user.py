@@ -1,6 +1,7 @@
 """Everything as an ordinary user: systemctl --user, a bare-user repo, a user namespace."""
 
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -125,6 +126,54 @@ def test_a_users_volume_is_writable_for_the_images_user(
     said = as_user("os-containers uninstall hello").stderr
     assert f"kept /home/{user}/.local/share/hello: the data of hello" in said
     host.run(f"rm -r /home/{user}/.local/share/hello")
+
+
+@pytest.fixture
+def worker(push_hello: Push) -> str:
+    """Return the name of an image with a volume that is written to by one of the user's subordinate ids."""
+    accounts = {"/etc/passwd": "worker:x:4242:4243::/:/bin/sh\n", "/etc/group": "worker:x:4243:\n"}
+    config = {"User": "worker", "Volumes": {"/data": {}}}
+    return push_hello(HelloImage("1", files=accounts, config=config), "hello:latest")
+
+
+WRITE = "busybox mkdir -p -m 700 /data/mine/its && echo > /data/mine/its/file && ls /data/mine/its"
+
+
+def test_the_volumes_of_a_users_command_go_with_it(
+    as_user: Callable[..., Result], worker: str, runtime: str
+) -> None:
+    """Also what is of a subordinate id."""
+    as_user(f"os-containers pull --insecure {worker}")
+    done = as_user(f"os-containers run --runtime {runtime} {worker} sh -c '{WRITE}'")
+    assert (done.stdout, done.stderr) == ("file\n", "")
+    assert what_is_left(as_user) == ["containers"]
+
+
+@pytest.mark.parametrize("command", ["recover", "images prune"])
+def test_the_volumes_of_a_users_killed_command_are_told_and_go(
+    as_user: Callable[..., Result], worker: str, runtime: str, command: str
+) -> None:
+    """With its bundle, when it has ended."""
+    as_user(f"os-containers pull --insecure {worker}")
+    script = f"{WRITE}; trap exit\\ 0 TERM; while :; do sleep 0.1; done"
+    # not in /tmp: the runtime gives it to the worker
+    as_user(
+        f"os-containers run --runtime {runtime} {worker} sh -c '{script}' < /dev/null > ~/up 2>&1 & pid=$!;"
+        "until test -s ~/up; do sleep 0.1; done; kill -KILL $pid; rm --force ~/up"
+    )
+    told = as_user(f"os-containers {command}").stderr
+    ended = re.search(r"nobody waits for it: .* (systemctl --user stop \S+\.scope) ends it", told)
+    assert ended, told
+    as_user(ended[1])
+    found = as_user("os-containers check --json", check=False)
+    assert (found.returncode, "a killed command left this" in found.stdout) == (10, True)
+    as_user(f"os-containers {command}")
+    assert what_is_left(as_user) == ["containers"]
+    assert as_user("os-containers check --json").stdout.strip() == "[]"
+
+
+def what_is_left(as_user: Callable[..., Result]) -> list[str]:
+    return as_user("ls ~/.local/share; ls ~/.local/share/containers/atomic/.staging").stdout.split()
 
 
 def test_the_service_starts_with_the_users_session(as_user: Callable[..., Result], push_hello: Push) -> None:

@@ -1,58 +1,12 @@
 """What an ordinary user's container needs: a user namespace, and nothing that only root may do."""
 
-import pwd
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from os_containers.deployment.runtime_config import RuntimeConfig
+from os_containers.subids import IdRange, UserIds
 
 _NOT_FOR_USERS = {"network", "user"}
-
-
-@dataclass(frozen=True, slots=True)
-class IdRange:
-    """A range of subordinate ids, as a line of /etc/subuid gives it."""
-
-    start: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class UserIds:
-    """Whom a container's root is on the host, and whom its other users are."""
-
-    uid: int
-    gid: int
-    subuids: IdRange | None
-    subgids: IdRange | None
-
-
-def find_user_ids(uid: int, gid: int) -> UserIds:
-    """Return the ids of a user, with the subordinate ones that the host gives."""
-    return UserIds(
-        uid,
-        gid,
-        find_subids(Path("/etc/subuid"), uid),
-        find_subids(Path("/etc/subgid"), uid),
-    )
-
-
-def find_subids(table: Path, uid: int) -> IdRange | None:
-    """Return the largest range that subuid(5) or subgid(5) gives a user, None when it has none."""
-    try:
-        owners = {str(uid), pwd.getpwuid(uid).pw_name}
-        lines = table.read_text().splitlines()
-    except (FileNotFoundError, PermissionError, KeyError):
-        return None
-    rows = [line.split(":") for line in lines if line.count(":") == 2]  # noqa: PLR2004 - owner:start:count
-    ranges = [
-        IdRange(int(start), int(count))
-        for owner, start, count in rows
-        if owner in owners and start.isdecimal() and count.isdecimal()
-    ]
-    return max(ranges, key=lambda one: one.count, default=None)
 
 
 def make_rootless(config: RuntimeConfig, ids: UserIds) -> None:

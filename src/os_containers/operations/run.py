@@ -31,7 +31,6 @@ from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.stored_image import StoredImage
-from os_containers.paths import Mode
 from os_containers.scratch import Scratch
 from os_containers.suggestions import suggestion
 
@@ -171,9 +170,8 @@ def run_image(
     """Return the exit code of a command, by default the image's own, that was run in an image."""
     name = _temporary_name(name or container_name(stored.name))
     with system.store_in_use(), staging_directory(system, name) as bundle:
-        # they go with the command; what is of a user's subordinate ids, the user cannot remove
-        volumes = bundle.path if system.mode is Mode.SYSTEM else None
-        blueprint = Blueprint(name, bundle.path, 0, stored, runtime, settings, volumes=volumes)
+        # its volumes go with the command
+        blueprint = Blueprint(name, bundle.path, 0, stored, runtime, settings, volumes=bundle.path)
         config = build(system, repo, blueprint, bundle.path).config
         config["root"]["path"] = str(bundle.path / "rootfs")
         where = stored.name or "the image"

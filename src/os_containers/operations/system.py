@@ -12,7 +12,6 @@ from os_containers import events, files
 from os_containers.config import Config, General, Loader, find_paths, load_config
 from os_containers.deployment.container import Container
 from os_containers.deployment.name import check_name
-from os_containers.deployment.rootless import UserIds, find_user_ids
 from os_containers.errors import ConflictError
 from os_containers.events import OnEvent, Step
 from os_containers.host.runtime import Runtime, find_runtime
@@ -21,6 +20,7 @@ from os_containers.locks import locked
 from os_containers.operations.journal import Journals
 from os_containers.paths import Mode, Paths
 from os_containers.selinux import host_labels, make_directory
+from os_containers.subids import UserIds, find_user_ids
 
 if TYPE_CHECKING:
     from os_containers.ostree.repo import Repo

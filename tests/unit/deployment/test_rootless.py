@@ -1,9 +1,8 @@
 """What an ordinary user's container needs."""
 
-from pathlib import Path
-
-from os_containers.deployment.rootless import IdRange, UserIds, drop_groups, find_subids, make_rootless
+from os_containers.deployment.rootless import drop_groups, make_rootless
 from os_containers.deployment.runtime_config import RuntimeConfig
+from os_containers.subids import IdRange, UserIds
 
 
 def config(*mounts: dict[str, object]) -> RuntimeConfig:
@@ -60,11 +59,3 @@ def test_drop_groups_returns_those_that_are_missed() -> None:
     assert drop_groups(changed) == [7]
     assert changed["process"]["user"] == {"uid": 5, "gid": 6}
     assert drop_groups(changed) == []
-
-
-def test_find_subids_takes_the_largest_range_by_name_or_number(tmp_path: Path) -> None:
-    """Lines of others and broken lines do not matter."""
-    table = tmp_path / "subuid"
-    table.write_text("root:1:2\n0:100:65536\nother:5:9999999\nnonsense\nroot:x:y\n")
-    assert find_subids(table, 0) == IdRange(100, 65536)
-    assert find_subids(tmp_path / "missing", 0) is None

@@ -126,7 +126,6 @@ def test_nobody_is_told_of_a_command_for_which_somebody_waits(machine: "Machine"
     assert list(machine.paths.staging.iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a user cannot remove what is of a subordinate id")
 def test_the_volumes_of_a_command_go_with_it(machine: "Machine") -> None:
     """They are in its bundle: whoever kills us leaves nothing of them elsewhere."""
     machine.store("1", volumes=["/data"], more=PROGRAM)

@@ -37,8 +37,8 @@ def run(
 
     If the container is running, the command runs next to the service, as with `exec`. If it is
     stopped, the command runs in a temporary container with the same files. For an image, the command (by
-    default that of the image) runs in a temporary container that leaves nothing behind; if root runs it, its
-    volumes are removed, too.
+    default that of the image) runs in a temporary container that leaves nothing behind: its volumes are
+    removed, too.
 
     The exit code is that of the command. If os-containers is killed, the command keeps running; `check` and
     `recover` then tell how to end it.

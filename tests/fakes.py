@@ -44,6 +44,8 @@ class FakeServices:
     on_start: Callable[[], object] = bool
     on_stop: Callable[[], object] = bool
     on_verify: Callable[[], object] = bool
+    # the descriptions of scopes, by their names
+    described: dict[str, str] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
 
     def version(self) -> int:
@@ -126,8 +128,12 @@ class FakeServices:
     def shown(self, program: str, *words: str) -> str:
         return " ".join([program, *words])
 
-    def scope_command(self, name: str) -> list[str]:
+    def scope_command(self, name: str, *, description: str = "") -> list[str]:
+        self.described[name] = description
         return ["env", f"SCOPE={name}"]
+
+    def scopes(self) -> dict[str, str]:
+        return self.described
 
     def last_log_line(self, unit: str, *, since: float) -> str:  # noqa: ARG002 - the seam's signature
         return f"the last words of {unit}"

@@ -25,6 +25,9 @@ STOP_TIMEOUT = 10.0
 # What asks us to end.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+# What the kernel says of a process that has come to its end and has a number still.
+_ENDED = frozenset("ZXx")
+
 # The Debian package that holds a program, for the hint when it is missing.
 PACKAGES = {
     "crun": "crun",
@@ -140,6 +143,27 @@ def _signals_held() -> Iterator[None]:
             signal.signal(number, handler)
         if held:
             signal.raise_signal(held[0])
+
+
+def birth(pid: int) -> str | None:
+    """Return what tells a process from a later one of the same number, None when it has come to its end."""
+    try:
+        # proc_pid_stat(5): the second field, the name, may hold anything
+        status = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, started = status[0], status[19]
+    return None if state in _ENDED else started
+
+
+def is_in_control_group(name: str) -> bool:
+    """Tell whether any process is in a control group of that name, or beneath one."""
+    for one in Path("/proc").glob("[0-9]*/cgroup"):
+        # it has just come to its end, or is not ours to look at
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if any(name in line.split("/") for line in one.read_text(errors="replace").splitlines()):
+                return True
+    return False
 
 
 def run_attached(argv: Sequence[str | Path], *, passed_fds: Sequence[int] = ()) -> int:

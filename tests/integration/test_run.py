@@ -84,6 +84,42 @@ def test_a_command_runs_on_when_who_waits_for_it_is_killed(host: Host, image: st
     assert what_is_left(host) == []
 
 
+@pytest.mark.parametrize("who", ["root", "user"])
+def test_a_command_in_a_running_container_runs_on_when_who_waits_for_it_is_killed(
+    host: Host, user: str, push_hello: Push, runtime: str, who: str
+) -> None:
+    """It is told as any other, while it runs and nobody waits for it, and for a person to end."""
+    one = user if who == "user" else None
+    image = push_hello(HelloImage("1"), "hello:latest")
+    host.run(f"os-containers install --insecure --runtime {runtime} --name hello {image}", user=one)
+    start_hello(host, user=one)
+    script = "trap exit\\ 0 TERM; echo up; while :; do sleep 0.1; done"
+    up = f"~/up-{runtime}"
+    host.run(
+        f"(os-containers exec hello sh -c '{script}' < /dev/null > {up} 2>&1 & echo $! > ~/pid);"
+        f"until test -s {up}; do sleep 0.1; done; rm --force {up}",
+        user=one,
+    )
+    look = ("recover", "recover --dry-run", "images prune", "check")
+    for command in look:
+        done = host.run(f"os-containers {command}", user=one)
+        assert "nobody waits" not in done.stdout + done.stderr
+    host.run("kill -KILL $(cat ~/pid) && rm ~/pid", user=one)
+    systemctl = "systemctl --user" if one else "systemctl"
+    for command in look:
+        done = host.run(f"os-containers {command}", user=one)
+        told = re.search(
+            rf"(hello-[0-9a-f]{{8}}) runs on, and nobody waits for it: its os-containers was killed. "
+            rf"({systemctl} stop \1\.scope) ends it",
+            done.stdout + done.stderr,
+        )
+        assert told, (command, done)
+    host.run(told[2], user=one)
+    assert "nobody waits" not in host.run("os-containers recover", user=one).stderr
+    assert host.run("os-containers exec hello busybox ps", user=one).stdout.count("trap") == 0
+    assert host.run(f"{systemctl} is-active hello", user=one).stdout == "active\n"
+
+
 def what_is_left(host: Host) -> list[str]:
     lists = [f"{runtime} list --quiet" for runtime in host.runtimes]
     shown = [host.run(one).stdout for one in (*lists, "ls /var/lib/containers/atomic/.staging")]

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,3 +172,22 @@ def test_cve_2024_21626_a_program_inherits_no_descriptor_of_ours(
         os.close(inheritable)
     # the fourth is the directory itself, while it is read
     assert sorted((tmp_path / "shown").read_text().split()) == ["0", "1", "2", "3"]
+
+
+def test_the_birth_of_a_process_tells_it_from_others(tmp_path: Path) -> None:
+    """One that has ended has none, also while nobody has asked how; its name may look like the rest."""
+    program = Path(shutil.copy("/bin/sleep", tmp_path / ") Z 1 2 3"))
+    with subprocess.Popen([program, "60"]) as child:
+        assert process.birth(child.pid) == process.birth(child.pid) != process.birth(os.getpid())
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert process.birth(child.pid) is None
+    assert process.birth(child.pid) is None
+
+
+def test_a_control_group_without_processes_has_none() -> None:
+    """A name is a whole name."""
+    groups = Path("/proc/self/cgroup").read_text().splitlines()
+    names = {name for line in groups for name in line.split(":", 2)[2].split("/") if name}
+    assert all(process.is_in_control_group(name) for name in names)
+    assert not process.is_in_control_group("no-such.scope")

@@ -18,6 +18,7 @@ from os_containers.host.unit_state import (
     USAGE_PROPERTIES,
     UnitState,
     UnitUsage,
+    parse_scopes,
     parse_states,
     parse_usage,
 )
@@ -52,7 +53,8 @@ class ServiceManager(Protocol):
     def create_tmpfiles(self, fragment: Path) -> None: ...
     def remove_tmpfiles(self, fragment: Path) -> None: ...
     def shown(self, program: str, *words: str) -> str: ...
-    def scope_command(self, name: str) -> list[str]: ...
+    def scope_command(self, name: str, *, description: str = "") -> list[str]: ...
+    def scopes(self) -> dict[str, str]: ...
     def last_log_line(self, unit: str, *, since: float) -> str: ...
     def log_command(self, unit: str) -> str: ...
     def journal_command(self, unit: str) -> list[str]: ...
@@ -138,13 +140,23 @@ class Systemctl:
         """Return a command as a person would type it."""
         return " ".join([program, *self._user(), *words])
 
-    def scope_command(self, name: str) -> list[str]:
+    def scope_command(self, name: str, *, description: str = "") -> list[str]:
         """Return what to put before a command line so that it runs in a cgroup of its own, NAME.scope.
 
         A login session's cgroup is not the user's to divide, and no place for a container.
         """
         options = ["--scope", "--quiet", "--collect", "--property=Delegate=yes", f"--unit={name}.scope"]
-        return ["systemd-run", *self._user(), *options, "--"]
+        described = [f"--description={description}"] if description else []
+        return ["systemd-run", *self._user(), *options, *described, "--"]
+
+    def scopes(self) -> dict[str, str]:
+        """Return the descriptions of the scopes that run, by their names; none where no systemd answers."""
+        asked = ["list-units", "--type=scope", "--state=running", "--output=json", "--no-pager"]
+        try:
+            shown = process.run(["systemctl", *self._user(), *asked], check=False, timeout=self.timeout)
+        except SystemFaultError:
+            return {}
+        return parse_scopes(shown.stdout)
 
     def last_log_line(self, unit: str, *, since: float) -> str:
         """Return the newest line that a unit's service wrote since then, empty if there is none."""

@@ -1,7 +1,10 @@
 """What systemd knows of a unit, read from what `systemctl show` prints; pure."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 STATE_PROPERTIES = (
     "LoadState",
@@ -97,6 +100,11 @@ class UnitUsage:
     tasks: int | None = None
 
 
+class _ListedUnit(msgspec.Struct, frozen=True):
+    unit: str
+    description: str | None
+
+
 def parse_states(shown: str) -> list[UnitState]:
     """Return the states in the output of `systemctl show`: blocks of NAME=VALUE, an empty line between."""
     return [_state(dict(_pairs(block))) for block in shown.strip().split("\n\n")]
@@ -113,6 +121,15 @@ def parse_usage(shown: str) -> UnitUsage:
         processor=None if nanoseconds is None else nanoseconds / 1e9,
         tasks=found.get("TasksCurrent"),
     )
+
+
+def parse_scopes(listed: str) -> dict[str, str]:
+    """Return the descriptions in what `systemctl list-units --output=json` prints, by names of scopes."""
+    units: list[_ListedUnit] = []
+    # nothing, where systemd did not answer
+    with contextlib.suppress(msgspec.DecodeError):
+        units = msgspec.json.decode(listed, type=list[_ListedUnit])
+    return {one.unit.removesuffix(".scope"): one.description or "" for one in units}
 
 
 def _pairs(block: str) -> Iterable[tuple[str, str]]:

@@ -196,8 +196,11 @@ class _Rehearsed:
     def shown(self, program: str, *words: str) -> str:
         return self._real.shown(program, *words)
 
-    def scope_command(self, name: str) -> list[str]:
-        return self._real.scope_command(name)
+    def scope_command(self, name: str, *, description: str = "") -> list[str]:
+        return self._real.scope_command(name, description=description)
+
+    def scopes(self) -> dict[str, str]:
+        return self._real.scopes()
 
     def last_log_line(self, unit: str, *, since: float) -> str:
         return self._real.last_log_line(unit, since=since)

@@ -24,7 +24,7 @@ from os_containers.operations.blueprint import Blueprint
 from os_containers.operations.build import build
 from os_containers.operations.command import Command, check_command, may_mount, process_of, runtime_failure
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
-from os_containers.operations.lone_commands import waiting
+from os_containers.operations.lone_commands import waited_for, waiting
 from os_containers.operations.root import require_root_of
 from os_containers.operations.service import unit_state
 from os_containers.operations.stage import staging_directory
@@ -216,7 +216,7 @@ def _join(system: System, runtime: Runtime, deployment: Deployment, command: Com
     # whoever may mount has what no one sees from here
     if not may_mount(config):
         check_command(config, described, command, deployment.root, where=name)
-    scope = system.services.scope_command(_temporary_name(name))
+    scope = system.services.scope_command(_temporary_name(name), description=waited_for(name))
     with (
         files.in_memory(runtime_config.dump_config(described)) as (path, descriptor),
         files.in_memory(b"") as (log, log_descriptor),

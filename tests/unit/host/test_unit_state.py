@@ -2,7 +2,7 @@
 
 import pytest
 
-from os_containers.host.unit_state import UnitState, parse_states
+from os_containers.host.unit_state import UnitState, parse_scopes, parse_states
 
 SHOWN = """\
 Type=notify
@@ -84,3 +84,13 @@ def test_a_service_that_came_back_long_ago_is_sound(state: UnitState, failed: bo
 def test_a_service_that_failed_is_meant_to_run(state: UnitState, meant: bool) -> None:  # noqa: FBT001
     """Unless it failed by ending as it was asked to, with 128 + SIGTERM."""
     assert state.is_meant_to_run is meant
+
+
+def test_scopes_are_read_with_their_descriptions() -> None:
+    """Of what systemctl says where there is no systemd, nothing."""
+    listed = (
+        '[{"unit":"hello-0a1b2c3d.scope","load":"loaded","sub":"running","description":"a b"},'
+        '{"unit":"init.scope","load":"loaded","sub":"running","description":null}]\n'
+    )
+    assert parse_scopes(listed) == {"hello-0a1b2c3d": "a b", "init": ""}
+    assert parse_scopes("") == {}

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -17,7 +18,7 @@ from os_containers.operations.check_store import Depth
 from os_containers.operations.choices import Choices
 from os_containers.operations.command import Command
 from os_containers.operations.install import install
-from os_containers.operations.lone_commands import find_lone
+from os_containers.operations.lone_commands import find_lone, waited_for
 from os_containers.operations.prune import prune
 from os_containers.operations.recover import plan_recover, recover_all
 from os_containers.operations.run import run
@@ -139,3 +140,11 @@ def test_the_volumes_of_a_command_go_with_it(machine: "Machine") -> None:
     assert not source.exists()
     assert not machine.paths.state_directory.exists()
     assert [one for one in machine.told() if "kept" in one] == []
+
+
+def test_a_command_in_a_container_is_nobodys_only_while_it_runs(machine: "Machine") -> None:
+    """A scope of which the waiter is gone is there for a moment when its processes are not any more."""
+    ours = waited_for("app")
+    gone = re.sub(r"process \d+", "process 1", ours)
+    machine.services.described = {"app-0a1b2c3d": ours, "app-1a1b2c3d": gone, "init": "System and Services"}
+    assert find_lone(machine.system) == []

@@ -27,6 +27,8 @@ def exec_(invocation: Invocation, name: str, *, command: ContainerCommand, runti
 
     The exit code is that of the command. Unless options say otherwise, the command has the user, environment
     and working directory of the service. It gets a terminal of its own if standard input is a terminal.
+    If os-containers is killed, the command keeps running, as long as its container does; `check` and
+    `recover` then tell how to end it.
 
     To run a command in a stopped container or in an image, use `run`.
     """

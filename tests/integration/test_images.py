@@ -119,7 +119,18 @@ def test_images_are_listed_tagged_and_deleted(host: Host, push_hello: Push) -> N
     host.run(f"os-containers images tag {image} example.org/second:1")
     assert images(host) == [image, "example.org/second:1"]
     table = host.run("os-containers images list").stdout.splitlines()
-    assert table[0].split() == ["NAME", "TAG", "IMAGE", "ID", "CREATED", "SIZE", "OWN", "USED", "BY"]
+    assert table[0].split() == [
+        "NAME",
+        "TAG",
+        "IMAGE",
+        "ID",
+        "CREATED",
+        "SIZE",
+        "OWN",
+        "LAYERS",
+        "USED",
+        "BY",
+    ]
     assert table[2].split()[:2] == ["example.org/second", "1"]
     assert len(host.run("os-containers images list --all").stdout.splitlines()) == 5
     assert "sha256:" in host.run("os-containers images list --no-truncate").stdout

@@ -13,7 +13,7 @@ from os_containers.deployment.privileges import HostMount, Privileges
 from os_containers.deployment.values import Origin
 from os_containers.deployment.variables import Variable
 from os_containers.operations.image_demands import Demands, HostFileDemand
-from os_containers.operations.image_info import ImageInfo, LayerInfo
+from os_containers.operations.image_info import ImageInfo, LayerInfo, Stored
 from os_containers.operations.image_use import Use
 
 _WIDTH = 13
@@ -31,7 +31,11 @@ class VariableJson(msgspec.Struct, frozen=True):
 
 
 class ImageInfoJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An image; sizes are bytes. What only a pulled image can tell is null for one that was not."""
+    """An image; sizes are bytes. What only a pulled image can tell is null for one that was not.
+
+    The first three sizes are those of `images list`. on_disk is what it takes in the store, and freed what of
+    that `images prune` frees when its last name and its last container are gone.
+    """
 
     name: str | None
     names: tuple[str, ...]
@@ -41,8 +45,10 @@ class ImageInfoJson(msgspec.Struct, frozen=True, kw_only=True):
     platform: str
     commit: str | None
     size: int | None
-    own: int | None
-    shared: int | None
+    own_layers: int | None
+    shared_layers: int | None
+    on_disk: int | None
+    freed: int | None
     to_fetch: int
     used_by: tuple[Use, ...]
     layers: tuple[LayerInfo, ...]
@@ -69,6 +75,7 @@ class ImageInfoJson(msgspec.Struct, frozen=True, kw_only=True):
 def info_json(info: ImageInfo) -> ImageInfoJson:
     """Return what is known about an image, for machines."""
     stored, demands, command = info.stored, info.demands, info.config.container
+    on_disk = stored.on_disk if stored else None
     return ImageInfoJson(
         name=info.name or None,
         names=stored.names if stored else (),
@@ -77,9 +84,11 @@ def info_json(info: ImageInfo) -> ImageInfoJson:
         pulled=stored.pulled if stored else None,
         platform=f"{info.config.os}/{info.config.architecture}",
         commit=stored.commit if stored else None,
-        size=stored.own + stored.shared if stored else None,
-        own=stored.own if stored else None,
-        shared=stored.shared if stored else None,
+        size=stored.size if stored else None,
+        own_layers=stored.layers.own if stored else None,
+        shared_layers=stored.layers.shared if stored else None,
+        on_disk=on_disk.own + on_disk.shared if on_disk else None,
+        freed=on_disk.own if on_disk else None,
         to_fetch=_to_fetch(info),
         used_by=stored.uses if stored else (),
         layers=info.layers,
@@ -129,7 +138,9 @@ def _facts(info: ImageInfo) -> Iterator[tuple[str, str]]:
         stored = info.stored
         yield "Other names", ", ".join(name for name in stored.names if name != info.name)
         yield "Pulled", stored.pulled.strftime("%Y-%m-%d %H:%M:%S %Z") if stored.pulled else ""
-        yield "Size", _size(info)
+        yield "Size", render.human_size(stored.size)
+        yield "Own layers", render.human_size(stored.layers.own)
+        yield "On disk", _on_disk(stored)
         yield "Used by", ", ".join(_use(use) for use in stored.uses)
     if not info.stored or _to_fetch(info):
         yield "To fetch", _fetch_line(info)
@@ -146,16 +157,12 @@ def _time(created: str | None) -> str:
     return f"{created} ({ago})" if ago else ""
 
 
-def _size(info: ImageInfo) -> str:
-    stored = info.stored
-    if not stored:
+def _on_disk(stored: Stored) -> str:
+    if not stored.on_disk:
         return ""
-    whole = render.human_size(stored.own + stored.shared)
-    if not stored.shared:
-        return f"{whole}, nothing of it shared with other images"
-    own, shared = render.human_size(stored.own), render.human_size(stored.shared)
-    # of files, where the list counts whole layers
-    return f"{whole}: {own} in files that no other image has, {shared} in files that others have"
+    own, shared = stored.on_disk.own, stored.on_disk.shared
+    without = "without it and its containers" if stored.uses else "without it"
+    return f"{render.human_size(own + shared)}; {without}, images prune frees {render.human_size(own)}"
 
 
 def fetch_lines(info: ImageInfo) -> Iterator[str]:

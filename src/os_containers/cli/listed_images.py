@@ -17,7 +17,7 @@ from os_containers.ostree.stored_image import STORED
 
 NONE = "<none>"
 
-HEADING = ("NAME", "TAG", "IMAGE ID", "CREATED", "SIZE", "OWN", "USED BY")
+HEADING = ("NAME", "TAG", "IMAGE ID", "CREATED", "SIZE", "OWN LAYERS", "USED BY")
 TESTS: dict[str, Test[ListedImage]] = {
     "container": lambda one, value: any(use.container == value for use in one.uses),
     "dangling": lambda one, value: one.is_dangling is is_true(value),
@@ -32,7 +32,11 @@ TESTS: dict[str, Test[ListedImage]] = {
 
 
 class ImageJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An image in the store; one that is dangling has no name. Sizes are bytes, unpacked."""
+    """An image in the store; one that is dangling has no name. Sizes are bytes, unpacked.
+
+    What is in layers that other images have is in shared_layers, the rest in own_layers; `images info` tells
+    what it takes on the disk.
+    """
 
     name: str | None
     digest: str
@@ -40,8 +44,8 @@ class ImageJson(msgspec.Struct, frozen=True, kw_only=True):
     created: str | None
     pulled: datetime | None
     size: int
-    own: int
-    shared: int
+    own_layers: int
+    shared_layers: int
     dangling: bool
     used_by: tuple[Use, ...]
 
@@ -109,8 +113,8 @@ def image_json(listed: ListedImage) -> ImageJson:
         created=image.image_config().created,
         pulled=image.pulled,
         size=image.size,
-        own=listed.sizes.own,
-        shared=listed.sizes.shared,
+        own_layers=listed.sizes.own,
+        shared_layers=listed.sizes.shared,
         dangling=listed.is_dangling,
         used_by=listed.uses,
     )

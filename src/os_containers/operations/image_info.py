@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from os_containers.errors import BrokenError
+from os_containers.events import Warned
 from os_containers.image.about import About, parse_about
 from os_containers.image.access import ProxyOptions
 from os_containers.image.manifest import (
@@ -24,8 +26,9 @@ from os_containers.operations.image_use import Use, find_uses, nameless_images
 from os_containers.operations.limits_named import limits_named
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
-from os_containers.ostree.reachability import object_sizes, reachable
+from os_containers.ostree.pruning import sizes_on_disk
 from os_containers.ostree.repo import Repo
+from os_containers.ostree.sizes import Sizes, sizes_by_layer
 from os_containers.ostree.stored_image import STORED, StoredImage
 
 
@@ -45,13 +48,18 @@ class LayerInfo:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is here of an image: bytes on the disk that no other image needs, and that others do."""
+    """What is here of an image: bytes of its files and layers, as a list has them, and on the disk.
+
+    on_disk is what prune would free without the image and what it would not, None when a damaged image keeps
+    it from freeing anything.
+    """
 
     names: tuple[str, ...]
     commit: str
     pulled: datetime | None
-    own: int
-    shared: int
+    size: int
+    layers: Sizes
+    on_disk: Sizes | None
     uses: tuple[Use, ...]
 
 
@@ -86,7 +94,7 @@ def image_info(system: System, image: str) -> ImageInfo:
             config=one.image_config(),
             about=parse_about(one.config, STORED),
             layers=_layers(repo, one.layers(), others),
-            stored=_stored(system, repo, one, others),
+            stored=_stored(system, repo, one),
             demands=demands_of(system, repo, one),
         )
 
@@ -117,7 +125,7 @@ def remote_image_info(system: System, image: str, *, options: ProxyOptions) -> I
             config=config,
             about=parse_about(raw_config, limits),
             layers=_layers(repo, layers_of(manifest, config), others),
-            stored=_stored(system, repo, same[0], others) if same else None,
+            stored=_stored(system, repo, same[0]) if same else None,
         )
 
 
@@ -139,11 +147,22 @@ def _called(image: StoredImage) -> str:
     return image.name or image.digest.hex[:12]
 
 
-def _stored(system: System, repo: Repo, image: StoredImage, others: Iterable[StoredImage]) -> Stored:
-    mine = reachable(repo.path, repo.image_commits(image))
-    theirs = reachable(repo.path, [commit for other in others for commit in repo.image_commits(other)])
-    own = sum(object_sizes(repo.path, mine - theirs).values())
-    shared = sum(object_sizes(repo.path, mine & theirs).values())
-    names = tuple(one.name for one in repo.images() if one.commit == image.commit)
-    uses = find_uses(system, repo).get(image.commit, ())
-    return Stored(names, image.commit, image.pulled, own, shared, uses)
+def _stored(system: System, repo: Repo, image: StoredImage) -> Stored:
+    images = [image, *repo.images(), *nameless_images(repo)]
+    return Stored(
+        names=tuple(sorted({one.name for one in images if one.name and one.commit == image.commit})),
+        commit=image.commit,
+        pulled=image.pulled,
+        size=image.size,
+        layers=sizes_by_layer(repo, images)[image.commit],
+        on_disk=_on_disk(system, repo, image),
+        uses=find_uses(system, repo).get(image.commit, ()),
+    )
+
+
+def _on_disk(system: System, repo: Repo, image: StoredImage) -> Sizes | None:
+    try:
+        return sizes_on_disk(repo, image)
+    except BrokenError as error:
+        system.on_event(Warned(f"what it takes on the disk is not known: {error.message}"))
+        return None

@@ -19,7 +19,7 @@ from os_containers.ostree.stored_image import StoredImage
 
 @dataclass(frozen=True, slots=True)
 class ListedImage:
-    """An image, what of it no other image has, and what was made of it; a dangling one has no name."""
+    """An image, what of its layers no other image has, and its containers; a dangling one has no name."""
 
     image: StoredImage
     sizes: Sizes

@@ -10,6 +10,8 @@ from os_containers.ostree import refs
 from os_containers.ostree.object_stage import remove_stale_stages
 from os_containers.ostree.reachability import all_objects, known, object_sizes, reachable, with_parents
 from os_containers.ostree.repo import Repo, StoredLayer
+from os_containers.ostree.sizes import Sizes
+from os_containers.ostree.stored_image import StoredImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,27 @@ def would_prune(repo: Repo, *, without: Collection[tuple[str, int]] = ()) -> Pru
     pins = {repo.pins.ref(*pin) for pin in without}
     unneeded = _unneeded_refs(repo, pins)
     kept = repo.refs.commits_but({*unneeded, *pins})
-    _, others = repo.refs.commits_by_owner(refs.OURS)
-    needed = reachable(repo.path, kept - others) | known(repo.path, with_parents(repo.path, others))
-    lost = object_sizes(repo.path, all_objects(repo.path) - needed)
+    lost = object_sizes(repo.path, all_objects(repo.path) - _needed_objects(repo, kept))
     images, layers = _lost_images(repo, kept), _layers_of(repo, unneeded)
     return Pruned(tuple(unneeded), len(lost), sum(lost.values()), images, layers)
+
+
+def sizes_on_disk(repo: Repo, image: StoredImage) -> Sizes:
+    """Return what prune would free of an image without a name and without deployments, and what it would not.
+
+    Reads the trees of all images. Raises BrokenError as prune_repo does.
+    """
+    gone = {ref for ref in (*repo.image_refs(), *repo.pins.all_refs()) if repo.refs.find(ref) == image.commit}
+    kept = repo.refs.commits_but({*_unneeded_refs(repo, gone), *gone})
+    mine = reachable(repo.path, repo.image_commits(image))
+    needed = _needed_objects(repo, kept)
+    own, shared = (sum(object_sizes(repo.path, names).values()) for names in (mine - needed, mine & needed))
+    return Sizes(own, shared)
+
+
+def _needed_objects(repo: Repo, kept: set[str]) -> set[str]:
+    _, others = repo.refs.commits_by_owner(refs.OURS)
+    return reachable(repo.path, kept - others) | known(repo.path, with_parents(repo.path, others))
 
 
 def _unneeded_refs(repo: Repo, without: Collection[str] = ()) -> list[str]:
@@ -58,8 +76,8 @@ def _unneeded_refs(repo: Repo, without: Collection[str] = ()) -> list[str]:
 
 def _needed_refs(repo: Repo, without: Collection[str]) -> set[str]:
     # Every image and pin must be readable: what a damaged one needs is not known, so nothing may go.
-    pins = [ref for ref in repo.pins.all_refs() if ref not in without and refs.parse_pin(ref)]
-    commits = {repo.refs.require(ref) for ref in (*repo.image_refs(), *pins)}
+    pins = [ref for ref in repo.pins.all_refs() if refs.parse_pin(ref)]
+    commits = {repo.refs.require(ref) for ref in (*repo.image_refs(), *pins) if ref not in without}
     manifests = [repo.manifest(commit) for commit in commits]
     digests = {layer.digest for manifest in manifests for layer in manifest.layers}
     digests |= {manifest.config_digest for manifest in manifests}

@@ -1,7 +1,8 @@
 """How much of an image no other image has.
 
-By layers: that is known without reading a tree, and a layer that two images have is shared by both. What
-files of different layers share besides is counted by reachability.py, which reads all trees.
+By layers: that is known without reading a tree, and a layer that two images have is shared by both; a list of
+images has no time for more. What files of different layers share besides pruning.sizes_on_disk counts, which
+reads all trees.
 """
 
 from collections import Counter
@@ -15,14 +16,14 @@ from os_containers.ostree.stored_image import StoredImage
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Bytes of the layers, unpacked: those that no other image has, and those that others have, too."""
+    """Bytes of an image that no other has, and those that others have, too."""
 
     own: int
     shared: int
 
 
 def sizes_by_layer(repo: Repo, images: Iterable[StoredImage]) -> Mapping[str, Sizes]:
-    """Return the sizes of images by their commits; what is not here takes nothing."""
+    """Return the bytes of images' layers, unpacked, by their commits; what is not here takes nothing."""
     layers = {one.commit: frozenset(layer.digest for layer in one.parsed_manifest().layers) for one in images}
     owners = Counter(digest for digests in layers.values() for digest in digests)
     unpacked = {digest: _unpacked(repo, digest) for digest in owners}

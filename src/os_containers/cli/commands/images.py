@@ -81,9 +81,12 @@ def list_(
 ) -> None:
     """List the images in the store.
 
-    OWN is the part of SIZE in layers that no other image has. USED BY names the containers that were made
-    from the image; parentheses mark those that can only roll back to it. An image without a name was
-    replaced by a newer one or deleted, and is kept because a container still needs it.
+    SIZE is the bytes of its files, and OWN LAYERS those in layers that no other image has. Images also share
+    files that are in different layers, so deleting one usually frees less: `images info` shows how much.
+
+    USED BY names the containers that were made from the image; parentheses mark those that can only roll back
+    to it. An image without a name was replaced by a newer one or deleted, and is kept because a container
+    still needs it.
 
     Of several filters with the same key, one must match; filters with different keys must all match.
     """
@@ -125,10 +128,14 @@ def list_(
 def info(invocation: Invocation, image: str, *, remote: bool, options: ProxyOptions, as_json: bool) -> None:
     """Show what an image contains, and what it requires from the host.
 
-    IMAGE is a name or the beginning of an ID. This shows labels, layers, the size in the store and how much
-    of it is shared with other images, variables with their defaults and those that must be set, host files,
-    and privileges. With --remote, IMAGE is anything that `pull` accepts; variables, host files and privileges
-    are then missing, since they are only known once the layers have been pulled.
+    IMAGE is a name or the beginning of an ID. This shows labels, layers, sizes, variables with their
+    defaults and those that must be set, host files, and privileges. With --remote, IMAGE is anything that
+    `pull` accepts; variables, host files and privileges are then missing, since they are only known once the
+    layers have been pulled.
+
+    Size and own layers are those of `images list`. On the disk, a file that is in several layers or images is
+    there only once. What is said to be freed is what nothing else needs: `images prune` frees it when the
+    last name of the image and the last container that was made from it are gone.
     """
     with invocation.system() as system:
         found = remote_image_info(system, image, options=options) if remote else image_info(system, image)

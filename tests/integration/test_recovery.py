@@ -17,6 +17,12 @@ FILES = {"/exports/hostfs/usr/local/bin/hello-version": "version {}\n"}
 KILLED_AT_SYNC = "-P {} -e trace=fsync -e inject=fsync:signal=SIGKILL:when=1"
 BEFORE_COMMIT_POINT = KILLED_AT_SYNC.format(f"{STORE}/.journal")
 BEHIND_COMMIT_POINT = KILLED_AT_SYNC.format("/etc/systemd/system")
+# Its second sync comes when it says that the change is proven; it is removed when nothing else is left to do.
+TIDYING_UP = (
+    KILLED_AT_SYNC.format(f"{STORE}/.journal").replace("when=1", "when=2"),
+    f"-P {STORE}/.journal/hello.json -e trace=unlink -e inject=unlink:signal=SIGKILL",
+)
+INVOCATION = "systemctl show --property=MainPID,InvocationID hello"
 MAIN_PID = "systemctl show --property=MainPID --value hello"
 
 
@@ -76,6 +82,33 @@ def test_b84_a_killed_update_is_recovered(host: Host, push_hello: Push, when: st
     assert host.read("/usr/local/bin/hello-version") == f"version {expected}\n"
     assert host.run("systemctl is-active hello").stdout == "active\n"
     host.run(f"ostree fsck --quiet --repo={STORE}/.storage/repo")
+
+
+@pytest.mark.parametrize("when", TIDYING_UP, ids=["proven", "at-the-very-end"])
+@pytest.mark.parametrize(
+    "recover", ["os-containers recover", f"systemctl restart {UNIT}"], ids=["by-hand", "at-boot"]
+)
+def test_i14_a_change_that_was_killed_while_it_tidied_up_is_tidied_up(
+    host: Host, push_hello: Push, when: str, recover: str
+) -> None:
+    """The service that runs is not stopped for that, nor is one started that somebody has stopped."""
+    install_two(host, push_hello)
+    for operation, expected in (("update", "2"), ("rollback", "1")):
+        done = host.run(f"strace -o /dev/null {when} os-containers {operation} hello", check=False)
+        assert done.returncode != 0
+        before = host.run(INVOCATION).stdout
+        assert check(host)[0]["invariant"] == "I13"
+        assert "stopped" not in host.run("os-containers recover --dry-run").stdout
+        host.run(recover)
+        assert check(host) == []
+        assert (version(host), host.run(INVOCATION).stdout) == (expected, before)
+    given_up = json.loads(host.read(f"{STORE}/hello/info"))["given-up"]
+    assert given_up["reason"] == "somebody rolled back from it"
+    kill_update(host, when=when)
+    host.run("systemctl stop hello")
+    host.run(recover)
+    assert check(host) == []
+    assert host.run("systemctl is-active hello", check=False).stdout == "inactive\n"
 
 
 def test_the_host_recovers_when_it_boots(host: Host, push_hello: Push) -> None:

@@ -28,6 +28,7 @@ from os_containers.host.prepared_files import (
 )
 from os_containers.operations import host_changes, service
 from os_containers.operations.given_up import note_end, note_failure
+from os_containers.operations.journal import Journals
 from os_containers.operations.leftovers import remove_temporaries
 from os_containers.operations.made_directories import new_directories, remove_directories, tell_staying
 from os_containers.operations.recoverable import told_only
@@ -91,6 +92,16 @@ def go_back(system: System, repo: Repo, transition: Transition, how: Start) -> N
     """Bring back the state from before a transition that was broken off, however far it had come."""
     with nothing_prepared(transition.container.name) as prepared:
         _Attempt(system, repo, transition, how, prepared).go_back()
+
+
+def tidy_up(system: System, repo: Repo, transition: Transition) -> None:
+    """Remove what a transition that is done leaves, and note how it ended; its service is not touched."""
+    container, entering = transition.container, transition.entering
+    if entering:
+        note_activation(container, entering, leaving=transition.leaving)
+    note_end(system, transition)
+    keep_only(system, repo, container, kept_serials(system, transition))
+    system.journals.remove(container.name)
 
 
 def runs_on(system: System, transition: Transition) -> bool:
@@ -159,14 +170,8 @@ class _Attempt:
             self._go_back_because(error)
             raise
         with _undisturbed(), told_only(self.system):
-            if not self.prepared.discard():
-                return
-            if entering := self.transition.entering:
-                note_activation(self.transition.container, entering, leaving=self.transition.leaving)
-            note_end(self.system, self.transition)
-            kept = kept_serials(self.system, self.transition)
-            keep_only(self.system, self.repo, self.transition.container, kept)
-            self.system.journals.remove(self.transition.container.name)
+            if self.prepared.discard():
+                tidy_up(self.system, self.repo, self.transition)
 
     def go_back(self) -> None:
         system, container, leaving = self.system, self.transition.container, self.transition.leaving
@@ -174,9 +179,7 @@ class _Attempt:
             if self.transition.is_still:
                 _forget(system, self.repo, self.transition)
                 return
-            # a full disk must not keep us from going back; without this a second crash costs a second try
-            with contextlib.suppress(OSError):
-                system.journals.write(msgspec.structs.replace(self.transition.journal(), is_undone=True))
+            self._note_way_back()
             is_disturbed = not runs_on(system, self.transition)
             if is_disturbed:
                 service.stop(system, container)
@@ -200,13 +203,23 @@ class _Attempt:
         if self.transition.is_start:
             service.start(system, container, self.how)
         tell_unstarted(system, self.transition)
-        # before an older deployment goes: from here on no boot may take the change back
+        # before an older deployment goes: no boot takes the change back now, no recovery its steps again
         system.journals.write(msgspec.structs.replace(self.transition.journal(), is_proven=True))
 
     def _switch(self) -> None:
         # only now: a daemon may save its configuration when it is stopped
         plan = planned_files(self.system, self.transition)
         switch_host(self.system, self.transition, _Hands(self.system, self.transition, plan, self.prepared))
+
+    def _note_way_back(self) -> None:
+        """Write it down if there is room: without that a second crash costs a second try."""
+        journals, journal = self.system.journals, self.transition.journal()
+        try:
+            journals.write(msgspec.structs.replace(journal, is_undone=True))
+        except OSError:
+            # recovery would take for done what is half undone
+            if _is_proven(journals, journal.container):
+                raise
 
     def _restore(self) -> None:
         """Take the steps of switch_host the other way; the record of the leaving deployment is as it was."""
@@ -241,6 +254,14 @@ class _Attempt:
                 f"{name}: {said}; and the way back failed: {in_words(error)}",
                 hint=f"mend what is named here, then: os-containers recover {name}",
             ) from error
+
+
+def _is_proven(journals: Journals, name: str) -> bool:
+    """Tell whether the journal on disk says so; what cannot be read does not."""
+    with contextlib.suppress(OsContainersError, OSError):
+        written = journals.read(name)
+        return written is not None and written.is_proven
+    return False
 
 
 def _plan_back(system: System, transition: Transition) -> HostPlan:

@@ -35,7 +35,7 @@ class Journal(msgspec.Struct, frozen=True, rename="kebab", kw_only=True):
 
     is_fresh says that the entering deployment was made for this change, and goes when that is undone. missing
     are the host files of the leaving one that somebody had removed. is_undone says that the way is back,
-    is_proven that the change is done and only older deployments remain to be removed: nothing undoes it now.
+    is_proven that the change is done, and only what it leaves remains to be removed: nothing undoes it now.
     """
 
     operation: str

@@ -2,7 +2,8 @@
 
 The symlink NAME decides: while it names the leaving deployment, nothing counts yet and the change is undone;
 once it names the entering one, the change is ended. At boot there is a second rule: a new version that ran
-for no moment yet gives way to the one that is known to run.
+for no moment yet gives way to the one that is known to run. And a change that is proven is done: only what it
+left is removed. Its service ran then; who stopped it since was somebody else.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from os_containers.errors import BrokenError, BusyError, OsContainersError
 from os_containers.events import Warned
 from os_containers.faults import in_words
 from os_containers.operations.adopt import adopt
-from os_containers.operations.carry_out import complete, go_back, runs_on
+from os_containers.operations.carry_out import complete, go_back, runs_on, tidy_up
 from os_containers.operations.journal import Journal
 from os_containers.operations.leftovers import (
     find_temporaries,
@@ -27,7 +28,7 @@ from os_containers.operations.leftovers import (
     remove_temporaries,
 )
 from os_containers.operations.lone_commands import find_lone, tell_lone, told_of_lone
-from os_containers.operations.recoverable import recoverable, remove_recovery_unit
+from os_containers.operations.recoverable import recoverable, remove_recovery_unit, told_only
 from os_containers.operations.retention import discard_unfinished
 from os_containers.operations.service import Start
 from os_containers.operations.system import System
@@ -106,9 +107,8 @@ def _planned(system: System, container: Container) -> Iterator[str]:
     if journal:
         is_undone = _is_to_be_undone(container, journal, Start.WATCHED)
         end = "undone" if is_undone else "finished"
-        is_stopped = journal.before.running and not (
-            is_undone and runs_on(system, _transition(container, journal))
-        )
+        runs_through = journal.is_proven or (is_undone and runs_on(system, _transition(container, journal)))
+        is_stopped = journal.before.running and not runs_through
         service = "; its service is stopped and started for that" if is_stopped else ""
         yield f"{journal.operation} of {container.name} was interrupted: it would be {end}{service}"
     else:
@@ -159,11 +159,13 @@ def _resolve(system: System, repo: Repo, container: Container, journal: Journal,
     if target is not None and (transition.leaving if is_undone else transition.entering) is None:
         raise _does_not_fit(container, journal, f"deployment {target} is not there")
     what = f"{journal.operation} of {container.name} was interrupted"
+    system.on_event(Warned(f"{what}: {'undoing' if is_undone else 'finishing'} it"))
     if is_undone:
-        system.on_event(Warned(f"{what}: undoing it"))
         go_back(system, repo, transition, how)
+    elif journal.is_proven:
+        with told_only(system):
+            tidy_up(system, repo, transition)
     else:
-        system.on_event(Warned(f"{what}: finishing it"))
         complete(system, repo, transition, how)
 
 

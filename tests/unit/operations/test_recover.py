@@ -1,15 +1,22 @@
 """Interrupted changes: each ends in the state before or after, and recovering twice is like once."""
 
+import contextlib
+import errno
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from scarcity import small_disk
 
 from os_containers.deployment.container import Container
-from os_containers.deployment.deployment import Deployment, load_deployment
+from os_containers.deployment.deployment import Deployment, load_deployment, save_record
+from os_containers.deployment.history import once_active
 from os_containers.errors import BrokenError, NotFoundError, ProcessError
+from os_containers.events import Step
 from os_containers.host.unit import RECOVERY_UNIT
+from os_containers.image.access import ProxyOptions
 from os_containers.operations.check import check
 from os_containers.operations.check_store import Depth
 from os_containers.operations.choices import Choices
@@ -17,6 +24,8 @@ from os_containers.operations.install import install
 from os_containers.operations.journal import Journal, ServiceState
 from os_containers.operations.recover import plan_recover, recover_all, recover_named
 from os_containers.operations.recoverable import install_recovery_unit
+from os_containers.operations.repair import repair
+from os_containers.operations.retention import discard
 from os_containers.operations.rollback import rollback
 from os_containers.operations.service import Start
 from os_containers.operations.status import container_status
@@ -253,15 +262,139 @@ def test_at_boot_what_is_not_known_to_run_gives_way(machine: "Machine") -> None:
     assert "queue_start app.service" in machine.services.calls
 
 
-def test_i14_at_boot_what_ran_already_stays(machine: "Machine") -> None:
-    """What was left to do is to remove older deployments, and some of these may be gone."""
-    after = go_back_to_version_1(machine)
-    write_journal(machine, is_proven=True)
-    container(machine).switch(deployment(machine, 2))
-    machine.services.active.clear()
-    recover_all(machine.system, Start.QUEUED)
+def roll_back(machine: "Machine") -> dict[str, str]:
+    """Go back from version 2 to version 1, to where only tidying up remains; return what there is then."""
+    go_back_to_version_1(machine)
+    write_journal(machine, leaving=2, entering=1, is_proven=True)
+    machine.services.calls.clear()
+    return machine.snapshot()
+
+
+def update_without_tidying_up(machine: "Machine") -> dict[str, str]:
+    """Update to a third version, on a disk that fails in the end; return what there is when it is mended."""
+    run_version_1(machine)
+    machine.store("2", exports=exports(machine, "2"))
+    update(machine.system, "app", Choices())
+    machine.store("3", exports=exports(machine, "3"))
+    machine.services.on_start = machine.paths.trash.touch
+    update(machine.system, "app", Choices())
+    assert (machine.deployed(), machine.system.journals.names()) == (["1", "2", "3"], ["app"])
+    machine.paths.trash.unlink()
+    machine.services.calls.clear()
+    return machine.snapshot()
+
+
+@pytest.mark.parametrize("how", Start)
+def test_i14_what_was_done_but_for_tidying_up_is_only_tidied_up(machine: "Machine", how: Start) -> None:
+    """Its service is not touched, and systemd is asked for nothing; the plan says the same."""
+    after = update_without_tidying_up(machine)
+    planned = list(plan_recover(machine.system, "app"))
+    assert planned == ["update of app was interrupted: it would be finished"]
+    recover_all(machine.system, how)
+    assert (machine.deployed(), machine.version()) == (["2", "3"], "3")
+    assert set(machine.system.repo().pins.commits()) == {("app", 2), ("app", 3)}
+    assert machine.services.calls == []
     assert machine.snapshot() == after
+    assert check(machine.system, Depth.NAMES) == []
+    rollback(machine.system, "app")
     assert machine.version() == "2"
+
+
+@pytest.mark.parametrize("how", Start)
+def test_who_was_stopped_while_only_tidying_up_was_left_stays_so(machine: "Machine", how: Start) -> None:
+    """It ran when the change was done, so the change did not stop it; the boot starts what is enabled."""
+    roll_back(machine)
+    machine.services.active.clear()
+    recover_all(machine.system, how)
+    assert machine.services.active == set()
+    assert machine.services.calls == []
+    assert machine.system.journals.names() == []
+
+
+def test_what_is_noted_of_a_change_is_noted_by_who_tidies_up(machine: "Machine") -> None:
+    """Which became active last, and what somebody rolled back from."""
+    roll_back(machine)
+    for serial, activation in ((1, 1), (2, 2)):
+        one = deployment(machine, serial)
+        save_record(one.path, replace(one.record, activation=activation, given_up=None))
+    recover_named(machine.system, "app", Start.WATCHED)
+    (given_up, left) = (deployment(machine, 1).record.given_up, deployment(machine, 2).record.digest)
+    assert given_up is not None
+    assert given_up.digest == left
+    assert [one.serial for one in once_active(container(machine))] == [2, 1]
+
+
+def test_i14_what_is_tidied_up_already_is_not_missed(machine: "Machine") -> None:
+    """The deployment that left is gone, and the journal is not."""
+    after = roll_back(machine)
+    discard(machine.system, machine.system.repo(), container(machine), 2)
+    recover_named(machine.system, "app", Start.WATCHED)
+    assert machine.snapshot() == after
+    assert (machine.deployed(), machine.system.journals.names()) == (["1"], [])
+
+
+def test_b96_a_link_that_was_lost_meanwhile_is_left_to_repair(machine: "Machine") -> None:
+    """Tidying up takes nothing away that it named."""
+    after = roll_back(machine)
+    container(machine).link.unlink()
+    recover_named(machine.system, "app", Start.WATCHED)
+    assert repair(machine.system, ProxyOptions()) == []
+    assert machine.version() == "1"
+    assert machine.snapshot() == after
+
+
+@as_root
+def test_a_change_that_is_noted_as_done_is_not_undone_unless_that_is_noted(
+    machine: "Machine", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk of the journal fails at its last sync, and takes nothing more: the new version runs on."""
+    run_version_1(machine)
+    machine.store("2", exports=exports(machine, "2"))
+    journals = machine.system.journals
+    sync = os.fsync
+    with small_disk(journals.directory) as disk, contextlib.ExitStack() as failing:
+
+        def fail_at_last(descriptor: int) -> None:
+            journal = journals.read("app")
+            if journal and journal.is_proven:
+                failing.enter_context(disk.read_only())
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            sync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fail_at_last)
+        with pytest.raises(BrokenError, match="and the way back failed"):
+            update(machine.system, "app", Choices())
+        monkeypatch.undo()
+        failing.close()
+        assert (machine.version(), machine.services.active) == ("2", {"app.service"})
+        machine.services.calls.clear()
+        recover_named(machine.system, "app", Start.WATCHED)
+        assert (machine.version(), machine.services.calls) == ("2", [])
+        assert check(machine.system, Depth.NAMES) == []
+
+
+def test_an_uninstall_that_was_done_but_for_tidying_up_is_only_tidied_up(machine: "Machine") -> None:
+    """Whoever uses the name of its service by now is not disturbed."""
+    before = machine.snapshot()
+    run_version_1(machine)
+
+    def fail_after(event: object) -> None:
+        if isinstance(event, Step) and event.text == "systemctl daemon-reload":
+            machine.paths.trash.touch()
+
+    uninstall(replace(machine.system, on_event=fail_after), "app")
+    assert (machine.deployed(), machine.system.journals.names()) == (["1"], ["app"])
+    machine.paths.trash.unlink()
+    (machine.paths.units / "app.service").write_text("mine")
+    machine.services.active = {"app.service"}
+    machine.services.calls.clear()
+    recover_all(machine.system, Start.WATCHED)
+    assert [one for one in machine.services.calls if "app" in one] == []
+    assert (machine.paths.units / "app.service").read_text() == "mine"
+    (machine.paths.units / "app.service").unlink()
+    machine.services.active.clear()
+    assert machine.snapshot() == before
+    assert not container(machine).directory.exists()
 
 
 def test_a_change_whose_end_fails_is_undone(machine: "Machine") -> None:

@@ -25,7 +25,7 @@ _NOT_OURS = frozenset({
 def no_directory(path: Path) -> BrokenError:
     """Return the error for what has come where one of our directories belongs, or one above it."""
     there = next(one for one in (path, *path.parents) if os.path.lexists(one))
-    return BrokenError(f"{there} is no directory", hint=f"move {there} away, then try again")
+    return BrokenError(f"{there} is not a directory", hint=f"move {there} away, then try again")
 
 
 def fsync_directory(directory: Path) -> None:

@@ -89,7 +89,9 @@ class BlobPipe(io.RawIOBase):
         try:
             return os.read(self._descriptor, wanted)
         except OSError as error:
-            raise SystemFaultError(f"{self._image}: skopeo passed no pipe: {error.strerror}") from error
+            raise SystemFaultError(
+                f"{self._image}: cannot read what skopeo passed: {error.strerror}"
+            ) from error
 
     def _wait(self) -> None:
         """Wait for something to read."""
@@ -112,4 +114,4 @@ class BlobPipe(io.RawIOBase):
 
 
 def _closed(image: str) -> SystemFaultError:
-    return SystemFaultError(f"{image}: nobody reads it any more")
+    return SystemFaultError(f"{image}: the transfer was stopped")

@@ -93,7 +93,7 @@ class Channel:
             finish.ask()
             raw = b"".join(iter(lambda: pipe.read(CHUNK), b""))
         if len(raw) > most:
-            fact = f"{self._reference}: {method} gives more than {most} bytes"
+            fact = f"{self._reference}: {method} returned more than {most} bytes"
             raise LimitError(fact, limit="json-size")
         finish.result()
         return finish.reply.value, raw
@@ -101,7 +101,7 @@ class Channel:
     def too_slow(self) -> RegistryError:
         return RegistryError(
             f"{self._reference}: skopeo did not answer for {self.reply_timeout:g} seconds",
-            hint="try again later: the registry may be overloaded, or limit how often it is asked",
+            hint="try again later: the registry may be overloaded or limiting requests",
         )
 
     def start_beside(self, ask: Callable[[], None]) -> threading.Thread:
@@ -139,11 +139,9 @@ class Channel:
 
     def _reply(self, method: str, data: bytes) -> _Reply:
         try:
-            reply = strict_json.decode(data, _Reply, "its answer", self.limits)
+            reply = strict_json.decode(data, _Reply, f"skopeo's reply to {method}", self.limits)
         except ImageError as error:
-            raise SystemFaultError(
-                f"skopeo does not make sense to us: to {method}, {error.message}", hint="update skopeo"
-            ) from error
+            raise SystemFaultError(error.message, hint="update skopeo") from error
         if not reply.success:
             raise failure(reply.error, self._reference)
         return reply

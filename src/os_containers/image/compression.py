@@ -103,7 +103,7 @@ def _inflate(member: _GzipMember, data: bytes) -> bytes:
 def _expect_zeros(compressed: ByteStream) -> None:
     while piece := compressed.read(CHUNK):
         if piece.strip(b"\0"):
-            raise ImageError("there is junk behind the gzip stream")
+            raise ImageError("there is junk after the gzip stream")
 
 
 def _unzstd(compressed: ByteStream) -> Iterator[bytes]:

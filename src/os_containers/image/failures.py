@@ -28,11 +28,11 @@ class OtherPlatformsError(ImageError):
 _DAMAGED = "the image is damaged or of an unknown kind"
 _TRY_AGAIN = "check the network and the registry, then try again"
 _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
-    (r"^setpriv: ", SystemFaultError, "install skopeo anew"),
+    (r"^setpriv: ", SystemFaultError, "reinstall skopeo"),
     (
         r"no space left on device|disk quota exceeded|[Rr]ead-only file system",
         SystemFaultError,
-        "an archive is unpacked on the disk of the store: free space there",
+        "archives are unpacked on the store's disk: free some space there",
     ),
     (
         (
@@ -41,18 +41,18 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
             r"|(?<!permission )denied(:|$)"
         ),
         RegistryError,
-        "a login is needed, or what was given is not accepted: skopeo login, --authfile or --creds",
+        "log in, or check the credentials that you gave: skopeo login, --authfile or --creds",
     ),
     (
         r"toomanyrequests|too many requests|429 Too Many",
         # skopeo has asked five times when it says so
         RegistryError,
-        "the registry limits how often it is asked: try again later, or log in",
+        "the registry is limiting requests: try again later, or log in",
     ),
     (
         r"legacy manifest|distribution\.manifest\.v1\+",
         ImageError,
-        "Docker's schema 1 is not supported: have the image pushed again by a tool of after 2017",
+        "Docker's schema 1 is not supported: the image must be pushed again with a current tool",
     ),
     (r"unknown method|unknown command|flag provided but not defined", SystemFaultError, "update skopeo"),
     (r"invalid reference format", UsageError, "for example docker://quay.io/coreos/etcd:v3.5"),
@@ -64,7 +64,7 @@ _KINDS: tuple[tuple[str, type[OsContainersError], str], ...] = (
     (
         r"no image found in (manifest list|image index)|no matching manifest",
         OtherPlatformsError,
-        "the image is not made for this platform: choose one with --platform",
+        "the image was not built for this platform: choose one with --platform",
     ),
     (
         (
@@ -114,7 +114,7 @@ def crash(said: str) -> SystemFaultError | None:
     if not found:
         return None
     lacks = re.search(r"new OS thread|pthread_create|memory", found[0])
-    hint = "raise the limit of threads (ulimit -u, TasksMax=) or of memory" if lacks else "update skopeo"
+    hint = "raise the limit on threads (ulimit -u, TasksMax=) or memory" if lacks else "update skopeo"
     return SystemFaultError(f"skopeo crashed: {_shown(found[0])}", hint=hint)
 
 
@@ -127,8 +127,8 @@ def failure(said: str, reference: str) -> OsContainersError:
     if reference.startswith("dir:") and _NO_DIRECTORY.search(text):
         directory = reference.removeprefix("dir:")
         return NotFoundError(
-            f"{directory} is no image directory: there is no {directory}/manifest.json",
-            hint="skopeo copy IMAGE dir:DIRECTORY makes one; with an index.json it is oci:DIRECTORY",
+            f"{directory} is not an image directory: there is no {directory}/manifest.json",
+            hint="skopeo copy IMAGE dir:DIRECTORY makes one; if it has an index.json, use oci:DIRECTORY",
         )
     for pattern, kind, hint in _KINDS:
         if re.search(pattern, text):

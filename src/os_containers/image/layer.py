@@ -91,7 +91,7 @@ class _Blob:
                 f"layer {self._layer.digest} is truncated: {self.received} of {self._layer.size} bytes"
             )
         if self._hash.hexdigest() != self._layer.digest.hex:
-            raise ImageError(f"layer {self._layer.digest} is corrupt: its bytes have another digest")
+            raise ImageError(f"layer {self._layer.digest} is corrupt: its content has a different digest")
 
     def _receive(self, n: int) -> bytes:
         piece = self._file.read(n)
@@ -123,7 +123,9 @@ def _check_label(layer: Layer, found: str) -> None:
     # skopeo serves the layers of docker-archive: plain, under the media type for gzip.
     plain = found == "none" and layer.digest == layer.diff_id
     if found != declared and not plain:
-        raise ImageError(f"layer {layer.digest} is declared as {layer.media_type}, but compressed: {found}")
+        raise ImageError(
+            f"layer {layer.digest} is declared as {layer.media_type}, but its compression is {found}"
+        )
 
 
 def _check_growth(layer: Layer, limits: Limits, size: int, received: int) -> None:

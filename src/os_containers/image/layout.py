@@ -57,5 +57,5 @@ def find_blob(reference: ImageReference, digest: Digest, size: int) -> LayoutBlo
         return LayoutBlob(path, descriptor, size)
     os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise ImageError(f"{path} is no file", hint="copy the image anew: skopeo copy")
+        raise ImageError(f"{path} is not a regular file", hint="copy the image again with skopeo copy")
     return None

@@ -252,7 +252,7 @@ def _refuse_other_kinds(written: _ManifestJson) -> None:
     if written.manifests is not None and written.layers is not None:
         raise ImageError("the manifest claims to be an index as well")
     if written.manifests is not None:
-        raise ImageError("an index of images stands where one image was expected")
+        raise ImageError("found an image index where a single image was expected")
     if written.schema_version != 2 or written.fs_layers is not None:  # noqa: PLR2004 - as OCI says
         raise ImageError(f"the manifest is of schema {written.schema_version}, which is not supported")
     if written.media_type not in {None, OCI_MANIFEST, DOCKER_MANIFEST}:
@@ -273,7 +273,7 @@ def _layer_descriptor(written: _DescriptorJson) -> Descriptor:
 
 def _size(written: _DescriptorJson) -> int:
     if not isinstance(written.size, int) or not 0 <= written.size <= _MAX_SIZE:
-        raise ImageError(f"blob {written.digest[:100]!a} has the size {written.size}")
+        raise ImageError(f"blob {written.digest[:100]!a} has the invalid size {written.size}")
     return written.size
 
 

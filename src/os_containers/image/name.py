@@ -22,8 +22,8 @@ from os_containers.image.tar import TarReader
 
 _Type = TypeVar("_Type")
 
-_MAKE_ARCHIVE = "skopeo copy and podman save make archives; name the file that they made, uncompressed"
-_MAKE_LAYOUT = "skopeo copy IMAGE oci:DIRECTORY:TAG makes one; with a manifest.json it is dir:DIRECTORY"
+_MAKE_ARCHIVE = "give an uncompressed archive, made by skopeo copy or podman save"
+_MAKE_LAYOUT = "skopeo copy IMAGE oci:DIRECTORY:TAG makes one; if it has a manifest.json, use dir:DIRECTORY"
 _ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
@@ -100,7 +100,7 @@ def _named(inner: str, path: Path) -> str:
         return normalize_name(f"localhost/{cleaned or 'image'}:{tag}")
     except UsageError as error:
         raise UsageError(
-            f"{inner!a} in {path} is no image name", hint="give one with --name-image"
+            f"{inner!a} in {path} is not an image name", hint="give one with --name-image"
         ) from error
 
 
@@ -113,7 +113,7 @@ def _read(path: Path) -> bytes:
             raise
         if path.parent.is_dir() and not path.exists():
             raise NotFoundError(
-                f"{path.parent} is no OCI layout: there is no {path}", hint=_MAKE_LAYOUT
+                f"{path.parent} is not an OCI layout: there is no {path}", hint=_MAKE_LAYOUT
             ) from error
         raise NotFoundError(f"{path} cannot be read: {error.strerror}", hint="check the path") from error
 
@@ -132,7 +132,7 @@ def _read_member(archive: Path, name: str) -> bytes:
             raise
         raise NotFoundError(f"{archive} cannot be read: {error.strerror}", hint="check the path") from error
     except ImageError as error:
-        why = error.message if is_tar else "it is no tar archive"
+        why = error.message if is_tar else "it is not a tar archive"
         raise ImageError(f"{archive} is not an image archive: {why}", hint=_MAKE_ARCHIVE) from error
     raise ImageError(f"{archive} is not an image archive: it has no {name}", hint=_MAKE_ARCHIVE)
 

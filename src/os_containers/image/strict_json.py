@@ -27,7 +27,7 @@ def decode(raw: bytes, kind: type[_Type], what: str, limits: Limits) -> _Type:
         raise ImageError(f"{what} is malformed: {error}") from error
     except RecursionError as error:
         # with a limit that is higher than what the interpreter can do
-        raise ImageError(f"{what} is nested too deep") from error
+        raise ImageError(f"{what} is nested too deeply") from error
 
 
 def _check_depth(raw: bytes, what: str, limits: Limits) -> None:

@@ -90,7 +90,7 @@ class TarReader:
                     yield entry
                 extended = {}
         if extended:
-            raise ImageError("the layer ends with an extended header that belongs to nothing")
+            raise ImageError("the layer ends with an extended header that no entry follows")
 
     def content(self) -> Iterator[memoryview]:
         """Yield the content of the current file, in pieces that are valid as long as one likes."""
@@ -225,7 +225,7 @@ class TarReader:
             raise LimitError(f"an entry has {len(xattrs)} extended attributes", limit="xattrs")
         for name, _ in xattrs:
             if not len(b"user.") < len(name) <= _MAX_XATTR_NAME:
-                raise ImageError(f"an extended attribute has the name {name!a}")
+                raise ImageError(f"an extended attribute has the invalid name {name!a}")
         if any(len(value) > self._limits.xattr_value for _, value in xattrs):
             most = self._limits.xattr_value
             raise LimitError(f"an extended attribute is larger than {most} bytes", limit="xattr-value")
@@ -239,7 +239,7 @@ def normalise(name: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
         raise ImageError(f"not a file name: {name[:100]!a}")
     parts = [part for part in text.split("/") if part and part != "."]
     if ".." in parts:
-        raise ImageError(f"{name[:300]!a} leaves the layer")
+        raise ImageError(f"{name[:300]!a} leads out of the layer")
     path = "/".join(parts)
     if len(name) > limits.component or len(name) > limits.path:
         _check_lengths(path.encode(), limits)
@@ -258,7 +258,7 @@ def _check_lengths(path: bytes, limits: Limits) -> None:
 def _symlink_text(link: bytes, path: str, limits: Limits) -> str:
     text = _decoded(link)
     if not text or "\0" in text or len(link) > limits.path:
-        raise ImageError(f"symlink {path!a} has the target {link[:100]!a}")
+        raise ImageError(f"symlink {path!a} has the invalid target {link[:100]!a}")
     return text
 
 

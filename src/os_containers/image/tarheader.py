@@ -56,7 +56,7 @@ def number(written: bytes, what: str) -> int:
         return int(digits, 8) if digits.isdigit() else _empty(digits)
     except ValueError as error:
         shown = ascii(written.rstrip(b"\0").decode("latin-1"))
-        raise ImageError(f"a tar header has the {what} {shown}") from error
+        raise ImageError(f"a tar header has the invalid {what} {shown}") from error
 
 
 def size(header: Header, extended: Mapping[str, bytes]) -> int:
@@ -64,7 +64,7 @@ def size(header: Header, extended: Mapping[str, bytes]) -> int:
     pax = extended.get("size")
     found = _decimal(pax, "size") if pax else number(header.size, "size")
     if found > _MAX_SIZE:
-        raise ImageError(f"a tar header has the size {found}")
+        raise ImageError(f"a tar header has the invalid size {found}")
     return found
 
 
@@ -73,7 +73,7 @@ def owner(written: bytes, extended: Mapping[str, bytes], what: str) -> int:
     pax = extended.get(what)
     found = _decimal(pax, what) if pax else number(written, what)
     if found > _MAX_OWNER:
-        raise ImageError(f"a tar header has the {what} {found}")
+        raise ImageError(f"a tar header has the invalid {what} {found}")
     return found
 
 
@@ -114,7 +114,7 @@ def _key(written: bytes) -> str:
     try:
         key = written.decode()
     except UnicodeDecodeError as error:
-        raise ImageError(f"a pax header has the keyword {written[:100]!a}") from error
+        raise ImageError(f"a pax header has the invalid keyword {written[:100]!a}") from error
     if key.startswith("GNU.sparse."):
         raise ImageError("the layer has a sparse file, which layers must not contain")
     return key
@@ -122,7 +122,7 @@ def _key(written: bytes) -> str:
 
 def _decimal(written: bytes, what: str) -> int:
     if not written.isdigit() or len(written) > len(str(_MAX_SIZE)):
-        raise ImageError(f"a pax header has the {what} {written[:100]!a}")
+        raise ImageError(f"a pax header has the invalid {what} {written[:100]!a}")
     return int(written)
 
 

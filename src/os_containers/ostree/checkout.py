@@ -22,7 +22,7 @@ def checkout(repo: Repo, commit: str, rootfs: Path, *, labels: Labels | None = N
     Raises BrokenError, and creates nothing, when anything in it is not what was pulled.
     """
     if os.path.lexists(rootfs):
-        raise ConflictError(f"{rootfs} exists already")
+        raise ConflictError(f"{rootfs} already exists")
     # The predecessor's commit of an image holds no files, and one of a layer is not meant to be seen.
     if repo.metadata(commit, SIZE) is None:
         raise BrokenError(f"commit {commit} is not a merged image", hint="pull the image again")
@@ -41,7 +41,7 @@ def checkout_part(repo: Repo, commit: str, name: str, rootfs: Path) -> None:
     rootfs.mkdir()
     files, directories = read_dirtree(repo.path, read_commit(repo.path, commit).dirtree)
     if name in files:
-        raise ImageError(f"/{name} of the image is no directory")
+        raise ImageError(f"/{name} of the image is not a directory")
     if name in directories:
         _check_out(repo, read_tree(repo.path, *directories[name]), rootfs / name)
 
@@ -50,7 +50,7 @@ def _check_out(repo: Repo, tree: Directory, directory: Path, *, label: bytes | N
     if damaged := damaged_in_tree(repo.path, repo.mode, tree):
         raise BrokenError(
             f"{len(damaged)} objects of the image are damaged or missing: {damaged[0]}",
-            hint="os-containers repair fetches them anew",
+            hint="os-containers repair fetches them again",
         )
     try:
         link_tree(repo.path, repo.mode, tree, directory, label=label)

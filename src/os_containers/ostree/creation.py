@@ -41,7 +41,7 @@ def require_links(path: Path, state: Path) -> None:
     except OSError as error:
         hint = next_step(error)
         if error.errno == errno.EXDEV:
-            hint = "give both a place on one file system and mount: repo and checkout-path in config.toml"
+            hint = "keep both on the same file system and mount: repo and checkout-path in config.toml"
         raise SystemFaultError(
             f"files of the repo {path} cannot be linked into {state}: {error.strerror}", hint=hint
         ) from error
@@ -114,7 +114,7 @@ def _check_mode(path: Path, mode: Mode, another: str) -> None:
 
     if Libostree.open(path, hint=without_repo(path)).mode is not mode:
         raise SystemFaultError(
-            f"the repo {path} is not of the mode {_MODES[mode]}",
+            f"the repo {path} does not have the mode {_MODES[mode]}",
             hint=another,
         )
 

@@ -169,7 +169,7 @@ def _set_xattr(file: int | str, name: bytes, value: bytes) -> None:
         if error.errno not in _TOO_LARGE:
             raise
         raise SystemFaultError(
-            f"the repo's file system does not keep the extended attribute {name.decode()!a}"
+            f"the repo's file system cannot store the extended attribute {name.decode()!a}"
             f" of {len(value)} bytes: {error.strerror}",
-            hint="if it is not full, keep the repo on xfs or btrfs: they take larger ones than ext4",
+            hint="unless it is full, move the repo to xfs or btrfs, which take larger ones than ext4",
         ) from error

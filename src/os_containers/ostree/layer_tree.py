@@ -46,7 +46,7 @@ class LayerTree:
     def add_link(self, path: str, checksum: str) -> None:
         """Put a symlink, or another name of a file, at a path."""
         if path in _MOUNT_POINTS:
-            raise ImageError(f"/{path} is a link")
+            raise ImageError(f"/{path} is a link, not a directory")
         self.add_file(path, checksum)
 
     def add_hard_link(self, path: str, target: str) -> None:
@@ -62,7 +62,7 @@ class LayerTree:
         for path, target in self._links:
             checksum = self._find_file(target)
             if checksum is None:
-                raise ImageError(f"hard link {path!a} to {target!a}, which is no file of its layer")
+                raise ImageError(f"hard link {path!a} to {target!a}, which is not a file of its layer")
             self.add_link(path, checksum)
 
     def _place(self, path: str) -> tuple[Directory, str]:

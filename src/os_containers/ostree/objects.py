@@ -53,7 +53,7 @@ def make_way(path: Path, what: str) -> None:
     """
     if path.is_dir() and not path.is_symlink() and not files.remove_if_empty(path):
         raise BrokenError(
-            f"{path} is a directory with something in it, and no {what}",
+            f"the {what} {path} is a directory with something in it",
             hint=f"move {path} away, then: os-containers repair",
         )
 

@@ -22,7 +22,7 @@ from os_containers.faults import is_exhaustion
 from os_containers.ostree.free_space import write_fault
 from os_containers.ostree.objects import make_way
 
-_REPAIR = "os-containers repair mends it"
+_REPAIR = "os-containers repair fixes it"
 _NO_FILE = {errno.EISDIR: "it is a directory", errno.ELOOP: "it is a link to itself"}
 _CHECKSUM = re.compile(rb"[0-9a-f]{64}\n?")
 

@@ -67,7 +67,10 @@ def state_pins(state: str) -> str:
     """Return beneath which name a state has its pins in a repo that others use, too."""
     encoded = encode_name(state)
     if len(encoded) > _MAX_NAME:
-        raise UsageError(f"{state} is too long for a state with a shared repo", hint="give it a shorter path")
+        raise UsageError(
+            f"the path {state} is too long for a state directory that shares a repo",
+            hint="use a shorter path",
+        )
     return f"{_STATES}/{encoded}"
 
 

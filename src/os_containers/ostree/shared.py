@@ -27,6 +27,6 @@ def objects_of_others(repo: Repo) -> set[str]:
         return reachable_for_others(repo.path, others)
     except BrokenError as error:
         raise BrokenError(
-            f"what others need in {repo.path} cannot be told: {error.message}",
-            hint=f"ostree fsck --repo={repo.path} tells what is damaged there",
+            f"cannot find out what others need in {repo.path}: {error.message}",
+            hint=f"ostree fsck --repo={repo.path} shows what is damaged there",
         ) from error

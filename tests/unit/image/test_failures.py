@@ -49,8 +49,8 @@ from os_containers.image.failures import OtherPlatformsError, TransientError, cr
         ("dial tcp 127.0.0.1:1: connect: connection refused", RegistryError, "try again"),
         ("lookup h on 10.0.0.1:53: no such host", RegistryError, "try again"),
         ("received unexpected HTTP status: 502 Bad Gateway", TransientError, "try again"),
-        ("toomanyrequests: You have reached your pull rate limit", RegistryError, "limits how often"),
-        ("too many requests to registry", RegistryError, "limits how often"),
+        ("toomanyrequests: You have reached your pull rate limit", RegistryError, "limiting requests"),
+        ("too many requests to registry", RegistryError, "limiting requests"),
         ("Error fetching blob: invalid status code from registry 503 (x)", TransientError, "try again"),
         ("Error fetching blob: invalid status code from registry 403 (Forbidden)", RegistryError, "login"),
         ("Error fetching blob: invalid status code from registry 404 (x)", NotFoundError, "name"),
@@ -70,7 +70,7 @@ from os_containers.image.failures import OtherPlatformsError, TransientError, cr
         ("expected 5 bytes in blob, got 4", ImageError, "damaged"),
         ("no image found in manifest list for architecture s390x", OtherPlatformsError, "--platform"),
         ("setpriv: failed to execute /usr/bin/skopeo: Permission denied", SystemFaultError, "install skopeo"),
-        ("write /srv/tmp/oci1/blob: no space left on device", SystemFaultError, "free space"),
+        ("write /srv/tmp/oci1/blob: no space left on device", SystemFaultError, "free some space"),
         ("loading tar component manifest.json: archive/tar: invalid tar header", ImageError, "damaged"),
         ("", RegistryError, "try again"),
     ],
@@ -94,7 +94,7 @@ def test_b1_what_is_no_image_directory_is_said_to_be_none(answer: str) -> None:
     """It has neither a name nor a tag that could be mistyped."""
     error = failure(f"open /tmp/manifest.json: {answer}", "dir:/tmp")
     assert type(error) is NotFoundError
-    assert error.message == "/tmp is no image directory: there is no /tmp/manifest.json"
+    assert error.message == "/tmp is not an image directory: there is no /tmp/manifest.json"
     assert "oci:DIRECTORY" in str(error.hint)
 
 
@@ -120,7 +120,7 @@ def test_b16_words_of_a_registry_do_not_fill_the_terminal() -> None:
             "ulimit -u",
         ),
         ("runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT", "cgo", "ulimit -u"),
-        ("fatal error: runtime: out of memory\n\ngoroutine 1", "out of memory", "of memory"),
+        ("fatal error: runtime: out of memory\n\ngoroutine 1", "out of memory", "or memory"),
         ("time=1\npanic: boo\x1b[2J\n\ngoroutine 1 [running]:", "panic: boo\\x1b[2J", "update skopeo"),
     ],
 )

@@ -82,7 +82,7 @@ def test_b4_another_digest_is_refused() -> None:
     """The right tar in a blob that is not the one asked for is not accepted."""
     source, layer = one_layer(TAR)
     wrong = replace(layer, digest=Digest.of(b""))
-    with pytest.raises(ImageError, match="another digest"):
+    with pytest.raises(ImageError, match="a different digest"):
         read(FakeSource({wrong.digest: source.blobs[layer.digest]}), wrong)
 
 

@@ -80,7 +80,7 @@ def test_b60_what_is_no_file_is_refused_at_once(
     """Nobody waits for somebody to write into it (CVE-2024-9676)."""
     blob.unlink()
     make(blob)
-    with pytest.raises(ImageError, match="is no file"):
+    with pytest.raises(ImageError, match="is not a regular file"):
         find_blob(ImageReference.parse(f"oci:{tmp_path}/layout"), DIGEST, len(CONTENT))
 
 

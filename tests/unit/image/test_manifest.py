@@ -150,7 +150,7 @@ def test_b6_each_layer_needs_its_diff_id() -> None:
         (manifest(schemaVersion=1, fsLayers=[]), "schema 1"),
         (manifest(fsLayers=[]), "not supported"),
         (manifest(manifests=[]), "claims to be an index as well"),
-        (b'{"schemaVersion": 2, "manifests": []}', "an index"),
+        (b'{"schemaVersion": 2, "manifests": []}', "an image index"),
         (b'{"schemaVersion": 2}', "no config or no layers"),
         (manifest(mediaType="application/vnd.oci.image.index.v1+json"), "not the manifest of an image"),
         (

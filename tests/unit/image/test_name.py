@@ -118,10 +118,10 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     archive = tmp_path / "x.tar"
     archive.write_bytes(b"garbage" * 1000)
     for transport in ("oci-archive", "docker-archive"):
-        with pytest.raises(ImageError, match="not an image archive: it is no tar archive"):
+        with pytest.raises(ImageError, match="not an image archive: it is not a tar archive"):
             name_of(f"{transport}:{archive}")
 
 
 def test_a_directory_that_is_no_layout_is_said_to_be_none(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match=r"is no OCI layout: there is no .*/index\.json"):
+    with pytest.raises(NotFoundError, match=r"is not an OCI layout: there is no .*/index\.json"):
         name_of(f"oci:{tmp_path}")

@@ -91,10 +91,10 @@ def test_b16_an_image_is_fetched_when_nothing_is_wrong(registry: Registry, tmp_p
 @pytest.mark.parametrize(
     ("code", "hint"),
     [
-        (401, "login is needed"),
-        (403, "login is needed"),
+        (401, "log in, or check"),
+        (403, "log in, or check"),
         (404, "check the name"),
-        (429, "limits how often it is asked"),
+        (429, "limiting requests"),
         (500, "try again"),
         (502, "try again"),
         (503, "try again"),
@@ -273,7 +273,7 @@ def test_credentials_open_a_registry_whatever_is_asked(registry: Registry, tmp_p
     other = registry.serve_manifest(json.dumps(index).encode(), "app:other")
     for kind in ("ping", "manifests", "blobs"):
         registry.faults[kind] = login(f"me:{SECRET}")
-    assert "login is needed" in str(failed(name, options=ProxyOptions(tls_verify=False)).hint)
+    assert "log in, or check" in str(failed(name, options=ProxyOptions(tls_verify=False)).hint)
     assert len(fetch(name)) == 2
     assert "linux/s390x" in str(failed(other).hint)
 

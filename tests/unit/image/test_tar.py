@@ -148,9 +148,9 @@ def test_b21_names_are_relative(name: bytes, path: str) -> None:
 @pytest.mark.parametrize("name", [b"../x", b"a/../../x", b"a/..", b"..", b"/..", b"a/../b"])
 def test_b22_names_do_not_go_up(name: bytes) -> None:
     """No name has a `..`, even one that stays inside."""
-    with pytest.raises(ImageError, match="leaves the layer"):
+    with pytest.raises(ImageError, match="leads out of the layer"):
         entries(header(name))
-    with pytest.raises(ImageError, match="leaves the layer"):
+    with pytest.raises(ImageError, match="leads out of the layer"):
         entries(header(typeflag=b"1", link=name.lstrip(b"/")))
 
 
@@ -227,7 +227,7 @@ def test_b38_names_are_bounded() -> None:
         entries(gnu_long(b"a/" * 2047 + b"bc") + header())
     with pytest.raises(ImageError, match="longer than 255 bytes"):
         entries(gnu_long(b"n" * 256) + header())
-    with pytest.raises(ImageError, match="has the target"):
+    with pytest.raises(ImageError, match="has the invalid target"):
         entries(gnu_long(b"t" * 4096, b"K") + header(typeflag=b"2"))
 
 
@@ -267,7 +267,7 @@ def test_b39_the_root_is_a_directory(name: bytes) -> None:
         pytest.param(header(size=b"18"), "size", id="no octal digit"),
         pytest.param(header(b""), "not a file name", id="no name"),
         pytest.param(header(typeflag=b"2"), "target", id="no target"),
-        pytest.param(pax((b"path", b"a")), "belongs to nothing", id="extension without an entry"),
+        pytest.param(pax((b"path", b"a")), "that no entry follows", id="extension without an entry"),
     ],
 )
 def test_b40_malformed_headers_are_refused(archive: bytes, said: str) -> None:

@@ -245,7 +245,7 @@ def test_b96_a_file_where_a_directory_of_ours_belongs_is_named(machine: "Machine
         with pytest.raises(BrokenError) as caught:
             command()
         said = (caught.value.message, caught.value.hint)
-        assert said == (f"{path} is no directory", f"move {path} away, then try again")
+        assert said == (f"{path} is not a directory", f"move {path} away, then try again")
     assert path.read_text() == "somebody's"
     path.unlink()
     (machine.root / "aside").rename(path)
@@ -292,8 +292,7 @@ def test_b94_what_somebody_put_into_a_directory_in_the_store_is_not_lost(machine
     assert (problem.invariant, problem.what) == ("I11", "a deployment's commit is not pinned")
     hint = f"move {pin} away, then: os-containers repair"
     assert any(
-        one.endswith(f"{pin} is a directory with something in it, and no ref; {hint}")
-        for one in machine.told()
+        one.endswith(f"the ref {pin} is a directory with something in it; {hint}") for one in machine.told()
     )
     (pin / "data").unlink()
     assert repair(machine.system, ProxyOptions()) == []

@@ -158,6 +158,6 @@ def test_a_repo_that_is_not_for_us_is_told_with_who_chose_it(
     machine.paths = replace(machine.paths, repo=machine.root / "archive")
     ostree(machine, "init", "--mode=archive")
     system = replace(machine.system, environment=environment, given=Config(origins=origins))
-    with pytest.raises(SystemFaultError, match="is not of the mode bare") as caught:
+    with pytest.raises(SystemFaultError, match="does not have the mode bare") as caught:
         system.repo()
     assert caught.value.hint == f"name another directory: {who}"

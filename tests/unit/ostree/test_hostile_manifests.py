@@ -103,11 +103,11 @@ HOSTILE: dict[str, tuple[Callable[[RawImage], RawImage], str]] = {
         "not a sha256 digest",
     ),
     "b3-config-of-another-image": (lambda image: replace(image, config=image.config + b" "), "digest"),
-    "b5-negative": (layer(size=-1), "has the size -1"),
-    "b5-float": (layer(size=1.5), "has the size 1.5"),
+    "b5-negative": (layer(size=-1), "has the invalid size -1"),
+    "b5-float": (layer(size=1.5), "has the invalid size 1.5"),
     "b5-string": (layer(size="9"), "malformed"),
     "b5-missing": (manifest(lambda one: one["layers"][0].pop("size")), "missing required field `size`"),
-    "b5-2^63": (layer(size=2**63), "has the size 9223372036854775808"),
+    "b5-2^63": (layer(size=2**63), "has the invalid size 9223372036854775808"),
     "b6-more-layers": (manifest(lambda one: one["layers"].append(one["layers"][0])), "has 2 layers"),
     "b6-more-diff-ids": (
         config(lambda one: one["rootfs"]["diff_ids"].append(one["rootfs"]["diff_ids"][0])),
@@ -125,7 +125,7 @@ HOSTILE: dict[str, tuple[Callable[[RawImage], RawImage], str]] = {
         "not the manifest of an image",
     ),
     "b8-cve_2021_41190-schema-1-too": (manifest(lambda one: one.update(fsLayers=[{}])), "not supported"),
-    "b9-index": (raw(b'{"schemaVersion": 2, "manifests": []}'), "an index of images stands where"),
+    "b9-index": (raw(b'{"schemaVersion": 2, "manifests": []}'), "found an image index where"),
     "b10-cve_2020_15157-urls": (layer(urls=["https://example.com/x"]), "fetched from elsewhere"),
     "b10-foreign": (
         layer(mediaType="application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"),
@@ -137,7 +137,7 @@ HOSTILE: dict[str, tuple[Callable[[RawImage], RawImage], str]] = {
     ),
     "b11-unknown-layer": (layer(mediaType="application/x-tar"), "are not supported"),
     "b11-encrypted": (layer(mediaType=f"{LAYER}+encrypted"), "is encrypted"),
-    "b11-mislabelled": (layer(mediaType=LAYER.replace("gzip", "zstd")), "but compressed: gzip"),
+    "b11-mislabelled": (layer(mediaType=LAYER.replace("gzip", "zstd")), "but its compression is gzip"),
     "b11-artifact": (
         manifest(lambda one: one["config"].update(mediaType="application/vnd.oci.empty.v1+json")),
         "an artifact, not an image",

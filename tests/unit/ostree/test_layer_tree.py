@@ -70,11 +70,13 @@ def test_entries_make_a_tree(steps: list[Step], made: Directory) -> None:
         pytest.param([symlink("a"), file("a/b")], "beneath", id="B23 through a symlink"),
         pytest.param([file("a"), directory("a/b/c")], "beneath", id="B23 through a file"),
         pytest.param([file("a/b"), symlink("a")], "directory with content", id="B23 symlink afterwards"),
-        pytest.param([hard_link("a", "b")], "no file of its layer", id="B25 missing"),
-        pytest.param([directory("b"), hard_link("a", "b")], "no file of its layer", id="B25 directory"),
-        pytest.param([hard_link("a", "")], "no file of its layer", id="B25 root"),
-        pytest.param([hard_link("a", "a")], "no file of its layer", id="B25 itself"),
-        pytest.param([file(".wh.b"), hard_link("a", ".wh.b")], "no file of its layer", id="link to whiteout"),
+        pytest.param([hard_link("a", "b")], "not a file of its layer", id="B25 missing"),
+        pytest.param([directory("b"), hard_link("a", "b")], "not a file of its layer", id="B25 directory"),
+        pytest.param([hard_link("a", "")], "not a file of its layer", id="B25 root"),
+        pytest.param([hard_link("a", "a")], "not a file of its layer", id="B25 itself"),
+        pytest.param(
+            [file(".wh.b"), hard_link("a", ".wh.b")], "not a file of its layer", id="link to whiteout"
+        ),
         pytest.param([file("")], "root of a layer", id="B39 root as a file"),
         pytest.param([symlink("")], "root of a layer", id="B39 root as a symlink"),
         pytest.param([file("a"), hard_link("", "a")], "root of a layer", id="B39 root as a hard link"),

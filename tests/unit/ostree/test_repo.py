@@ -234,7 +234,7 @@ def test_b95_what_is_not_ours_is_left_alone(tmp_path: Path, mode: Mode, present:
 
 def test_b95_a_repo_of_the_other_mode_is_refused(repo: Repo) -> None:
     other = Mode.USER if repo.mode is Mode.SYSTEM else Mode.SYSTEM
-    with pytest.raises(SystemFaultError, match="is not of the mode bare"):
+    with pytest.raises(SystemFaultError, match="does not have the mode bare"):
         Repo.open(repo.path, other)
 
 

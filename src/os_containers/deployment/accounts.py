@@ -60,8 +60,8 @@ def _number(text: str, kind: str, user: str) -> int:
     if _is_id(text):
         return int(text)
     raise ImageError(
-        f"the image has no {kind} {text[:100]!r}, which its user {user[:100]!r} names",
-        hint="the image needs the name in /etc/passwd or /etc/group, or a number as its user",
+        f"the user {user[:100]!r} is unknown: the image has no {kind} {text[:100]!r}",
+        hint="the image must list it in /etc/passwd or /etc/group, or use a number",
     )
 
 

@@ -44,7 +44,9 @@ def volume_directory(state_directory: Path, name: str, volume: str) -> Path:
     """
     root, *parts = PurePosixPath(volume).parts or ("",)
     if not root.startswith("/") or not parts or ".." in parts or not volume.isprintable():
-        raise ImageError(f"the image has the volume {volume[:100]!a}", hint="a volume is an absolute path")
+        raise ImageError(
+            f"the image has the invalid volume {volume[:100]!a}", hint="a volume must be an absolute path"
+        )
     directory = "-".join(part.replace("+", "+2b").replace("-", "+2d") for part in parts)
     if len(os.fsencode(directory)) > _NAME_LENGTH:
         raise ImageError(f"the image has a volume with too long a path: {volume[:100]!a}...")

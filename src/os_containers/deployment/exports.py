@@ -192,4 +192,6 @@ def _exported_file(path: Path, status: os.stat_result, exported: str) -> Exporte
         case stat.S_IFLNK:
             return ExportedFile(exported, FileKind.SYMLINK, 0o777, target=str(path.readlink()))
         case _:
-            raise ImageError(f"exports/hostfs{exported} is neither file, directory nor symlink", hint=AUTHOR)
+            raise ImageError(
+                f"exports/hostfs{exported} is neither a file, a directory nor a symlink", hint=AUTHOR
+            )

@@ -13,7 +13,7 @@ from pathlib import Path
 SERIAL = -1
 UNITS = Path("/usr/lib/systemd/system")
 # what to do with one that is damaged
-REINSTALL = "install the package that brings it again"
+REINSTALL = "reinstall the package that ships it"
 _OWN = frozenset({".deploy", ".staging"})
 
 

@@ -47,14 +47,16 @@ def _with_serial(container: Container, known: list[Deployment], serial: int) -> 
         return by_serial[serial]
     there = ", ".join(map(_shown, by_serial)) or "none"
     if serial == container.current().serial:
-        at = "what the system brings" if serial == factory.SERIAL else _named(serial)
+        at = "what the system ships" if serial == factory.SERIAL else _named(serial)
         hint = f"it can return to: {there}" if known else _update_makes_one(container)
-        raise NotFoundError(f"{container.name} is at {at} already", hint=hint)
+        raise NotFoundError(f"{container.name} is already at {at}", hint=hint)
     path = container.deployment_path(serial)
     if path.is_dir():
         # a damaged one is not known of, and says so here
         load_deployment(container.name, path)
-    raise NotFoundError(f"{container.name} has no {_named(serial)} to return to", hint=f"there are: {there}")
+    raise NotFoundError(
+        f"{container.name} has no {_named(serial)} to return to", hint=f"it can return to: {there}"
+    )
 
 
 def _update_makes_one(container: Container) -> str:
@@ -62,11 +64,11 @@ def _update_makes_one(container: Container) -> str:
 
 
 def _shown(serial: int) -> str:
-    return "that of the system (--factory)" if serial == factory.SERIAL else str(serial)
+    return "the system's (--factory)" if serial == factory.SERIAL else str(serial)
 
 
 def _named(serial: int) -> str:
-    return "deployment of the system's" if serial == factory.SERIAL else f"deployment {serial}"
+    return "deployment shipped by the system" if serial == factory.SERIAL else f"deployment {serial}"
 
 
 def note_activation(container: Container, entering: Deployment, *, leaving: Deployment | None) -> None:

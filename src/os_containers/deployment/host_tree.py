@@ -123,7 +123,7 @@ def destinations(
         for above in PurePosixPath(destination).parents:
             # a rename may lead through a symlink of the same image, and that through the host
             if (way := places.get(str(above))) and way.kind is not FileKind.DIRECTORY:
-                raise ImageError(f"exports/hostfs puts {destination} behind {above}, which is a {way.kind}")
+                raise ImageError(f"exports/hostfs puts {destination} below {above}, which is a {way.kind}")
     return places
 
 
@@ -137,7 +137,7 @@ def _check_names(destination: str, file: ExportedFile) -> None:
     if destination == "/" and file.kind is not FileKind.DIRECTORY:
         raise ImageError(f"exports/manifest.json renames the {file.kind} {file.path} to /")
     if any(part.startswith(TEMPORARY_PREFIX) for part in PurePosixPath(destination).parts):
-        raise ImageError(f"exports/hostfs has a name that is for our own use: {destination}")
+        raise ImageError(f"exports/hostfs has a name that is reserved for os-containers: {destination}")
 
 
 def _destination(
@@ -151,7 +151,7 @@ def _destination(
     if not destination.is_absolute() or ".." in destination.parts or _CONTROL.search(text):
         raise ImageError(
             f"exports/manifest.json renames {path} to {text!a}",
-            hint="a rename needs an absolute path without '..' and control characters",
+            hint="a rename needs an absolute path without '..' or control characters",
         )
     return "/" + str(destination).lstrip("/")
 

@@ -49,7 +49,7 @@ def read_json(raw: bytes, *, source: str, depth: int) -> JsonText:
     except json.JSONDecodeError as error:
         raise _error(source, text, error.pos, f"not valid JSON: {error.msg}") from error
     except _DoubledKeyError as error:
-        raise _error(source, text, _second(text), f"the key {error.args[0]!a} stands twice") from error
+        raise _error(source, text, _second(text), f"the key {error.args[0]!a} occurs twice") from error
     except ValueError as error:
         raise _error(source, text, 0, f"not valid JSON: {error}") from error
     if not isinstance(tree, dict):
@@ -78,7 +78,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _check_depth(source: str, text: str, most: int) -> None:

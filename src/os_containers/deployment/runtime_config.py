@@ -104,7 +104,7 @@ def _check_values(text: JsonText, roots: Collection[PurePosixPath]) -> None:
         raise text.error(f"root.path is {root!a}, not 'rootfs'", ("root", "path"))
     version = text.tree.get("ociVersion", OCI_VERSION)
     if not _OCI_VERSIONS.fullmatch(version):
-        raise text.error(f"ociVersion {version!a} is none that we know", ("ociVersion",))
+        raise text.error(f"ociVersion {version!a} is unknown", ("ociVersion",))
 
 
 def dump_config(config: RuntimeConfig) -> bytes:

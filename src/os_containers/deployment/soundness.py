@@ -15,7 +15,7 @@ def unusable_parts(deployment: Deployment) -> Iterator[tuple[Path, str]]:
     if not _has_rootfs(deployment) and (deployment.record.has_service or not deployment.is_predecessors):
         yield deployment.rootfs, "the deployment has no rootfs"
     if deployment.record.installed and deployment.record.is_adopted and not deployment.host_files.is_dir():
-        yield deployment.host_files, "the deployment has not the files that it put on the host"
+        yield deployment.host_files, "the deployment lacks its copies of the files that it put on the host"
     if lacks_unit(deployment):
         yield deployment.unit, "the deployment has no unit"
     if problem := _config_problem(deployment):

@@ -16,5 +16,5 @@ def stop_signal(wanted: ContainerConfig) -> str:
     """Return the signal by name or number. Raises ImageError for one that is none."""
     name = wanted.stop_signal or _DEFAULT
     if not _SIGNAL.fullmatch(name):
-        raise ImageError(f"the image's stop signal {name!a} is none", hint=AUTHOR)
+        raise ImageError(f"the image's stop signal {name!a} is not a signal", hint=AUTHOR)
     return name

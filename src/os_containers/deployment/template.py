@@ -68,8 +68,8 @@ def _variables(template: bytes, source: str) -> Iterator[tuple[str, int]]:
         if match["bad"] is not None:
             column = match.start() - template.rfind(b"\n", 0, match.start())
             raise ImageError(
-                f"{source}:{line}:{column}: '$' starts no variable",
-                hint="in a template, $$ means a dollar sign",
+                f"{source}:{line}:{column}: '$' does not start a variable",
+                hint="in a template, write $$ for a dollar sign",
             )
         if not match["dollar"]:
             yield _name(match), line

@@ -72,7 +72,8 @@ def parse_settings(settings: Iterable[str], *, limits: DeploymentLimits = DEFAUL
             )
         if name in _BY_OPTION:
             raise UsageError(
-                f"{name} is what {_BY_OPTION[name]} says", hint=f"give {_BY_OPTION[name]} {text}"
+                f"{name} is set with {_BY_OPTION[name]}, not with --set",
+                hint=f"give {_BY_OPTION[name]} {text}",
             )
         if name in parsed:
             raise UsageError(f"{name} is set twice", hint="give --set once for each variable")

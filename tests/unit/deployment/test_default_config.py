@@ -109,7 +109,7 @@ def test_find_account_knows_names_and_numbers(rootfs: Path, user: str, account: 
 @pytest.mark.parametrize("user", ["nobody", "etcd:nogroup", "-1", "4294967295", "é", "9" * 5000])
 def test_b42_find_account_refuses_unknown_names_and_numbers_out_of_range(rootfs: Path, user: str) -> None:
     """The image is named as the place to mend."""
-    with pytest.raises(ImageError, match="the image has no"):
+    with pytest.raises(ImageError, match="is unknown: the image has no"):
         find_account(rootfs, user)
 
 

@@ -218,7 +218,7 @@ def test_b60_host_files_are_files(tmp_path: Path, make: Callable[[Path], object]
     """What is neither file, directory nor symlink has no business on the host."""
     (tmp_path / "exports/hostfs").mkdir(parents=True)
     make(tmp_path / "exports/hostfs/x")
-    with pytest.raises(ImageError, match="neither file, directory nor symlink"):
+    with pytest.raises(ImageError, match="neither a file, a directory nor a symlink"):
         load_exports(tmp_path)
 
 
@@ -244,7 +244,7 @@ def test_b73_load_exports_refuses_pipes_and_devices(tmp_path: Path, kind: str) -
         os.mknod(hostfs / "x", 0o600 | stat.S_IFCHR, os.makedev(1, 3))
     else:
         pytest.skip("only root makes devices")
-    with pytest.raises(ImageError, match="hostfs/dev/x is neither file, directory nor symlink"):
+    with pytest.raises(ImageError, match="hostfs/dev/x is neither a file, a directory nor a symlink"):
         load_exports(tmp_path)
 
 

@@ -46,7 +46,8 @@ def test_the_order_is_that_of_the_switches(etcd: Container) -> None:
 
 
 @pytest.mark.parametrize(
-    ("serial", "hint"), [(7, "there are: 1, 2"), (3, "it can return to: 1, 2"), (-1, "there are: 1, 2")]
+    ("serial", "hint"),
+    [(7, "it can return to: 1, 2"), (3, "it can return to: 1, 2"), (-1, "it can return to: 1, 2")],
 )
 def test_what_was_never_active_or_is_so_now_is_not_found(serial: int, hint: str, etcd: Container) -> None:
     """The hint says to which one can return."""

@@ -43,7 +43,7 @@ def test_b48_render_names_every_missing_variable_with_its_line() -> None:
 )
 def test_b50_render_refuses_a_dollar_that_starts_no_variable(template: bytes, column: int) -> None:
     """A lone dollar is told with its position, and how it is written."""
-    with pytest.raises(ImageError, match="starts no variable") as raised:
+    with pytest.raises(ImageError, match="does not start a variable") as raised:
         render(b"first\n" + template, VALUES, source="unit")
     assert raised.value.message.startswith(f"unit:2:{column}: ")
     assert raised.value.hint is not None

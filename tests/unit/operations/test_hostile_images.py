@@ -105,10 +105,10 @@ def refused(machine: "Machine", error: type[OsContainersError], match: str, **se
 
 SMALL = '{"process": {"args": ["x"]}, "root": {"path": "rootfs"}, "linux": {}}'
 REFUSED: dict[str, tuple[str, Content, str]] = {
-    "b50-unterminated": ("service.template", unit("A=${"), r"service\.template:3:15: '\$' starts no"),
-    "b50-lone": ("tmpfiles.template", "d /run/a$", r"tmpfiles\.template:1:9: '\$' starts no"),
-    "b50-empty": ("config.json.template", "${}", r"config\.json\.template:1:1: '\$' starts no"),
-    "b50-minus": ("service.template", unit("A=${a-b}"), r"service\.template:3:15: '\$' starts no"),
+    "b50-unterminated": ("service.template", unit("A=${"), r"service\.template:3:15: '\$' does not start"),
+    "b50-lone": ("tmpfiles.template", "d /run/a$", r"tmpfiles\.template:1:9: '\$' does not start"),
+    "b50-empty": ("config.json.template", "${}", r"config\.json\.template:1:1: '\$' does not start"),
+    "b50-minus": ("service.template", unit("A=${a-b}"), r"service\.template:3:15: '\$' does not start"),
     "b55-large": ("service.template", unit("A=1") + "#" * MiB, "larger than 1048576 bytes"),
     "b56-invalid": ("config.json", '{"process": }', "config.json:1:13: not valid JSON"),
     "b56-rendered": (

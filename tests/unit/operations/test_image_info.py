@@ -126,7 +126,7 @@ def test_an_image_without_exports_asks_for_little(machine: "Machine") -> None:
 @pytest.mark.parametrize(
     ("exports", "problem"),
     [
-        ({"service.template": "ExecStart=$ x"}, "starts no variable"),
+        ({"service.template": "ExecStart=$ x"}, "does not start a variable"),
         ({"config.json.template": "{$SPLICE}"}, "not valid JSON"),
         ({"manifest.json": '{"renameFiles": {"/a": "b"}}', "hostfs/a": ""}, "renames /a to 'b'"),
         ({"manifest.json": "[]"}, "not a JSON object"),

@@ -120,12 +120,12 @@ def test_config_toml_says_how_many_deployments_stay(machine: "Machine") -> None:
     rollback(machine.system, "app", serial=2)
     assert machine.version() == "2"
     assert machine.deployed() == ["2", "3", "4"]
-    with pytest.raises(NotFoundError, match="app is at deployment 2 already") as raised:
+    with pytest.raises(NotFoundError, match="app is already at deployment 2") as raised:
         rollback(machine.system, "app", serial=2)
     assert raised.value.hint == "it can return to: 3, 4"
     with pytest.raises(NotFoundError, match="has no deployment 9 to return to") as raised:
         rollback(machine.system, "app", serial=9)
-    assert raised.value.hint == "there are: 3, 4"
+    assert raised.value.hint == "it can return to: 3, 4"
     config.write_text("retention = 1\n")
     rollback(machine.system, "app")
     assert (machine.version(), machine.deployed()) == ("4", ["4"])

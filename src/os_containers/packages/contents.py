@@ -185,7 +185,7 @@ def _check_place(target: Path, file: HostFile) -> None:
     is_there = os.path.lexists(target) and not (file.kind is FileKind.DIRECTORY and target.is_dir())
     if is_there or path.is_relative_to(BUNDLES) or path.parts[1:2] == (CONTROL,):
         raise ImageError(
-            f"the host file {file.path} of the image is in the way of the package's own",
+            f"the host file {file.path} of the image conflicts with a file of the package itself",
             hint=AUTHOR,
         )
 

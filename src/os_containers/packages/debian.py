@@ -47,11 +47,11 @@ def build_deb(facts: Facts, contents: Contents, scratch: Path) -> Path:
 def _check_names(contents: Contents) -> None:
     # it refuses the first when it installs the package, and of the second it forgets what a person changed
     for path in contents.with_newlines():
-        raise ImageError(f"a Debian package cannot have the file {path!a}", hint=AUTHOR)
+        raise ImageError(f"a Debian package cannot contain the file {path!a}", hint=AUTHOR)
     for path in contents.configuration:
         if path.rstrip(_SPACE) != path:
             raise ImageError(
-                f"a Debian package cannot have the configuration file {path!a}",
+                f"a Debian package cannot contain the configuration file {path!a}",
                 hint="make an RPM: --format rpm",
             )
 

@@ -87,8 +87,8 @@ def translated(architecture: str, known: Mapping[str, str], kind: str) -> str:
     """Return how a packaging format calls an architecture. Raises ImageError when it has no word for it."""
     if architecture not in known:
         raise ImageError(
-            f"no {kind} package can be for the architecture {architecture!a}",
-            hint=f"it can for {', '.join(known)}: choose one with --platform",
+            f"there are no {kind} packages for the architecture {architecture!a}",
+            hint=f"it must be one of {', '.join(known)}: choose it with --platform",
         )
     return known[architecture]
 

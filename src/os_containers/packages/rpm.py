@@ -130,7 +130,7 @@ def _files(contents: Contents) -> Iterator[str]:
 def _plain(path: str) -> str:
     if _AMBIGUOUS.search(path):
         raise ImageError(
-            f"an RPM cannot have the host file {path!a}", hint="make a Debian package: --format deb"
+            f"an RPM cannot contain the host file {path!a}", hint="make a Debian package: --format deb"
         )
     return path
 

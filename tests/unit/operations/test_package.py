@@ -168,7 +168,7 @@ def test_a_host_file_is_no_other_part_of_the_package(
 ) -> None:
     """Neither a script of it, nor a way out by a symlink of the image, whatever the admin has allowed."""
     machine.store("1", exports={f"hostfs/{place}": "evil\n"}, more={"/out": Symlink(str(tmp_path))})
-    with pytest.raises(ImageError, match="in the way of the package's own"):
+    with pytest.raises(ImageError, match="conflicts with a file of the package"):
         make_package(
             machine.system,
             "example.org/app",
@@ -183,10 +183,13 @@ def test_a_host_file_is_no_other_part_of_the_package(
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"exports": {"hostfs/etc/app/two\nlines": "x"}}, r"cannot have the file '/etc/app/two\\nlines'"),
-        ({"more": {"/two\nlines": "x"}}, r"cannot have the file '/usr/lib/.*/rootfs/two\\nlines'"),
-        ({"exports": {"hostfs/etc/app/end ": "x"}}, "cannot have the configuration file '/etc/app/end '"),
-        ({"exports": {"hostfs/etc/app/end\t": "x"}}, r"cannot have the configuration file '/etc/app/end\\t'"),
+        ({"exports": {"hostfs/etc/app/two\nlines": "x"}}, r"cannot contain the file '/etc/app/two\\nlines'"),
+        ({"more": {"/two\nlines": "x"}}, r"cannot contain the file '/usr/lib/.*/rootfs/two\\nlines'"),
+        ({"exports": {"hostfs/etc/app/end ": "x"}}, "cannot contain the configuration file '/etc/app/end '"),
+        (
+            {"exports": {"hostfs/etc/app/end\t": "x"}},
+            r"cannot contain the configuration file '/etc/app/end\\t'",
+        ),
     ],
 )
 def test_a_name_that_dpkg_would_misread_is_refused(

@@ -92,7 +92,7 @@ def load_usable(files: Iterable[Path]) -> Config:
         try:
             config = _with_file(config, file)
         except UsageError as error:
-            logger.warning("%s: that file is passed over", error.message)
+            logger.warning("%s: this file is ignored", error.message)
             config = dataclasses.replace(config, general=dataclasses.replace(config.general, retention=_MAX))
     return config
 
@@ -115,7 +115,9 @@ def _with_file(base: Config, file: Path) -> Config:
     except OSError as error:
         if is_exhaustion(error):
             raise
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=f"look at {file}") from error
+        raise UsageError(
+            f"{file} cannot be read: {error.strerror}", hint=f"check {file} and its permissions"
+        ) from error
     return parse_config(text, config, str(file))
 
 
@@ -128,7 +130,7 @@ def parse_config(text: bytes, base: Config, file: str) -> Config:
         document = tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:
         # also for a number with more digits than Python converts
-        raise UsageError(f"{file} is no TOML: {error}", hint=f"correct {file}") from error
+        raise UsageError(f"{file} is not valid TOML: {error}", hint=f"correct {file}") from error
     config = base
     for name, value in document.items():
         try:
@@ -144,7 +146,7 @@ def _with_key(config: Config, name: str, value: object, file: str) -> Config:
         return _with_general(config, name, value, file)
     if name in _TABLES:
         return _with_table(config, name, value, file)
-    hint = f"there are: {', '.join((*_GENERAL, *_TABLES))}"
+    hint = f"valid names: {', '.join((*_GENERAL, *_TABLES))}"
     raise UsageError(f"{file}: {name!a} is unknown", hint=hint)
 
 
@@ -176,7 +178,7 @@ def _check_keys(table: Mapping[str, object], parts: "Iterable[DataclassInstance]
     known = dict.fromkeys(key for part in parts for key in _keys(part))
     for key in table:
         if key not in known:
-            raise UsageError(f"{where}: {key!a} is unknown", hint=f"there are: {', '.join(known)}")
+            raise UsageError(f"{where}: {key!a} is unknown", hint=f"valid keys: {', '.join(known)}")
 
 
 def _keys(part: "DataclassInstance") -> dict[str, str]:
@@ -223,13 +225,17 @@ def _path(value: object, where: str) -> Path:
 def _program(value: object, where: str) -> str:
     if isinstance(value, str) and value and value.isprintable():
         return value
-    raise UsageError(f"{where} must be the name or path of an OCI runtime, not {value!a}", hint='"crun"')
+    raise UsageError(
+        f"{where} must be the name or path of an OCI runtime, not {value!a}", hint='for example "crun"'
+    )
 
 
 def _count(value: object, where: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX:
         return value
-    raise UsageError(f"{where} must be a number from 1 on, not {value!a}", hint="2 keeps the one before")
+    raise UsageError(
+        f"{where} must be a number of at least 1, not {value!a}", hint="2 keeps the previous one, too"
+    )
 
 
 _GENERAL_CHECKS: Mapping[str, Callable[[object, str], Any]] = {

@@ -22,15 +22,15 @@ when an error of this kind has no hint of its own.
 
 from collections.abc import Sequence
 
-# what to do next about an image that is as bad when it is pulled again
-AUTHOR = "the image must be mended by its author"
+# what to do next about an image that pulling it again does not fix
+AUTHOR = "ask the image's author to fix it"
 
 
 class OsContainersError(Exception):
     """Base of all errors; catch it to catch them all."""
 
     exit_code = 1
-    next_step = "--debug tells where it comes from"
+    next_step = "run it again with --debug to see where it comes from"
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -40,23 +40,23 @@ class OsContainersError(Exception):
 
 class UsageError(OsContainersError):
     exit_code = 2
-    next_step = "os-containers --help shows what can be asked for"
+    next_step = "see os-containers --help"
 
 
 class NotFoundError(OsContainersError):
     exit_code = 3
-    next_step = "os-containers containers list --all and images list show what is there"
+    next_step = "see os-containers containers list --all, or os-containers images list"
 
 
 class ImageError(OsContainersError):
     exit_code = 4
-    next_step = "pull the image again; if that does not help, its author must mend it"
+    next_step = "pull the image again; if that does not help, ask its author to fix it"
 
 
 class LimitError(ImageError):
-    """An image has more of something than is taken; limit is the key in config.toml that says how much."""
+    """An image exceeds a limit; limit is the key in config.toml that sets it."""
 
-    next_step = f"{AUTHOR}; one that you trust may have more: [limits] in os-containers-config(5)"
+    next_step = f"{AUTHOR}; for an image that you trust, raise the limit: [limits] in os-containers-config(5)"
 
     def __init__(self, message: str, *, limit: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -80,7 +80,7 @@ class BusyError(OsContainersError):
 
 class SystemFaultError(OsContainersError):
     exit_code = 8
-    next_step = "mend what is named here, and try again; --verbose shows the programs that are called"
+    next_step = "fix what is named here, and try again; --verbose shows which programs are run"
 
 
 class ProcessError(SystemFaultError):
@@ -97,29 +97,29 @@ class ProcessError(SystemFaultError):
 
 
 class ProgramTimeoutError(SystemFaultError):
-    """A program was at work for too long."""
+    """A program took too long."""
 
 
 class ServiceError(OsContainersError):
     exit_code = 9
-    next_step = "journalctl --unit=NAME tells what the service said"
+    next_step = "journalctl --unit=NAME shows what the service logged"
 
 
 class BrokenError(OsContainersError):
     exit_code = 10
-    next_step = "os-containers check tells what is wrong, os-containers repair mends it"
+    next_step = "os-containers check says what is wrong, os-containers repair fixes it"
 
 
 class RegistryError(OsContainersError):
     exit_code = 11
-    next_step = "try again, or look at the network and the name of the image"
+    next_step = "try again, or check the network and the name of the image"
 
 
 class CommandError(OsContainersError):
     exit_code = 126
-    next_step = "it must be an executable file, and so must be its interpreter"
+    next_step = "it and its interpreter must be executable files"
 
 
 class NoCommandError(CommandError):
     exit_code = 127
-    next_step = "give the path that it has in the container"
+    next_step = "give its path inside the container"

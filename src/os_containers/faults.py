@@ -1,4 +1,4 @@
-"""What the system answers when it fails us, told apart from what is wrong with a file; and the way out."""
+"""Errors of system calls as errors of ours, each with a hint; and which say nothing about the file."""
 
 import errno
 import os

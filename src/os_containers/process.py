@@ -70,7 +70,7 @@ def cannot_run(name: str, error: OSError) -> SystemFaultError:
         return missing_program(name)
     if is_exhaustion(error):
         return system_fault(error, Path(name))
-    return SystemFaultError(f"{name} cannot be executed: {error.strerror}", hint=f"install {name} anew")
+    return SystemFaultError(f"{name} cannot be executed: {error.strerror}", hint=f"reinstall {name}")
 
 
 def start_thread(thread: threading.Thread) -> None:

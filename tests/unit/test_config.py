@@ -153,13 +153,13 @@ def test_the_files_say_where_things_are_unless_the_environment_does(tmp_path: Pa
         (b'checkout-path = "/a\\nb"', "checkout-path must be an absolute path", "/srv"),
         (b"runtime = 5", "runtime must be the name or path of an OCI runtime, not 5", "crun"),
         (b'runtime = ""', "runtime must be the name", "crun"),
-        (b"retention = 0", "retention must be a number from 1 on, not 0", "2 keeps"),
+        (b"retention = 0", "retention must be a number of at least 1, not 0", "2 keeps"),
         (b"retention = true", "retention must be a number", "2 keeps"),
         (b'lock-timeout = "1min"', "lock-timeout must be a number of seconds", "60"),
         (b"lock_timeout = 1", "'lock_timeout' is unknown", "lock-timeout"),
-        (b"[limits", "is no TOML", "correct"),
-        (b"\xff", "is no TOML", "correct"),
-        (b"a = " + b"[" * 100_000, "is no TOML", "correct"),
+        (b"[limits", "is not valid TOML", "correct"),
+        (b"\xff", "is not valid TOML", "correct"),
+        (b"a = " + b"[" * 100_000, "is not valid TOML", "correct"),
         (b'limits."\\u001b[2J" = 1', r"'\\x1b\[2J' is unknown", "layers"),
         (b'"\\u001b[2J" = 1', r"'\\x1b\[2J' is unknown", "limits"),
     ],
@@ -188,7 +188,7 @@ def test_who_must_go_on_passes_over_a_file_with_a_mistake(
     good.write_text('runtime = "runc"\n')
     config = load_usable([bad, good])
     assert (config.general.runtime, config.general.retention) == ("runc", 2**63 - 1)
-    assert "'retentoin' is unknown: that file is passed over" in caplog.text
+    assert "'retentoin' is unknown: this file is ignored" in caplog.text
     with pytest.raises(UsageError):
         load_config([bad, good])
 

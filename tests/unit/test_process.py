@@ -140,7 +140,7 @@ time.sleep(60)
         (errno.EAGAIN, "ulimit -u"),
         (errno.ENOMEM, "free some memory"),
         (errno.EMFILE, "ulimit -n"),
-        (errno.ENOEXEC, "install skopeo anew"),
+        (errno.ENOEXEC, "reinstall skopeo"),
     ],
 )
 def test_b82_a_program_that_cannot_start_names_the_limit(number: int, hint: str) -> None:

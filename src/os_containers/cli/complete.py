@@ -86,7 +86,7 @@ def variables(ctx: click.Context, incomplete: str) -> Found:
     for name, value in _values_of(ctx).items():
         yield f"{name}=", "has no default" if value is None else value
         if value is not None and incomplete.startswith(f"{name}="):
-            yield f"{name}={value}", "what it is without this"
+            yield f"{name}={value}", "the value without --set"
 
 
 @completer

@@ -57,7 +57,7 @@ def filtered(
         key, equals, value = one.partition("=")
         if not equals or key not in tests:
             raise UsageError(
-                f"--filter {one!r} is no filter", hint=f"write KEY=VALUE; keys: {', '.join(tests)}"
+                f"--filter {one!r} is not a filter", hint=f"write KEY=VALUE; keys: {', '.join(tests)}"
             )
         wanted.setdefault(key, []).append(value)
     return [

@@ -125,7 +125,7 @@ def show(info: ImageInfo) -> None:
     if info.demands:
         _show_demands(info, info.demands)
     else:
-        click.echo("Variables, host files and privileges are known when the image is pulled.")
+        click.echo("Variables, host files and privileges are known once the image is pulled.")
 
 
 def _facts(info: ImageInfo) -> Iterator[tuple[str, str]]:
@@ -185,7 +185,7 @@ def _fetch_line(info: ImageInfo) -> str:
 
 
 def _use(use: Use) -> str:
-    return use.container if use.active else f"{use.container} (deployment {use.serial}, to return to)"
+    return use.container if use.active else f"{use.container} (deployment {use.serial}, kept for rollback)"
 
 
 def _layer_line(layer: LayerInfo) -> str:
@@ -236,7 +236,7 @@ def _privilege_lines(privileges: Privileges | None) -> Iterator[str]:
     if privileges.capabilities:
         yield f"capabilities beyond the usual: {', '.join(privileges.capabilities)}"
     if privileges.may_gain_more:
-        yield "its programs may gain more by setuid files"
+        yield "its programs may gain more through setuid files"
     if privileges.every_device:
         yield "every device of the host"
     yield from (f"device {one}" for one in privileges.devices)

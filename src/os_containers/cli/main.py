@@ -49,7 +49,7 @@ COMMANDS = {
     "update": ("update:update", "Update a container to a newer image or to other values."),
 }
 
-_INTERRUPTED = "nothing is half done: the same command can be given again"
+_INTERRUPTED = "nothing is half done; you can run the same command again"
 
 # A shell that wants to complete a line sets it, as click has it.
 COMPLETION = "_OS_CONTAINERS_COMPLETE"
@@ -228,7 +228,11 @@ def _explanation(error: BaseException) -> tuple[str, str, int]:
         case MemoryError():
             return _explanation(system_fault(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))))
         case _:
-            return f"internal error: {type(error).__name__}: {error}", "please report it, with --debug", 1
+            return (
+                f"internal error: {type(error).__name__}: {error}",
+                "please report it, with the output of --debug",
+                1,
+            )
 
 
 def _after_interruption(error: BaseException) -> str:

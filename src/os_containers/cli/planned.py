@@ -17,7 +17,7 @@ from os_containers.operations.plan import Plan, PlannedText, PlannedValue
 def require_dry_run(*, dry_run: bool, as_json: bool) -> None:
     """Raise UsageError for --json where there is no plan to show."""
     if as_json and not dry_run:
-        raise UsageError("--json shows a plan", hint="leave it out, or give --dry-run, too")
+        raise UsageError("--json needs --dry-run", hint="leave it out, or add --dry-run")
 
 
 def show_plans(plans: Sequence[Plan], *, as_json: bool = False) -> None:
@@ -33,7 +33,7 @@ def show_plans(plans: Sequence[Plan], *, as_json: bool = False) -> None:
 def _lines(plan: Plan) -> Iterator[str]:
     yield _heading(plan)
     if not plan.changes:
-        yield from (f"  nothing: {step}" for step in plan.steps or ("it is so already",))
+        yield from (f"  nothing: {step}" for step in plan.steps or ("already as requested",))
         return
     for name, fact in (("image", plan.image), ("digest", plan.digest), ("rootfs", plan.remote)):
         if fact:
@@ -72,7 +72,7 @@ def _is_of_interest(value: PlannedValue) -> bool:
 
 def _value(value: PlannedValue) -> str:
     if value.after is None:
-        return f"{value.name} goes (was {value.before!r})"
+        return f"{value.name} removed (was {value.before!r})"
     was = f", was {value.before!r}" if value.before is not None else ""
     return f"{value.name}={value.after} ({value.origin}{was})"
 

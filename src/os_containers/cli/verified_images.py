@@ -34,7 +34,7 @@ def show_verified(verified: Sequence[VerifiedImage]) -> None:
         for fact in filter(None, (one.damage, one.problem, one.fault)):
             warn(f"{one.name or render.short_id(one.digest or '')}: {fact}")
     if any(one.intact is False for one in verified):
-        advise("os-containers repair fetches what is damaged again")
+        advise("to fetch the damaged parts again: os-containers repair")
     if newer := [one.name for one in verified if one.latest is Latest.NEWER]:
         advise(f"os-containers pull {newer[0]}, or update --pull CONTAINER")
 

@@ -17,10 +17,16 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
     ("words", "error"),
     [
         (["update"], "error: no container is named"),
-        (["update", "--all", "etcd"], "error: --all is for every container as it is"),
-        (["update", "--all", "--set", "A=b"], "error: --all is for every container as it is"),
-        (["update", "--json", "etcd"], "error: --json is for the summary of --all"),
-        (["containers", "list", "--filter", "colour=green"], "error: --filter 'colour=green' is no filter"),
+        (["update", "--all", "etcd"], "error: --all updates each container with its own image and values"),
+        (
+            ["update", "--all", "--set", "A=b"],
+            "error: --all updates each container with its own image and values",
+        ),
+        (["update", "--json", "etcd"], "error: --json without --dry-run needs --all"),
+        (
+            ["containers", "list", "--filter", "colour=green"],
+            "error: --filter 'colour=green' is not a filter",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, words: list[str], error: str) -> None:

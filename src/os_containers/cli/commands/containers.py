@@ -24,7 +24,7 @@ def _has_state(one: ListedContainer, value: str) -> bool:
         from os_containers.suggestions import suggestion  # noqa: PLC0415
 
         hint = suggestion(value, STATES, otherwise=f"one of: {', '.join(STATES)}")
-        raise UsageError(f"{value!r} is no state of a container", hint=hint)
+        raise UsageError(f"{value!r} is not a state of a container", hint=hint)
     return one.state == value
 
 
@@ -140,7 +140,7 @@ def delete(invocation: Invocation, names: tuple[str, ...], *, yes: bool, dry_run
         if code:
             return code
         if not yes and not sys.stdin.isatty():
-            raise UsageError("nobody is there to be asked", hint="give --yes")
+            raise UsageError("cannot ask for confirmation without a terminal", hint="give --yes")
         if not yes and not _agreed(names):
             raise UsageError("nothing was deleted: the answer was no", hint="answer y, or give --yes")
         return each(names, lambda name: uninstall(system, name))

@@ -213,7 +213,7 @@ def prune(invocation: Invocation, *, dry_run: bool, as_json: bool) -> None:
         render.as_json(pruned_json(pruned, leftovers, dry_run=dry_run))
         return
     for name in plan.interrupted if plan else ():
-        click.echo(f"the interrupted change of {name} would be ended first")
+        click.echo(f"the interrupted change of {name} would first be finished or undone")
     for line in pruned_lines(pruned, leftovers):
         click.echo(line)
     done = "would free" if dry_run else "freed"
@@ -254,7 +254,7 @@ def verify(
     the image, 12 if there is a newer image, and 0 if all is well.
     """
     if offline and quick:
-        raise UsageError("--offline and --quick leave nothing to look at", hint="give one of them")
+        raise UsageError("--offline and --quick leave nothing to verify", hint="give only one of them")
     ask = Ask.OBJECTS if offline else Ask.REGISTRIES if quick else Ask.ALL
     with invocation.system() as system:
         found = list(verify_images(system, images, ask=ask, options=options))

@@ -96,9 +96,9 @@ def install(
 
 def _check_package(*, is_of_image: bool, dry_run: bool) -> None:
     if not is_of_image:
-        raise UsageError("a package is made of an image", hint="name one, and leave out --rootfs")
+        raise UsageError("a package is built from an image", hint="name an image, and leave out --rootfs")
     if dry_run:
         raise UsageError(
-            "a package changes nothing on the host, and has no dry run",
-            hint="leave out --dry-run, and look into the package",
+            "building a package changes nothing on the host, so it has no dry run",
+            hint="leave out --dry-run, and inspect the package",
         )

@@ -58,7 +58,7 @@ def _state(found: ContainerStatus) -> str:
 
 
 def _pending(found: ContainerStatus) -> str:
-    recover = f"os-containers recover {found.name} ends or undoes it"
+    recover = f"os-containers recover {found.name} finishes or undoes it"
     return f"{found.interrupted} was interrupted: {recover}" if found.interrupted else ""
 
 

@@ -152,10 +152,10 @@ def _tell(found: Sequence[UpdatedContainer], *, as_json: bool) -> int:
 def _check(name: str | None, *, every: bool, only_one: bool, as_json: bool) -> None:
     if every and (name is not None or only_one):
         raise UsageError(
-            "--all is for every container as it is",
+            "--all updates each container with its own image and values",
             hint="name one container for --set, --rebase or --allow-host-path",
         )
     if not every and name is None:
         raise UsageError("no container is named", hint="name one, or give --all")
     if as_json and not every:
-        raise UsageError("--json is for the summary of --all", hint="leave it out, or give --all")
+        raise UsageError("--json without --dry-run needs --all", hint="leave it out, or give --all")

@@ -62,7 +62,7 @@ class FakeServices:
     def verify_unit(self, path: Path) -> None:
         self.on_verify()
         if any(text in path.read_text() for text in self.malformed):
-            raise ImageError(f"the unit of the image is refused: {path.name}")
+            raise ImageError(f"systemd does not accept the unit of the image: {path.name}")
 
     def reload(self) -> None:
         self._call("reload")

@@ -39,7 +39,7 @@ def show_read_only(source: Path, point: Path) -> None:
     try:
         _mount(source, point)
     except OSError as error:
-        hint = "it takes Linux 5.12 or newer" if error.errno == errno.ENOSYS else next_step(error)
+        hint = "this needs Linux 5.12 or newer" if error.errno == errno.ENOSYS else next_step(error)
         raise SystemFaultError(f"cannot mount at {point}: {error.strerror}", hint=hint) from error
 
 
@@ -49,7 +49,7 @@ def unmount(point: Path) -> None:
         _check(_libc.umount2(os.fsencode(point), _UMOUNT_NOFOLLOW))
     except OSError as error:
         if error.errno == errno.EBUSY:
-            raise BusyError(f"{point} is in use", hint=f"fuser --mount {point} tells by whom") from error
+            raise BusyError(f"{point} is in use", hint=f"fuser --mount {point} shows what uses it") from error
         raise SystemFaultError(f"cannot unmount {point}: {error.strerror}", hint=next_step(error)) from error
 
 

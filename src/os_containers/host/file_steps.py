@@ -54,7 +54,9 @@ def create(old: str, old_fd: int, new: str, new_fd: int, path: str) -> None:
     try:
         renames.rename_to_free_name(old, new, old_fd=old_fd, new_fd=new_fd)
     except FileExistsError as error:
-        raise ConflictError(f"{path} was made at the same moment", hint="try again") from error
+        raise ConflictError(
+            f"{path} was created by another program in the meantime", hint="try again"
+        ) from error
     os.fsync(new_fd)
     os.fsync(old_fd)
 
@@ -133,7 +135,8 @@ def _copy(file: HostFile, write: Callable[[bytes], object]) -> None:
             write(chunk)
     if digest.hexdigest() != file.checksum:
         raise BrokenError(
-            f"{file.rendered} is not what it was", hint="os-containers check tells what else is damaged"
+            f"{file.rendered} does not match its checksum",
+            hint="os-containers check shows what else is damaged",
         )
 
 

@@ -79,7 +79,7 @@ def parse_policy(raw: bytes) -> tuple[str, ...]:
         return tuple(_absolute(path) for path in policy.allow_host_paths)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, UsageError) as error:
         raise PolicyError(
-            f"/etc/{POLICY_FILE}: {error}", hint='a line in it is: allow-host-paths = ["/etc/cron.d"]'
+            f"/etc/{POLICY_FILE}: {error}", hint='for example: allow-host-paths = ["/etc/cron.d"]'
         ) from error
 
 
@@ -127,11 +127,13 @@ def _refuse(paths: Collection[str], powers: Collection[str]) -> None:
     """Raise PolicyError when there is anything that is not allowed."""
     facts, ways = [], []
     if paths:
-        them = "it acts" if len(paths) == 1 else "they act"
-        facts.append(f"the image puts {_listed(paths)} on the host, where {them} on more than the container")
-        ways.append(f"look at the files: {' '.join(f'--allow-host-path {path}' for path in paths)} allows it")
+        them = "it affects" if len(paths) == 1 else "they affect"
+        facts.append(f"the image puts {_listed(paths)} on the host, where {them} more than the container")
+        ways.append(
+            f"look at the files; to allow them: {' '.join(f'--allow-host-path {path}' for path in paths)}"
+        )
     if powers:
-        facts.append(f"{_listed(powers)}: whoever runs that gets more rights")
+        facts.append(f"{_listed(powers)}: whoever runs it gains privileges")
         ways.append("if you trust the image with that: --allow-setuid")
     if facts:
         raise PolicyError("; ".join(facts), hint="; ".join(ways))
@@ -145,5 +147,5 @@ def _listed(words: Collection[str]) -> str:
 def _absolute(path: str) -> str:
     whole = PurePosixPath(path)
     if not whole.is_absolute() or ".." in whole.parts:
-        raise UsageError(f"{path!r} is not an absolute path", hint="a path to allow is one like /etc/cron.d")
+        raise UsageError(f"{path!r} is not an absolute path", hint="give one such as /etc/cron.d")
     return "/" + str(whole).lstrip("/")

@@ -103,7 +103,9 @@ def find_at(name: str, directory_fd: int, path: str) -> InstalledFile | None:
     except OSError as error:
         if error.errno not in _ANOTHER_KIND:
             raise
-        raise ConflictError(f"{path} is being replaced", hint=f"see who does it to {path}") from error
+        raise ConflictError(
+            f"{path} is being replaced", hint=f"find out what replaces {path}, then try again"
+        ) from error
 
 
 def _look_at(name: str, directory_fd: int, path: str) -> InstalledFile:
@@ -140,6 +142,6 @@ def _open_directory(part: str, directory_fd: int, way: PurePosixPath) -> int:
     except NotADirectoryError as error:
         if stat.S_ISLNK(os.lstat(part, dir_fd=directory_fd).st_mode):
             raise ConflictError(
-                f"{way} is a symlink now", hint=f"see who made {way}, then try again"
+                f"{way} has become a symlink", hint=f"find out what replaced {way}, then try again"
             ) from error
         raise no_directory(way) from error

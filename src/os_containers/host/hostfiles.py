@@ -136,7 +136,7 @@ class _Planner:
             first = wanted.setdefault(real.path, real)
             if first is not real and FileKind.DIRECTORY not in {first.kind, real.kind}:
                 raise ConflictError(
-                    f"two host files of the image are the same on this host: {file.path} is {real.path}",
+                    f"two host files of the image are the same file on this host: {file.path} is {real.path}",
                     hint=AUTHOR,
                 )
         return list(wanted.values())
@@ -217,6 +217,6 @@ def _with_owner(file: HostFile, present: InstalledFile) -> HostFile:
 
 def _in_the_way(present: InstalledFile) -> ConflictError:
     return ConflictError(
-        f"{present.path} is there already, and is a {present.kind}",
+        f"{present.path} already exists, and is a {present.kind}",
         hint=f"move {present.path} away, then try again",
     )

@@ -101,8 +101,8 @@ def known_faults(version: str) -> list[str]:
     if numbers >= mended:
         return []
     faults = [name for first, name in _OLD_FAULTS if numbers < first] + ["CVE-2025-31133"]
-    fact = f"{found[0]} is older than the versions that mend {', '.join(faults)}"
-    return [f"{fact}: use one that your distribution has mended, or crun"]
+    fact = f"{found[0]} is older than the versions that fix {', '.join(faults)}"
+    return [f"{fact}: use one that your distribution has fixed, or crun"]
 
 
 def find_runtime(
@@ -123,6 +123,6 @@ def find_runtime(
             f"the OCI runtime {named} is not installed",
             hint=f"install the package {Path(named).name}"
             if Path(named).name in PREFERRED
-            else "give another with --runtime",
+            else "choose another with --runtime",
         )
     raise SystemFaultError("no OCI runtime is installed", hint="install the package crun or runc")

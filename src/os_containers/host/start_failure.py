@@ -6,9 +6,9 @@ from os_containers.host.unit_state import UnitState
 
 _SIGNALLED = frozenset({"signal", "core-dump"})
 _FACTS = {
-    "protocol": "it ended before it said that it is ready",
+    "protocol": "it ended before it reported that it was ready",
     "watchdog": "it did not report to systemd within WatchdogSec=",
-    "oom-kill": "it was killed since memory ran out",
+    "oom-kill": "it was killed because memory ran out",
     "start-limit-hit": "it was started too often (StartLimitBurst=)",
     "resources": "systemd could not set up what its unit asks for",
     "exec-condition": "ExecCondition= of its unit is not met",
@@ -33,7 +33,7 @@ def _fact(unit: UnitState) -> str:
     if unit.result == "timeout":
         return _timed_out(unit)
     if unit.result in _SIGNALLED:
-        return f"it was ended by {_signal_name(unit.status)}"
+        return f"it was killed by {_signal_name(unit.status)}"
     if unit.active == "inactive" and not unit.was_run:
         return "a condition of its unit is not met"
     if unit.active == "inactive" and unit.result == "success":
@@ -44,7 +44,7 @@ def _fact(unit: UnitState) -> str:
 def _timed_out(unit: UnitState) -> str:
     limit = f"TimeoutStartSec={unit.start_timeout}" if unit.start_timeout else "TimeoutStartSec="
     if unit.type.startswith("notify"):
-        return f"it did not say that it is ready within {limit}"
+        return f"it did not report that it was ready within {limit}"
     return f"it was not up within {limit}"
 
 

@@ -94,7 +94,9 @@ class Systemctl:
         shown = process.run_undisturbed(command, timeout=self.timeout)
         faults = unit_faults(shown.stderr, path) if shown.returncode else []
         if faults:
-            raise ImageError(f"the unit of the image is refused: {'; '.join(faults)}", hint=AUTHOR)
+            raise ImageError(
+                f"systemd does not accept the unit of the image: {'; '.join(faults)}", hint=AUTHOR
+            )
 
     def reload(self) -> None:
         self._systemctl("daemon-reload")

@@ -127,7 +127,7 @@ def directories_of(tmpfiles: str, types: str = "dD") -> list[str]:
 
 def _escaped(path: str) -> str:
     if not path.isprintable():
-        raise ImageError(f"the directory {path!a} has a control character", hint="choose another")
+        raise ImageError(f"the directory {path!a} has a control character", hint="choose another directory")
     return path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
 
 

@@ -81,8 +81,8 @@ class UnitFiles:
         for path in (self.unit, self.tmpfiles):
             if os.path.lexists(path):
                 raise ConflictError(
-                    f"{path} is somebody's own, in place of what the system brings",
-                    hint="move it away, then try again; what it changes may be in a drop-in: systemctl edit",
+                    f"{path} already overrides what the system provides",
+                    hint="move it away, then try again; its changes can go in a drop-in: systemctl edit",
                 )
 
     def install(
@@ -126,7 +126,7 @@ class UnitFiles:
         for path in self.present():
             files.unlink_durable(path)
         if not files.remove_if_empty(self.drop_in.parent):
-            on_event(Step(f"kept {self.drop_in.parent}: what is in it is not ours"))
+            on_event(Step(f"kept {self.drop_in.parent}: it has drop-ins of your own"))
         services.reload()
         on_event(Step(services.shown("systemctl", "daemon-reload")))
 

@@ -86,17 +86,17 @@ class Walk:
     def _follow(self, link: int, way: PurePosixPath) -> None:
         self._links += 1
         if self._links > LINK_LIMIT:
-            raise ConflictError(f"{way} is one of too many symlinks", hint=f"see where {way} leads")
+            raise ConflictError(f"{way}: too many symlinks, or a loop of them", hint=f"see where {way} leads")
         target = os.readlink("", dir_fd=link)
         if str(way) in self._distrusted:
             raise ConflictError(
                 f"{way} is a symlink that a container brought (to {target!a})",
-                hint="nothing is put behind such a link; choose another place with --set",
+                hint="no file is installed through such a link; choose another place with --set",
             )
         if not self._is_trusted(link):
             raise ConflictError(
-                f"{way} is a symlink that others than root may have made (to {target!a})",
-                hint=f"make {way} a directory, or let root own the link and the directory that it is in",
+                f"{way} is a symlink that users other than root may have made (to {target!a})",
+                hint=f"make {way} a directory, or let only root own and change the link and its directory",
             )
         self.go(target)
 

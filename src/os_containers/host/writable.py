@@ -35,7 +35,7 @@ def check_directory_writable(directory: str, root: HostRoot) -> None:
         if os.fstatvfs(directory_fd).f_flag & os.ST_RDONLY:
             raise SystemFaultError(
                 f"{directory} is on a read-only file system",
-                hint="mount it writable, or let the image put its files somewhere else",
+                hint="mount it writable, or have the image put its files elsewhere",
             )
         _check_flags(directory_fd, directory)
 

@@ -62,7 +62,7 @@ def test_cve_2019_5736_cve_2021_30465_cve_2024_21626_cve_2025_31133_cve_2025_525
     warnings = known_faults(f"runc version {version}\ncommit: v1\nspec: 1.0.2\n")
     assert len(warnings) == bool(faults)
     for warning in warnings:
-        assert f"that mend {', '.join(faults)}: use" in warning
+        assert f"that fix {', '.join(faults)}: use" in warning
 
 
 @pytest.mark.parametrize("said", ["", "crun version 1.8.1\n", "runc version unknown\n"])

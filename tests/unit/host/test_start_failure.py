@@ -17,7 +17,7 @@ TimeoutStartUSec=8s
 @pytest.mark.parametrize(
     ("kind", "fact"),
     [
-        ("notify", "it did not say that it is ready within TimeoutStartSec=8s"),
+        ("notify", "it did not report that it was ready within TimeoutStartSec=8s"),
         ("oneshot", "it was not up within TimeoutStartSec=8s"),
     ],
 )
@@ -33,10 +33,10 @@ def test_a_start_that_timed_out_is_not_explained_by_a_farewell(kind: str, fact: 
     [
         (UnitState(active="failed", result="exit-code", status=3), "no such port", "no such port"),
         (UnitState(active="failed", result="exit-code", status=3), "", "it ended with exit code 3"),
-        (UnitState(active="failed", result="signal", status=9), "", "it was ended by SIGKILL"),
-        (UnitState(active="failed", result="core-dump", status=11), "", "it was ended by SIGSEGV"),
-        (UnitState(active="failed", result="signal", status=99), "", "it was ended by a signal"),
-        (UnitState(active="failed", result="oom-kill"), "", "it was killed since memory ran out"),
+        (UnitState(active="failed", result="signal", status=9), "", "it was killed by SIGKILL"),
+        (UnitState(active="failed", result="core-dump", status=11), "", "it was killed by SIGSEGV"),
+        (UnitState(active="failed", result="signal", status=99), "", "it was killed by a signal"),
+        (UnitState(active="failed", result="oom-kill"), "", "it was killed because memory ran out"),
         (UnitState(), "", "it ended at once, without an error"),
         (UnitState(was_run=False), "", "a condition of its unit is not met"),
         (UnitState(active="active", restarts=1), "bad port", "bad port"),

@@ -138,7 +138,7 @@ def test_b57_systemd_verifies_a_unit(tmp_path: Path, old: str, new: str, said: s
     (tmp_path / "etcd.service").write_text(GOOD_UNIT.replace(old, new, 1))
     with pytest.raises(ImageError, match=said) as raised:
         Systemctl(Mode.SYSTEM).verify_unit(tmp_path / "etcd.service")
-    assert raised.value.message.startswith("the unit of the image is refused: etcd.service")
+    assert raised.value.message.startswith("systemd does not accept the unit of the image: etcd.service")
 
 
 @pytest.mark.parametrize("mode", list(Mode))

@@ -57,7 +57,7 @@ def test_the_admins_own_drop_ins_stay(paths: Paths, tmp_path: Path) -> None:
     unit_files.install(unit_text=b"[Service]", tmpfiles_text=b"", services=services, on_event=ignore)
     (unit_files.drop_in.parent / "50-mine.conf").write_text("[Service]\nMemoryMax=1G\n")
     unit_files.remove(services=services, on_event=lambda event: told.append(str(event)))
-    assert any("kept " in one and "etcd.service.d: what is in it is not ours" in one for one in told)
+    assert any("kept " in one and "etcd.service.d: it has drop-ins of your own" in one for one in told)
     assert all_files(tmp_path) == [".config/systemd/user/etcd.service.d/50-mine.conf"]
 
 

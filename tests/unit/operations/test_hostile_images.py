@@ -61,7 +61,7 @@ def test_b64_a_drop_in_of_the_admin_counts_and_is_told(machine: "Machine") -> No
     mine.parent.mkdir(parents=True)
     mine.write_text("[Service]\nUser=nobody\n")
     install(machine.system, "example.org/app", Choices())
-    assert f"{mine} is there already, and counts for app.service" in machine.told()
+    assert f"{mine} already exists, and applies to app.service" in machine.told()
     uninstall(machine.system, "app")
     assert mine.exists()
 
@@ -70,7 +70,7 @@ def test_b64_a_masked_name_is_refused(machine: "Machine") -> None:
     """A dangling symlink is there as well."""
     machine.store("1")
     (machine.paths.units / "app.service").symlink_to("/nowhere")
-    with pytest.raises(ConflictError, match=r"units/app\.service is there already"):
+    with pytest.raises(ConflictError, match=r"units/app\.service already exists"):
         install(machine.system, "example.org/app", Choices())
     assert (machine.paths.units / "app.service").is_symlink()
 
@@ -88,7 +88,7 @@ def test_b64_an_empty_directory_for_drop_ins_says_nothing(machine: "Machine") ->
 def test_b65_a_fragment_of_the_hosts_own_is_not_hidden(machine: "Machine") -> None:
     """/etc/tmpfiles.d/systemd.conf would be read in place of the one in /usr/lib; no unit has the name."""
     machine.store("1")
-    with pytest.raises(ConflictError, match=r"/tmpfiles\.d/systemd\.conf is there already"):
+    with pytest.raises(ConflictError, match=r"/tmpfiles\.d/systemd\.conf already exists"):
         install(machine.system, "example.org/app", Choices(), name="systemd")
 
 
@@ -296,7 +296,7 @@ def test_b57_a_unit_that_systemd_refuses_changes_nothing(machine: "Machine") -> 
     """It is asked before the host changes, on install and on update."""
     machine.services.malformed = {"BOGUS"}
     machine.store("1", exports={"service.template": unit("BOGUS=1")})
-    refused(machine, ImageError, "the unit of the image is refused")
+    refused(machine, ImageError, "systemd does not accept the unit of the image")
     machine.store("1", exports={"service.template": unit("A=1")})
     install(machine.system, "example.org/app", Choices())
     machine.services.start("app.service")

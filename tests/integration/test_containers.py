@@ -168,7 +168,7 @@ while :; do sleep 0.1; done
         (
             WAITS,
             {"/exports/service.template": NEVER_READY},
-            "it did not say that it is ready within TimeoutStartSec=4s; its last words: no database yet",
+            "it did not report that it was ready within TimeoutStartSec=4s; its last words: no database yet",
         ),
     ],
     ids=["at-once", "soon", "never-ready"],
@@ -360,5 +360,5 @@ def test_b91_a_missing_runtime_names_its_package(host: Host, push_hello: Push) -
     assert failed.returncode == 8
     assert failed.stderr.splitlines() == [
         "error: the OCI runtime kata is not installed",
-        "hint: give another with --runtime",
+        "hint: choose another with --runtime",
     ]

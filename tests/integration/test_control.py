@@ -177,7 +177,7 @@ def test_a_service_that_has_failed_starts_when_it_is_told_to(host: Host, push_he
     if wait == "100ms":
         restarts = "systemctl show --property=NRestarts --value hello"
         host.run(f"until [ $({restarts})-$({SUB_STATE}) = 1-running ]; do sleep 0.1; done", timeout=30)
-        assert "hello.service runs already" in os_containers(host, "start hello").stderr
+        assert "hello.service is already running" in os_containers(host, "start hello").stderr
     os_containers(host, "restart hello")
     os_containers(host, "stop hello")
     host.run("rm -r /var/lib/hello")

@@ -51,7 +51,9 @@ def test_b70_a_link_that_others_made_is_not_followed(
     image = push_hello(HelloImage("1", files=files), "hello:latest")
     host.run("install --directory --mode=1777 /srv/open")
     host.run("ln --symbolic /etc/cron.d /srv/open/app", user=user)
-    refused(f"install --insecure --name hello {image}", 6, "/srv/open/app is a symlink that others than root")
+    refused(
+        f"install --insecure --name hello {image}", 6, "/srv/open/app is a symlink that users other than root"
+    )
     host.run("rm /srv/open/app")
     install(host, image)
     assert host.read("/srv/open/app/file") == "x\n"
@@ -68,7 +70,7 @@ def test_b74_a_cron_job_needs_the_admins_word(
     job = {"/exports/hostfs/etc/cron.d/hello": "# nothing\n"}
     image = push_hello(HelloImage("1", files=FILES | job), "hello:latest")
     result = refused(f"install --insecure --name hello {image}", 5, "the image puts /etc/cron.d/hello on")
-    assert "--allow-host-path /etc/cron.d/hello allows it" in result.stderr
+    assert "to allow them: --allow-host-path /etc/cron.d/hello" in result.stderr
     install(host, image, "--allow-host-path /etc/cron.d/hello")
     newer = job | {"/exports/hostfs/usr/lib/hello/lib": "x\n"}
     push_hello(HelloImage("2", files=FILES | newer), "hello:latest")

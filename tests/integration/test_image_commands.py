@@ -85,7 +85,7 @@ def test_an_image_is_mounted_read_only(host: Host, push_hello: Push) -> None:
     # by whoever does not know the command
     host.run("umount /srv/look && rmdir /srv/look")
     checked = host.run("os-containers check --json")
-    assert (json.loads(checked.stdout), "was mounted here, and is not now" in checked.stderr) == ([], True)
+    assert (json.loads(checked.stdout), "was mounted here, but no longer is" in checked.stderr) == ([], True)
     host.run("os-containers recover")
     assert not host.exists("/run/os-containers")
     assert host.run(f"find {STORE} -name .mounted").stdout == ""

@@ -151,7 +151,7 @@ def test_b65_a_fragment_of_somebody_else_is_refused(host: Host, image: str, dire
     host.write(f"{directory}/theirs.conf", "d /run/theirs\n")
     try:
         said = refuse_install(host, image, "theirs")
-        assert f"error: {directory}/theirs.conf is there already" in said
+        assert f"error: {directory}/theirs.conf already exists" in said
         assert host.read(f"{directory}/theirs.conf") == "d /run/theirs\n"
     finally:
         host.run(f"rm {directory}/theirs.conf; rmdir --ignore-fail-on-non-empty {made}", check=False)
@@ -159,7 +159,7 @@ def test_b65_a_fragment_of_somebody_else_is_refused(host: Host, image: str, dire
 
 def test_b65_the_name_systemd_would_hide_the_hosts_own_fragment(host: Host, image: str) -> None:
     """No unit is called systemd.service, and yet the host would not boot as before."""
-    assert "/usr/lib/tmpfiles.d/systemd.conf is there already" in refuse_install(host, image, "systemd")
+    assert "/usr/lib/tmpfiles.d/systemd.conf already exists" in refuse_install(host, image, "systemd")
 
 
 def unit(*lines: str) -> str:

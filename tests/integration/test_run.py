@@ -76,11 +76,11 @@ def test_a_command_runs_on_when_who_waits_for_it_is_killed(host: Host, image: st
         "until test -s /tmp/up; do sleep 0.1; done; kill -KILL $pid; rm /tmp/up"
     )
     told = host.run("os-containers recover").stderr
-    ended = re.search(r"nobody waits for it: .* (systemctl stop \S+\.scope) ends it", told)
+    ended = re.search(r"its os-containers was killed; to stop it: (systemctl stop \S+\.scope)", told)
     assert ended, told
-    assert "nobody waits for it" in host.run("os-containers check").stderr
+    assert "is still running" in host.run("os-containers check").stderr
     host.run(ended[1])
-    assert "nobody waits" not in host.run("os-containers recover").stderr
+    assert "is still running" not in host.run("os-containers recover").stderr
     assert what_is_left(host) == []
 
 
@@ -103,19 +103,19 @@ def test_a_command_in_a_running_container_runs_on_when_who_waits_for_it_is_kille
     look = ("recover", "recover --dry-run", "images prune", "check")
     for command in look:
         done = host.run(f"os-containers {command}", user=one)
-        assert "nobody waits" not in done.stdout + done.stderr
+        assert "is still running" not in done.stdout + done.stderr
     host.run("kill -KILL $(cat ~/pid) && rm ~/pid", user=one)
     systemctl = "systemctl --user" if one else "systemctl"
     for command in look:
         done = host.run(f"os-containers {command}", user=one)
         told = re.search(
-            rf"(hello-[0-9a-f]{{8}}) runs on, and nobody waits for it: its os-containers was killed. "
-            rf"({systemctl} stop \1\.scope) ends it",
+            rf"(hello-[0-9a-f]{{8}}) is still running, but its os-containers was killed; "
+            rf"to stop it: ({systemctl} stop \1\.scope)",
             done.stdout + done.stderr,
         )
         assert told, (command, done)
     host.run(told[2], user=one)
-    assert "nobody waits" not in host.run("os-containers recover", user=one).stderr
+    assert "is still running" not in host.run("os-containers recover", user=one).stderr
     assert host.run("os-containers exec hello busybox ps", user=one).stdout.count("trap") == 0
     assert host.run(f"{systemctl} is-active hello", user=one).stdout == "active\n"
 
@@ -142,7 +142,7 @@ def test_a_missing_command_is_told(host: Host, target: str) -> None:
         done = host.run(f"os-containers run {target} sh -c 'exit {code}'", check=False)
         assert (done.returncode, done.stderr) == (code, "")
     nowhere = host.run(f"os-containers run --workdir /nosuch {target} true", check=False)
-    assert (nowhere.returncode, "error: '/nosuch' is no directory of " in nowhere.stderr) == (2, True)
+    assert (nowhere.returncode, "error: '/nosuch' is not a directory in " in nowhere.stderr) == (2, True)
 
 
 def test_a_command_is_what_the_service_is(host: Host, push_hello: Push, runtime: str) -> None:
@@ -222,10 +222,10 @@ def test_a_service_that_is_only_starting_cannot_be_joined_yet(
             assert (done.returncode, done.stdout) == (0, "1"), done.stderr
         else:
             assert done.returncode == 7
-            fact = f"hello.service is activating (start-pre), {runtime} runs nothing of it"
+            fact = f"hello.service is activating (start-pre), {runtime} has not started it"
             assert done.stderr.splitlines() == [
                 f"error: no command can join hello yet: {fact}",
-                "hint: systemctl status hello tells how far it is; try again when it runs, or stop it first",
+                "hint: systemctl status hello shows how far it is; try again when it runs, or stop it first",
             ]
         host.run("systemctl stop hello; os-containers uninstall hello; os-containers images delete " + name)
 

@@ -67,6 +67,6 @@ def test_b85_a_command_that_is_interrupted_leaves_the_state_from_before(host: Ho
     for signal, code in (("INT", 130), ("TERM", 143)):
         done = host.run(INTERRUPTED_UPDATE.format(signal=signal), check=False)
         assert done.returncode == code
-        assert "going back to the state from before" in done.stderr
+        assert "going back to the previous state" in done.stderr
         assert host.run("os-containers run hello cat /version").stdout == "1"
         assert host.run("ls /var/lib/containers/atomic/.deploy/hello").stdout == "1\n"

@@ -32,7 +32,7 @@ def test_the_whole_life_as_a_user(
     image = push_hello(HelloImage("1", files=EXPORTS), "hello:latest")
     as_user(f"os-containers pull --insecure {image}")
     said = as_user(f"os-containers install --runtime {runtime} --name hello {image}").stderr
-    assert "host files are for root only, not copied: /etc/hello.conf" in said
+    assert "only root can install host files; not copied: /etc/hello.conf" in said
     assert not host.exists("/etc/hello.conf")
     start_hello(host, user=user)
     uid = as_user("id -u").stdout.strip()
@@ -162,7 +162,7 @@ def test_the_volumes_of_a_users_killed_command_are_told_and_go(
         "until test -s ~/up; do sleep 0.1; done; kill -KILL $pid; rm --force ~/up"
     )
     told = as_user(f"os-containers {command}").stderr
-    ended = re.search(r"nobody waits for it: .* (systemctl --user stop \S+\.scope) ends it", told)
+    ended = re.search(r"its os-containers was killed; to stop it: (systemctl --user stop \S+\.scope)", told)
     assert ended, told
     as_user(ended[1])
     found = as_user("os-containers check --json", check=False)
@@ -209,6 +209,6 @@ def test_a_service_that_is_not_ready_in_time_is_explained_to_a_user_too(
     image = push_hello(HelloImage("1", files=files, executables={"/bin/hello": WAITS}), "hello:latest")
     as_user(f"os-containers install --insecure --name hello {image}")
     failed = as_user("os-containers start hello", check=False)
-    why = "it did not say that it is ready within TimeoutStartSec=2s; its last words: no database yet"
+    why = "it did not report that it was ready within TimeoutStartSec=2s; its last words: no database yet"
     assert (failed.returncode, f"error: hello.service did not start: {why}\n" in failed.stderr) == (9, True)
     as_user("os-containers uninstall hello")

@@ -43,7 +43,9 @@ def adopt(system: System, container: Container) -> None:
         save_record(deployment.path, _completed(system, deployment, defaults).record)
         system.tell(f"took over {deployment.path}, which a predecessor made")
         if package := deployment.record.unknown.get("rpm-installed"):
-            system.on_event(Warned(f"the package {package} stays: atomic made it, and rpm removes it"))
+            system.on_event(
+                Warned(f"the package {package} stays installed: atomic built it; remove it with rpm")
+            )
 
 
 def _adopt_fragment(system: System, container: Container) -> None:
@@ -59,7 +61,7 @@ def _adopt_fragment(system: System, container: Container) -> None:
         else:
             old.rename(own)
             files.fsync_directory(own.parent)
-    system.tell(f"{old} is {own} now")
+    system.tell(f"renamed {old} to {own}")
 
 
 def _defaults(system: System, deployment: Deployment) -> Mapping[str, str] | None:
@@ -70,7 +72,7 @@ def _defaults(system: System, deployment: Deployment) -> Mapping[str, str] | Non
         why = "it has no rootfs"
     except ImageError as error:
         why = error.message
-    system.on_event(Warned(f"{deployment.path}: its default values count as set: {why}"))
+    system.on_event(Warned(f"{deployment.path}: its default values are treated as set: {why}"))
     return None
 
 
@@ -119,7 +121,9 @@ def _render(system: System, deployment: Deployment, tree: Path) -> None:
             exports = load_exports(rootfs, limits=limits)
             write_host_tree(exports, rootfs, values.texts(deployment.record.values), tree, limits=limits)
     except (ImageError, UsageError) as error:
-        system.on_event(Warned(f"{deployment.path}: no rollback brings its host files: {error.message}"))
+        system.on_event(
+            Warned(f"{deployment.path}: a rollback to it does not restore its host files: {error.message}")
+        )
         if tree.exists():
             trees.remove_tree(tree)
     tree.mkdir(exist_ok=True)

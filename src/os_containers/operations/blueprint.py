@@ -80,10 +80,10 @@ def _kept_settings(before: Record | None, choices: Choices) -> dict[str, str]:
     kept = values.set_by_user(before.values) if before else {}
     for name in sorted(choices.unset):
         if name not in kept:
-            hint = suggestion(name, kept, otherwise=f"set are: {', '.join(kept) or 'none'}")
+            hint = suggestion(name, kept, otherwise=f"these are set: {', '.join(kept) or 'none'}")
             raise UsageError(f"{name!r} is not set", hint=hint)
         if name in choices.settings:
-            raise UsageError(f"{name} is to be set and unset", hint="leave out one of --set and --unset")
+            raise UsageError(f"{name} is given with both --set and --unset", hint="leave out one of them")
     return {name: text for name, text in kept.items() if name not in choices.unset}
 
 

@@ -67,7 +67,7 @@ def _make_rootfs(repo: Repo, source: StoredImage | Root, rootfs: Path) -> Path:
         rootfs.symlink_to(source.path)
         return source.path
     if not source.parsed_manifest().layers:
-        raise ImageError("the image has no layers", hint="there is nothing in it that could run")
+        raise ImageError("the image has no layers", hint="there is nothing in it to run")
     checkout(repo, source.commit, rootfs)
     return rootfs
 

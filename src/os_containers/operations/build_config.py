@@ -52,7 +52,7 @@ def _default_config(draft: Draft) -> RuntimeConfig:
     if blueprint.root and not blueprint.image and runs_container:
         raise UsageError(
             f"nothing says what to run in {blueprint.root}",
-            hint="write exports/config.json.template there, or name an image whose command it is to run",
+            hint="write exports/config.json.template there, or also name an image, whose command is then run",
         )
     if not runs_container and not (*wanted.entrypoint, *wanted.cmd):
         # only `run` will, which brings its own command
@@ -78,13 +78,13 @@ def _use_root(draft: Draft, config: RuntimeConfig, root: Path) -> None:
     config["root"]["path"] = str(root)
     if _service_runs_container(draft) and not runtime_config.may_have_program(config, root):
         raise NotFoundError(
-            f"{root} is no root file system: nothing is there that could be {config['process']['args'][0]!r}",
-            hint="name the directory with usr, etc and so on in it, or mount first what belongs there",
+            f"{root} is not a root file system: there is no {config['process']['args'][0]!r}",
+            hint="name the directory with usr, etc and so on in it, or first mount what belongs there",
         )
     missing = ", ".join(runtime_config.missing_mount_points(config, root))
     if missing:
-        fact = f"{root} has nothing at {missing}, where something is mounted"
-        draft.system.on_event(Warned(f"{fact}: the runtime makes that, if it can"))
+        fact = f"{root} lacks the mount points {missing}"
+        draft.system.on_event(Warned(f"{fact}: the runtime makes them, if it can"))
 
 
 def _drop_groups(system: System, config: RuntimeConfig) -> None:

@@ -243,7 +243,7 @@ class _Attempt:
     def _go_back_because(self, cause: BaseException) -> None:
         name = self.transition.container.name
         said = in_words(cause).rstrip(".") or "interrupted"
-        self.system.on_event(Warned(f"{said}; going back to the state from before"))
+        self.system.on_event(Warned(f"{said}; going back to the previous state"))
         if isinstance(cause, ServiceError):
             with _undisturbed():
                 note_failure(self.system, self.transition, cause.message)
@@ -251,8 +251,8 @@ class _Attempt:
             self.go_back()
         except (OsContainersError, OSError) as error:
             raise BrokenError(
-                f"{name}: {said}; and the way back failed: {in_words(error)}",
-                hint=f"mend what is named here, then: os-containers recover {name}",
+                f"{name}: {said}; going back failed, too: {in_words(error)}",
+                hint=f"fix what is named here, then: os-containers recover {name}",
             ) from error
 
 

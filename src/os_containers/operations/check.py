@@ -28,7 +28,7 @@ def check(system: System, depth: Depth) -> list[Problem]:
     misplaced = system.misplaced()
     if misplaced or not system.paths.state.is_dir():
         # without these no lock can be had, so nothing else is looked at
-        return [Problem("I1", "this is no directory", str(path), MOVE_AWAY) for path in misplaced]
+        return [Problem("I1", "this is not a directory", str(path), MOVE_AWAY) for path in misplaced]
     store = open_store(system)
     problems = list(store.problems)
     busy: list[BusyError] = []
@@ -42,7 +42,7 @@ def check(system: System, depth: Depth) -> list[Problem]:
         with _unless_busy(system, "the store", busy) as patient:
             problems += check_store(patient, store.repo, depth)
     if busy and not problems:
-        raise BusyError("nothing wrong was found, but not all could be looked at", hint=busy[0].hint)
+        raise BusyError("nothing wrong was found, but not everything could be checked", hint=busy[0].hint)
     return problems
 
 
@@ -83,9 +83,9 @@ def _check_abandoned(system: System) -> Iterator[Problem]:
             yield Problem("I12", "a killed command left this", str(left), "os-containers recover")
     for left in abandoned_checkouts(system):
         # as after umount(8), or a reboot
-        what = "an image was mounted here, and is not now"
+        what = "an image was mounted here, but no longer is"
         system.tell(f"{left}: {what}: the next command that changes something removes it")
     if not is_recovery_unit_needed(system):
         for path in RecoveryUnit.find(system.paths).present():
-            what = "there is no container any more that this unit could recover"
+            what = "there is no longer a container that this unit could recover"
             yield Problem("I16", what, str(path), "os-containers recover")

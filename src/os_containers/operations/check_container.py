@@ -21,7 +21,7 @@ from os_containers.ostree import refs
 from os_containers.ostree.repo import Repo
 from os_containers.ostree.tree_drift import find_drift
 
-_PUT_BACK = "os-containers repair puts it back; a file of your own, an empty one too, stays in its place"
+_PUT_BACK = "os-containers repair puts it back; a file of your own in its place stays, even an empty one"
 _SEE_DISK = "the disk may be failing: see journalctl --dmesg"
 
 
@@ -61,11 +61,11 @@ def _check_no_link(container: Container, recover: str) -> Iterator[Problem]:
     is_lost = container.has_lost_link
     if container.is_blocked:
         hint = MOVE_AWAY if is_lost else "move it away"
-        yield Problem("I1", "this is no symlink to a deployment", str(container.link), hint)
+        yield Problem("I1", "this is not a symlink to a deployment", str(container.link), hint)
     elif is_lost:
         yield Problem("I1", "the symlink is missing", str(container.link), container.way_to_link())
     if container.directory.exists() and not is_lost:
-        what = f"deployments are left of {container.name}, which is no container"
+        what = f"{container.name} is not a container, but deployments of it are left"
         yield Problem("I16", what, str(container.directory), recover)
 
 
@@ -100,14 +100,14 @@ def _check_host_files(system: System, deployment: Deployment) -> Iterator[Proble
             case Drift.UNREADABLE:
                 yield Problem("I5", f"this host file of {name} cannot be read", path, _SEE_DISK)
             case Drift.CHANGED:
-                system.tell(f"{path} of {name} was changed by somebody: that stays")
+                system.tell(f"{path} of {name} was changed: it stays as it is")
 
 
 def _check_others(container: Container, current: Deployment) -> Iterator[Problem]:
     usable = {current.serial, *(one.serial for one in container.readable())}
     for serial in container.serials():
         if serial not in usable:
-            what = "the record of this deployment cannot be read: nobody can roll back to it"
+            what = "the record of this deployment cannot be read: no rollback can return to it"
             yield Problem(
                 "I1", what, str(container.deployment_path(serial)), "os-containers repair removes it"
             )
@@ -143,5 +143,5 @@ def _check_rootfs(repo: Repo, container: Container) -> Iterator[Problem]:
         for is_mendable, paths in others.items():
             if paths:
                 of = f"deployment {deployment.serial} of {container.name}"
-                what = f"files of {of} are not those of its image: {len(paths)}, this is the first"
+                what = f"files of {of} differ from its image: {len(paths)}, this is the first"
                 yield Problem("I1", what, str(paths[0]), REPAIR if is_mendable else MOVE_AWAY)

@@ -63,9 +63,9 @@ def _check_orphaned_pins(system: System, repo: Repo) -> Iterator[Problem]:
     for name, serial in repo.pins.names():
         if _is_orphaned(system, system.named(name), serial):
             ref = repo.pins.ref(name, serial)
-            yield Problem("I11", "a commit is pinned for a deployment that is not there", ref, REPAIR)
+            yield Problem("I11", "a commit is pinned for a deployment that does not exist", ref, REPAIR)
     for ref in repo.pins.strays():
-        yield Problem("I11", "this is among the pins, and none", ref, MOVE_AWAY)
+        yield Problem("I11", "this is among the pins, but is not one", ref, MOVE_AWAY)
 
 
 def _is_orphaned(system: System, container: Container, serial: int) -> bool:

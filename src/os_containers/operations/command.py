@@ -94,7 +94,7 @@ def check_command(
     # that of the image is made by the runtime
     if command.directory and look_inside(rootfs, directory, mounts) in {Inside.MISSING, Inside.OTHER}:
         raise UsageError(
-            f"{command.directory!r} is no directory of {where}", hint="give one that is there, for example /"
+            f"{command.directory!r} is not a directory in {where}", hint="give one that exists, for example /"
         )
     program, path = process["args"][0], search_path(process)
     if "/" not in program and path is None:
@@ -103,7 +103,7 @@ def check_command(
     if all(look_inside(rootfs, directory / top / program, mounts) is Inside.MISSING for top in tops):
         raise NoCommandError(
             f"there is no program {program!r} in {where}",
-            hint=None if "/" in program else f"its PATH is {path}: give the path of one that is elsewhere",
+            hint=None if "/" in program else f"its PATH is {path}; give the full path of a program elsewhere",
         )
 
 
@@ -134,7 +134,9 @@ def _become(described: dict[str, Any], rootfs: Path, user: str) -> None:
     try:
         account = find_account(rootfs, user)
     except ImageError as error:
-        raise UsageError(error.message, hint="a name in /etc/passwd of the image, or a number") from error
+        raise UsageError(
+            error.message, hint="give a name in /etc/passwd of the image, or a number"
+        ) from error
     described["user"] = {"uid": account.uid, "gid": account.gid, "additionalGids": list(account.groups)}
     if account.uid and "capabilities" in described:
         kept = described["capabilities"]
@@ -145,5 +147,7 @@ def _absolute(directory: str) -> str:
     path = PurePosixPath("/", directory.lstrip("/"))
     # the way out of CVE-2024-21626
     if not directory.startswith("/") or ".." in path.parts or path.is_relative_to("/proc"):
-        raise UsageError(f"{directory!r} is no directory to run in", hint="an absolute path, not in /proc")
+        raise UsageError(
+            f"{directory!r} is not a valid working directory", hint="give an absolute path outside /proc"
+        )
     return str(path)

@@ -83,7 +83,7 @@ def start_unless_running(system: System, container: Container) -> None:
     unit = _startable(system, container)
     if unit.active in {"active", "reloading"}:
         # that it fell over since, and came back by itself, is no failure of this start
-        system.tell(f"{container.service} runs already")
+        system.tell(f"{container.service} is already running")
     elif unit.active == "failed":
         # systemd refuses one that fell over too often
         system.services.reset_failed(container.service)
@@ -134,9 +134,9 @@ def _note_jobs(interrupted: BaseException, unit: UnitState, container: Container
     match unit.active:
         case "activating":
             stop = f"os-containers stop {container.name}"
-            interrupted.add_note(f"systemd goes on to start {container.service}; to end that: {stop}")
+            interrupted.add_note(f"systemd continues to start {container.service}; to stop that: {stop}")
         case "deactivating":
-            interrupted.add_note(f"systemd goes on to stop {container.service}")
+            interrupted.add_note(f"systemd continues to stop {container.service}")
 
 
 def require_service(container: Container) -> None:
@@ -144,5 +144,5 @@ def require_service(container: Container) -> None:
     if not container.current().record.has_service:
         raise ConflictError(
             f"{container.name} has no service",
-            hint="its files are on the host: os-containers status shows which",
+            hint="it only has files on the host: os-containers status lists them",
         )

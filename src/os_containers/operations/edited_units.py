@@ -26,8 +26,8 @@ def keep_edited_units(system: System, container: Container, entering: Deployment
     for path in (unit_files.unit, unit_files.tmpfiles):
         if path.is_file() and not path.is_symlink() and path.read_bytes() not in known:
             kept = _kept(path)
-            way = f"systemctl edit {unit_files.unit.name} makes a change that stays"
-            system.on_event(Warned(f"{path} was edited, which is now {kept.name}: {way}"))
+            way = f"systemctl edit {unit_files.unit.name} makes changes that stay"
+            system.on_event(Warned(f"{path} was edited: kept as {kept.name}; {way}"))
 
 
 def _texts(container: Container, entering: Deployment | None) -> Iterator[bytes]:

@@ -83,7 +83,7 @@ def _refuse_id(repo: Repo, image: str) -> None:
             if one.name
             else f"os-containers images tag {image} NAME gives it one"
         )
-        raise UsageError(f"{image} is the id of an image, and no name", hint=way)
+        raise UsageError(f"{image} is the ID of an image, not a name", hint=way)
 
 
 def _with_id(prefix: str, images: Sequence[StoredImage]) -> list[StoredImage]:
@@ -92,7 +92,7 @@ def _with_id(prefix: str, images: Sequence[StoredImage]) -> list[StoredImage]:
     ids = dict.fromkeys(one.digest for one in found)
     if len(ids) > 1:
         shown = ", ".join(f"{one.digest.hex[:12]} ({one.name or 'no name'})" for one in found)
-        raise UsageError(f"{len(ids)} images have an id that begins with {prefix}", hint=f"one of: {shown}")
+        raise UsageError(f"{len(ids)} images have an ID that begins with {prefix}", hint=f"one of: {shown}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What an update went back from is remembered, so that a timer does not go over to it again each night.
+"""What an update went back from is remembered, so that a timer does not switch to it again each night.
 
 It failed, or somebody rolled back from it.
 
@@ -41,7 +41,7 @@ def find_given_up(leaving: Deployment, blueprint: Blueprint) -> GivenUp | None:
 def told_of_given_up(container: str, given_up: GivenUp) -> str:
     """Return what is said of an update that is skipped."""
     why = f"{given_up.digest} was given up ({given_up.reason})"
-    return f"{container} is left alone: {why}; {tried_again(container)}"
+    return f"{container} is skipped: {why}; {tried_again(container)}"
 
 
 def tried_again(container: str) -> str:

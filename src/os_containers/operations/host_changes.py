@@ -153,7 +153,7 @@ def check_units(
 
 def _way_to_unit(deployment: Deployment, *, is_active: bool) -> str:
     if not deployment.is_predecessors:
-        return "os-containers repair makes it anew"
+        return "os-containers repair makes it again"
     # the host has a copy of the active one's
     name = deployment.container
     return repair_or_reinstall(name) if is_active else f"os-containers update --rebase IMAGE {name}"

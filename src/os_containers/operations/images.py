@@ -59,7 +59,7 @@ def tag_image(system: System, source: str, target: str, *, dry_run: bool = False
         name = normalize_name(target)
         if repo.refs.find(refs.image_ref(name)) not in {None, image.commit}:
             users = find_followers(system).get(name, ())
-            lost = f", and an update of {', '.join(users)} goes over to it" if users else ""
+            lost = f", and an update of {', '.join(users)} switches to the new one" if users else ""
             system.on_event(Warned(f"{name} was another image until now{lost}"))
         if dry_run:
             return replace(image, name=name)
@@ -98,8 +98,8 @@ def _names_of(system: System, repo: Repo, image: str) -> Iterator[tuple[str, str
         if not one.name:
             users = _users(find_uses(system, repo).get(one.commit, ()))
             raise ConflictError(
-                f"{image} has no name any more: {users} was made of it",
-                hint="os-containers images prune frees it when nothing can return to it",
+                f"{image} has no name any more, but is in use by {users}",
+                hint="os-containers images prune frees it once no rollback can return to it",
             )
         yield one.name, one.commit
 
@@ -110,13 +110,13 @@ def _refuse_used(system: System, repo: Repo, commits: Mapping[str, str | None]) 
     for name, commit in commits.items():
         if commit and commit in uses and commit not in keep_a_name:
             raise ConflictError(
-                f"{name} is in use: {_users(uses[commit])} was made of it",
-                hint="--force takes its name away; the container goes on as it is",
+                f"{name} is in use by {_users(uses[commit])}",
+                hint="--force removes the name; the container keeps working",
             )
         if commit in uses and name in followers:
             raise ConflictError(
-                f"{name} is in use: an update of {', '.join(followers[name])} looks for it",
-                hint="--force takes its name away; update --rebase IMAGE leads to another",
+                f"{name} is in use for updates of {', '.join(followers[name])}",
+                hint="--force removes the name; update --rebase IMAGE switches to another",
             )
 
 

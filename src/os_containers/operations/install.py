@@ -60,7 +60,7 @@ def install(
 def tell_drop_ins(system: System, container: Container) -> None:
     """Tell what the admin has said already about the unit of a container."""
     for path in kept_drop_ins(system.paths, container.name):
-        system.on_event(Warned(f"{path} is there already, and counts for {container.service}"))
+        system.on_event(Warned(f"{path} already exists, and applies to {container.service}"))
 
 
 def entry(container: Container, deployment: Deployment) -> Transition:
@@ -116,7 +116,7 @@ def check_free(system: System, container: Container) -> None:
     """Raise ConflictError when a container's name is taken."""
     if container.factory and not container.link.is_symlink():
         raise ConflictError(
-            f"the system brings a container named {container.name!r}, in {container.factory}",
+            f"the system provides a container named {container.name!r}, in {container.factory}",
             hint=f"os-containers update --rebase IMAGE {container.name}, or choose another name with --name",
         )
     if container.has_lost_link and not container.is_blocked:
@@ -138,7 +138,7 @@ def check_free(system: System, container: Container) -> None:
 def _check_unit_free(system: System, container: Container) -> None:
     another = "choose another name with --name"
     for path in files_with_name(system.paths, system.services, container.name):
-        raise ConflictError(f"{path} is there already", hint=another)
+        raise ConflictError(f"{path} already exists", hint=another)
     state = unit_state(system, container)
     if state.load != "not-found":
         raise ConflictError(f"the host has its own {container.service} ({state.load})", hint=another)

@@ -68,10 +68,10 @@ def parse_journal(raw: bytes) -> Journal:
                 hint="use the version of os-containers that wrote it",
             )
         if sealed.sum != _sum(sealed.journal):
-            raise BrokenError("the journal is damaged: its checksum is another one")
+            raise BrokenError("the journal is damaged: its checksum does not match")
         return msgspec.json.decode(sealed.journal, type=Journal)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BrokenError(f"this is no journal: {error}") from error
+        raise BrokenError(f"this is not a journal: {error}") from error
 
 
 def dump_journal(journal: Journal) -> bytes:

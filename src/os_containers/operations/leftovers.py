@@ -45,7 +45,9 @@ def remove_temporaries(system: System, container: Container, *, needed: Collecti
     What somebody has written into a host file at the last moment is put back.
     """
     for stayed in temporaries.remove_temporaries(container.name, _host_files(container), needed=needed):
-        system.on_event(Warned(f"{stayed} is what somebody wrote into a file of {container.name}: see to it"))
+        system.on_event(
+            Warned(f"{stayed} has what somebody wrote into a file of {container.name}: look at it")
+        )
     for path in _written_files(system, container):
         for temporary in files.leftover_temporaries(path):
             temporary.unlink(missing_ok=True)

@@ -16,5 +16,5 @@ def limits_named(system: System) -> Iterator[None]:
         file = system.config.origins.get(f"limits.{error.limit}")
         if not file:
             raise
-        hint = f"{file} says so: raise {error.limit} under [limits] there, or have the image made smaller"
+        hint = f"{file} sets this limit: raise {error.limit} under [limits] there, or use a smaller image"
         raise LimitError(error.message, limit=error.limit, hint=hint) from error

@@ -73,7 +73,7 @@ def _lone_in_containers(system: System) -> Iterator[str]:
 def told_of_lone(system: System, name: str) -> str:
     """Return what is said of a command for which nobody waits."""
     ended = system.services.shown("systemctl", "stop", f"{name}.scope")
-    return f"{name} runs on, and nobody waits for it: its os-containers was killed. {ended} ends it"
+    return f"{name} is still running, but its os-containers was killed; to stop it: {ended}"
 
 
 def tell_lone(system: System) -> None:

@@ -54,7 +54,7 @@ def image_in_store(
             return repo.stored_commit(image, record.commit)
         # nobody has typed this name: there is none that was meant
         raise NotFoundError(
-            error.message, hint="update --pull fetches it anew, update --rebase IMAGE goes over to another"
+            error.message, hint="update --pull fetches it again, update --rebase IMAGE switches to another"
         ) from error
 
 
@@ -86,7 +86,7 @@ def stays(leaving: Deployment, blueprint: Blueprint, on_given_up: OnGivenUp) -> 
 
 def _no_image(leaving: Deployment) -> BrokenError:
     return BrokenError(
-        f"the record of {leaving.container} does not tell its image",
+        f"the record of {leaving.container} does not name its image",
         hint=f"os-containers update --rebase IMAGE {leaving.container}",
     )
 

@@ -56,7 +56,10 @@ def native_format() -> Format:
     for kind, program in ((Format.DEB, "dpkg"), (Format.RPM, "rpm")):
         if process.find_program(program):
             return kind
-    raise SystemFaultError("neither dpkg nor rpm is installed", hint="make a package elsewhere: --format")
+    raise SystemFaultError(
+        "neither dpkg nor rpm is installed",
+        hint="to build a package for another host: os-containers package --format deb|rpm",
+    )
 
 
 def make_package(
@@ -121,8 +124,8 @@ def _check_writable(output: Path) -> None:
         if is_exhaustion(error):
             raise
         raise SystemFaultError(
-            f"no file can be made in {output.absolute()}: {error.strerror}",
-            hint="go to another directory, or name one: os-containers package --output DIR",
+            f"cannot write to {output.absolute()}: {error.strerror}",
+            hint="change to another directory, or name one: os-containers package --output DIR",
         ) from error
 
 

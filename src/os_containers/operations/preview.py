@@ -153,7 +153,9 @@ def _newer_digest(system: System, image: StoredImage, options: ProxyOptions) -> 
 
 
 def _pull_first(system: System, leaving: Deployment, image: str, digest: str) -> Plan:
-    system.on_event(Warned(f"the registry has a newer {image}: what comes of it is known when it is here"))
+    system.on_event(
+        Warned(f"the registry has a newer {image}; what it would change is known once it is pulled")
+    )
     steps = (f"os-containers pull {image}",)
     return Plan("update", leaving.container, image=image, digest=digest, leaving=leaving.serial, steps=steps)
 
@@ -209,9 +211,9 @@ def _looked_at(system: System, container: Container) -> Iterator[None]:
     with system.locked(container):
         if unfinished(container) or container.name in system.journals.names():
             raise ConflictError(
-                f"a change of {container.name} was interrupted, and is to be ended or undone first",
-                hint=f"os-containers recover {container.name}, then ask again",
+                f"a change of {container.name} was interrupted, and must be finished or undone first",
+                hint=f"os-containers recover {container.name}, then try again",
             )
         if any(one.is_predecessors and not one.record.is_adopted for one in container.readable()):
-            system.on_event(Warned("a predecessor made this container: what is its own is found first"))
+            system.on_event(Warned("a predecessor made this container: it is taken over first"))
         yield

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-REPAIR = "os-containers repair mends it"
-PULL_FIRST = "pull it again from where it came (os-containers pull oci:DIRECTORY), then: os-containers repair"
+REPAIR = "os-containers repair fixes it"
+PULL_FIRST = (
+    "pull it again from where it came from (os-containers pull oci:DIRECTORY), then: os-containers repair"
+)
 MOVE_AWAY = "move it away, then: os-containers repair"
 
 

@@ -50,4 +50,4 @@ def _warn_of_another(system: System, stored: StoredImage, wanted: Platform) -> N
     config = stored.image_config()
     if (config.os, config.architecture) != (wanted.os, wanted.architecture):
         made_for = Platform(config.os, config.architecture)
-        system.on_event(Warned(f"{stored.name} is made for {made_for} alone, not for {wanted}"))
+        system.on_event(Warned(f"{stored.name} is made for {made_for} only, not for {wanted}"))

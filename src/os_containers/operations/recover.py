@@ -131,7 +131,7 @@ def _recover_each(system: System, how: Start) -> list[OsContainersError | OSErro
             with system.at_once().locked(container):
                 recover(system, repo, container, how)
         except BusyError as error:
-            system.on_event(Warned(f"{name} is left alone: {error.message}"))
+            system.on_event(Warned(f"{name} is skipped: {error.message}"))
         except (OsContainersError, OSError) as error:
             system.on_event(Warned(f"{name}: {in_words(error)}"))
             failures.append(error)
@@ -186,7 +186,7 @@ def _does_not_fit(container: Container, journal: Journal, fact: str) -> BrokenEr
     said = f"the journal of {container.name} is about deployments {journal.leaving} and {journal.entering}"
     return BrokenError(
         f"{said}, but {fact}",
-        hint=f"os-containers check says more; os-containers uninstall {container.name} works still",
+        hint=f"os-containers check says more; os-containers uninstall {container.name} still works",
     )
 
 

@@ -81,8 +81,8 @@ def _set_damaged_aside(system: System, repo: Repo, aside: Path) -> Mapping[str, 
 def _require_ours(repo: Repo, name: str, others: Collection[str]) -> None:
     if name in others:
         raise BrokenError(
-            f"the object {name} is damaged, and stays: others need it, too",
-            hint=f"ostree fsck --delete --repo={repo.path}, when who else uses the repo can fetch it again",
+            f"the damaged object {name} stays: others need it, too",
+            hint=f"ostree fsck --delete --repo={repo.path}, if its other users can fetch it again",
         )
 
 

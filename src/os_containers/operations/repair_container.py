@@ -77,7 +77,7 @@ def _mend_predecessors_unit(system: System, current: Deployment) -> None:
     on_host = UnitFiles.find(system.paths, current.container).unit
     if current.is_predecessors and lacks_unit(current) and on_host.is_file():
         files.write_atomic(current.unit, on_host.read_bytes(), mode=0o644)
-        system.tell(f"made {current.unit} anew from {on_host}")
+        system.tell(f"restored {current.unit} from {on_host}")
 
 
 def _mend_host_files(system: System, container: Container, current: Deployment) -> None:
@@ -131,7 +131,7 @@ def _mend_commit(system: System, repo: Repo, deployment: Deployment, options: Pr
             repo.delete_image(digested)  # the pin keeps it
         if fetched.commit != record.commit:
             raise BrokenError(
-                f"the image of deployment {deployment.serial} of {container} cannot be had again",
+                f"the image of deployment {deployment.serial} of {container} is no longer available",
                 hint=f"os-containers update --pull {container}",
             )
     if repo.refs.find(repo.pins.ref(container, deployment.serial)) != record.commit:
@@ -151,7 +151,7 @@ def _mend_bundle(system: System, repo: Repo, deployment: Deployment) -> None:
             if path.is_dir():
                 trees.remove_tree(path)
             (scratch.path / path.name).rename(path)
-            system.tell(f"made {path} anew")
+            system.tell(f"made {path} again")
     files.fsync_directory(deployment.path)
 
 
@@ -163,7 +163,7 @@ def _mend_rootfs(system: System, repo: Repo, deployment: Deployment) -> None:
         if drifted.drift.is_mendable:
             with told(system):
                 mend_drift(repo.path, repo.mode, drifted)
-                system.tell(f"{drifted.path} is the image's again")
+                system.tell(f"restored {drifted.path} from the image")
                 is_mended = True
     if is_mended:
         files.sync_file_system(deployment.rootfs)

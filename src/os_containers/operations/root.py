@@ -48,11 +48,15 @@ def find_root(system: System, directory: Path) -> Path:
     for own in (system.paths.state, system.paths.repo):
         real = Path(os.path.realpath(own))
         if real.is_relative_to(path):
-            raise UsageError(f"{path} holds {own}, which is ours", hint="name a directory of its own")
+            raise UsageError(
+                f"{path} contains {own}, which belongs to os-containers", hint="name a directory of its own"
+            )
         if path.is_relative_to(real):
-            raise UsageError(f"{path} is inside of {own}, which is ours", hint="copy it to another place")
+            raise UsageError(
+                f"{path} is inside {own}, which belongs to os-containers", hint="copy it to another place"
+            )
     if not str(path).isprintable():
-        raise UsageError(f"{str(path)!a} is not plain text", hint="give the directory another name")
+        raise UsageError(f"{str(path)!a} has unprintable characters", hint="give the directory another name")
     require_root(path, hint="name the directory with usr, etc and so on in it")
     require_trusted(system, path)
     return path
@@ -70,8 +74,8 @@ def require_trusted(system: System, path: Path) -> None:
     for one, status in statuses.items():
         if _is_open(status, is_above=one in path.parents):
             raise PolicyError(
-                f"others than root may change {one}, and with it what root runs",
-                hint="choose a directory that only root may change, with all above it, or copy it into one",
+                f"users other than root can change {one}, and with it what root runs",
+                hint="choose a directory that only root can change, like all above it, or copy it into one",
             )
 
 
@@ -89,7 +93,7 @@ def require_root(path: Path, *, hint: str) -> None:
     if not path.is_dir():
         raise NotFoundError(f"there is no directory {path}, the root file system", hint=hint)
     if not any(path.iterdir()):
-        raise NotFoundError(f"{path} is empty, which is no root file system", hint=hint)
+        raise NotFoundError(f"{path} is empty, so it is not a root file system", hint=hint)
 
 
 def require_root_of(deployment: Deployment) -> None:

@@ -75,7 +75,7 @@ def run(
         )
     if settings:
         raise UsageError(
-            f"{container.name} has its values already",
+            f"{container.name} already has its values",
             hint=f"change them: os-containers update --set NAME=VALUE {container.name}",
         )
     if not command.words:
@@ -108,7 +108,8 @@ def execute(
         if not deployment.record.has_service:
             raise ConflictError(f"{name} has no service to run a command in", hint=beside)
         raise ConflictError(
-            f"{name} does not run", hint=f"os-containers start {name}, or beside it: {beside}"
+            f"{name} is not running",
+            hint=f"os-containers start {name}, or in a temporary container: {beside}",
         )
     found = system.runtime(runtime, recorded=deployment.record.runtime)
     _wait_until_running(system, container, found)
@@ -187,7 +188,7 @@ def _stored_image(system: System, repo: Repo, name: str) -> StoredImage:
     except NotFoundError as error:
         containers = [container.name for container in all_and_factories(system.paths)]
         raise NotFoundError(
-            f"there is no container and no image named {name!r}",
+            f"there is no container or image named {name!r}",
             hint=suggestion(name, containers, otherwise=error.hint or error.next_step),
         ) from error
 
@@ -204,8 +205,8 @@ def _wait_until_running(system: System, container: Container, runtime: Runtime) 
             status = system.services.shown("systemctl", "status", container.name)
             fact = f"{container.service} is {unit.active} ({unit.sub})"
             raise BusyError(
-                f"no command can join {container.name} yet: {fact}, {runtime.path.name} runs nothing of it",
-                hint=f"{status} tells how far it is; try again when it runs, or stop it first",
+                f"no command can join {container.name} yet: {fact}, {runtime.path.name} has not started it",
+                hint=f"{status} shows how far it is; try again when it runs, or stop it first",
             )
         time.sleep(_STEP)
 

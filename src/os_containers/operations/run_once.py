@@ -21,7 +21,7 @@ def require_lasting(image: StoredImage, container: str) -> None:
     """Raise UsageError for an image of which no container can be made that lasts."""
     if is_run_once(image):
         raise UsageError(
-            f"{image.name} is to be run once, so {container} cannot go over to it: "
+            f"{image.name} is meant to be run once, so {container} cannot switch to it: "
             f"it has the label {_LABEL}=once",
             hint=f"os-containers run {image.name} runs it; {container} stays as it is",
         )

@@ -130,7 +130,7 @@ def _with_host_files(system: System, deployment: Deployment, previous: Deploymen
     plan = host_changes.plan(system, container, deployment, ours=[previous])
     for change in plan.changes:
         if change.action is Action.KEEP_FOREIGN:
-            system.on_event(Warned(f"{change.path} is not managed any more: it may have been there before"))
+            system.on_event(Warned(f"{change.path} is no longer managed: it may have been there before"))
     record = replace(deployment.record, installed=plan.installed)
     return replace(deployment, record=record)
 
@@ -149,10 +149,10 @@ def _kept(deployment: Deployment) -> Path:
 
 def _tell(system: System, deployment: Deployment, previous: Deployment, *, is_proven: bool) -> None:
     name, kept = deployment.container, _kept(deployment)
-    fact = f"made the record of deployment {deployment.serial} of {name} anew from that of {previous.serial}"
+    fact = f"rebuilt the record of deployment {deployment.serial} of {name} from that of {previous.serial}"
     if is_proven:
         system.tell(f"{fact}: its values make the same files")
         return
-    lost = "the values set with it are lost for the next update, which needs them with --set"
-    may_tell = f"; {kept} may tell" if kept.exists() else ""
+    lost = "the values set with it are lost: give them again with --set at the next update"
+    may_tell = f"; {kept} may have them" if kept.exists() else ""
     system.on_event(Warned(f"{fact}: {lost}{may_tell}"))

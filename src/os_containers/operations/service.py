@@ -58,7 +58,9 @@ def warn_of_stopped(system: System, container: Container, unit: UnitState) -> No
     """Say that a service that reads as failed is not started, since somebody had stopped it."""
     if unit.active == "failed" and not unit.is_meant_to_run:
         command = system.services.shown("systemctl", "start", container.name)
-        system.on_event(Warned(f"{container.service} was stopped, so it is not started: {command}"))
+        system.on_event(
+            Warned(f"{container.service} was stopped, so it is not started; to start it: {command}")
+        )
 
 
 def stop(system: System, container: Container) -> None:
@@ -174,7 +176,7 @@ def _what_to_do(system: System, container: Container, unit: UnitState) -> str:
     if unit.result != "timeout":
         return shows_why
     edit = system.services.shown("systemctl", "edit", container.name)
-    return f"{shows_why}; if it needs longer: {edit}, TimeoutStartSec="
+    return f"{shows_why}; if it needs longer, raise TimeoutStartSec=: {edit}"
 
 
 def _first_line(error: ProcessError | ProgramTimeoutError) -> str:

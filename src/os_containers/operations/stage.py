@@ -85,7 +85,7 @@ def _tell_skipped_files(system: System, deployment: Deployment) -> None:
         before = _exported_files(system, system.container(deployment.container).current())
     skipped = _exported_files(system, deployment)
     if skipped and skipped != before:
-        system.on_event(Warned(f"host files are for root only, not copied: {', '.join(skipped)}"))
+        system.on_event(Warned(f"only root can install host files; not copied: {', '.join(skipped)}"))
 
 
 def _exported_files(system: System, deployment: Deployment) -> list[str]:

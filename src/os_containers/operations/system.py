@@ -176,7 +176,7 @@ class System:
         is_own = any((state / one).exists() for one in _OF_A_STATE)
         if not is_own and any(state.iterdir()):
             raise ConflictError(
-                f"{state} is not empty, and no state of os-containers",
+                f"{state} is not empty, and not a directory of os-containers",
                 hint="give checkout-path a directory of its own",
             )
 

@@ -116,7 +116,7 @@ def switch_host(system: System, transition: Transition, hands: Hands) -> None:
         _switch_service(system, transition, hands)
     elif entering:
         system.tell(
-            f"{container.name} stays: the system brings it, in {entering.path}; what is beside it goes"
+            f"{container.name} stays: the system provides it, in {entering.path}; the rest is removed"
         )
     if leaving and transition.is_end:
         obsolete = obsolete_directories(container, leaving, entering)
@@ -127,7 +127,7 @@ def switch_host(system: System, transition: Transition, hands: Hands) -> None:
 def _switch_service(system: System, transition: Transition, hands: Hands) -> None:
     container, leaving, entering = transition.container, transition.leaving, transition.entering
     if entering and entering.is_factory:
-        system.tell(f"{container.name} is what the system brings again, in {entering.path}")
+        system.tell(f"{container.name} is again what the system provides, in {entering.path}")
     if not entering or not entering.record.has_service:
         service.disable(system, container)
     hands.commit()
@@ -142,7 +142,7 @@ def tell_unstarted(system: System, transition: Transition) -> None:
     """Say that another deployment is active where no start of its service says so."""
     entering = transition.entering
     if transition.leaving and entering and not transition.is_start and not transition.is_end:
-        service_too = f"; {transition.container.service} did not run, and is not started"
+        service_too = f"; {transition.container.service} was not running, and is not started"
         is_active = f"deployment {entering.serial} of {entering.container} is active"
         system.tell(f"{is_active}{service_too if entering.record.has_service else ''}")
 

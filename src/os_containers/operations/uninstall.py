@@ -75,7 +75,7 @@ def unrecorded_left(transition: Transition) -> list[str]:
     recorded = {file.path for file in leaving.record.installed} if leaving else set()
     brought = (one for one in unrecorded_files(transition.container) if one.kind is not FileKind.DIRECTORY)
     left = (one.path for one in brought if one.path not in recorded and os.path.lexists(one.path))
-    return [f"kept {path}: no record tells any more whether it was there before" for path in left]
+    return [f"kept {path}: no record says whether it was there before" for path in left]
 
 
 def _recover_if_possible(system: System, repo: Repo, container: Container) -> None:
@@ -97,8 +97,8 @@ def check_there(system: System, name: str) -> None:
         raise no_container(container)
     if not _has_own(container):
         raise ConflictError(
-            f"{name} is a part of the system, in {container.factory}",
-            hint="remove the package that brings it; disabled, it does not start: systemctl disable " + name,
+            f"{name} is part of the system, in {container.factory}",
+            hint="remove its package, or keep it from starting: systemctl disable " + name,
         )
 
 

@@ -17,17 +17,21 @@ def unit_file_problems(system: System, deployment: Deployment) -> Iterator[Probl
         return
     unit_files = UnitFiles.find(system.paths, deployment.container)
     if unit_files.is_masked:
-        system.tell(f"{unit_files.unit.name} is masked: that stays, and nothing starts it")
+        system.tell(f"{unit_files.unit.name} is masked: it stays masked, and nothing starts it")
         return
     in_the_way = unit_files.in_the_way()
     for path in in_the_way:
-        yield Problem("I2", "this is in the way", str(path), MOVE_AWAY)
+        yield Problem("I2", "this is in the way of a file of os-containers", str(path), MOVE_AWAY)
     for path, texts in _unit_texts(unit_files, deployment).items():
         if in_the_way and (path in in_the_way or path.parent in in_the_way):
             continue
         found = path.read_text(errors="surrogateescape") if path.exists() else ""
         if found not in texts:
-            what = "this file of ours was changed" if path.exists() else "this file of ours is missing"
+            what = (
+                "this file of os-containers was changed"
+                if path.exists()
+                else "this file of os-containers is missing"
+            )
             yield Problem("I2", what, str(path), REPAIR)
 
 

@@ -86,7 +86,7 @@ def update(
 def _source(system: System, leaving: Deployment, named: str, source: Source) -> Source:
     """Return where an image can be had, of all that was asked for."""
     if source is Source.REGISTRY and is_local(named):
-        system.on_event(Warned(f"no registry has {named}: what is in the store is taken"))
+        system.on_event(Warned(f"no registry has {named}: using the image in the store"))
         return Source.STORE
     # what a predecessor has pulled is no image to us, and what a package brought was none
     return Source.STORE_OR_REGISTRY if not leaving.is_ours and source is Source.STORE else source

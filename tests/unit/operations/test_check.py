@@ -127,18 +127,30 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         "runtime configuration cannot be used",
         lambda m: (deployment(m) / "config.json").write_text("[]"),
     ),
-    ("I1", "files of deployment 1 of app are not those of its image: 1,", edit_rootfs),
+    ("I1", "files of deployment 1 of app differ from its image: 1,", edit_rootfs),
     ("I1", "has no rootfs", lambda m: shutil.rmtree(deployment(m) / "rootfs")),
     (
         "I1",
-        "nobody can roll back to it",
+        "no rollback can return to it",
         lambda m: (m.paths.deployments / "app/7").mkdir(),
     ),
     ("I1", "has no unit", lambda m: (deployment(m) / "app.service").unlink()),
-    ("I2", "this is in the way", lambda m: replace_by_directory(m.paths.units / "app.service")),
-    ("I2", "this is in the way", lambda m: replace_by_file(m.paths.units / "app.service.d")),
-    ("I2", "this file of ours was changed", lambda m: (m.paths.units / "app.service").write_text("[Unit]\n")),
-    ("I2", "this file of ours is missing", lambda m: (m.paths.units / "app.service").unlink()),
+    (
+        "I2",
+        "this is in the way of a file of os-containers",
+        lambda m: replace_by_directory(m.paths.units / "app.service"),
+    ),
+    (
+        "I2",
+        "this is in the way of a file of os-containers",
+        lambda m: replace_by_file(m.paths.units / "app.service.d"),
+    ),
+    (
+        "I2",
+        "this file of os-containers was changed",
+        lambda m: (m.paths.units / "app.service").write_text("[Unit]\n"),
+    ),
+    ("I2", "this file of os-containers is missing", lambda m: (m.paths.units / "app.service").unlink()),
     ("I5", "temporary file", lambda m: (m.paths.units / ".os-containers-app.service@01").touch()),
     ("I9", "is damaged", lambda m: ref(m, "example.org_2Fapp_3Alatest").write_text("garbage")),
     ("I9", "the repo has no config", lambda m: (m.paths.repo / "config").unlink()),
@@ -153,11 +165,11 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("I11", "is not pinned", lambda m: ref(m, "1").unlink()),
     ("I12", "left this", lambda m: (m.paths.staging / "app-x").mkdir()),
     ("I13", "was interrupted", interrupted),
-    ("I13", "this is no journal", garble_journal),
+    ("I13", "this is not a journal", garble_journal),
     ("I1", "the symlink is missing", lambda m: link(m).unlink()),
     ("I1", "does not point to a deployment", lambda m: relink(m, "/tmp")),
     ("I1", "info cannot be read", lambda m: relink(m, ".deploy/app/77")),
-    ("I16", "deployments are left of app", remove_container),
+    ("I16", "app is not a container, but deployments of it are left", remove_container),
 ]
 
 
@@ -200,7 +212,7 @@ def test_b88_what_was_not_looked_at_does_not_count_as_sound(machine: "Machine") 
     install(machine.system, "example.org/app", Choices())
     install(machine.system, "example.org/app", Choices(), name="other")
     with machine.system.locked(machine.system.container("app")):
-        with pytest.raises(BusyError, match="not all could be looked at") as caught:
+        with pytest.raises(BusyError, match="not everything could be checked") as caught:
             check(machine.system.at_once(), Depth.NAMES)
         assert caught.value.hint == "wait for it to end, or give --lock-timeout"
         assert any(one.startswith("app is not checked: process ") for one in machine.told())
@@ -233,7 +245,7 @@ def test_b96_a_file_where_a_directory_of_ours_belongs_is_named(machine: "Machine
     path.rename(machine.root / "aside")
     path.write_text("somebody's")
     (problem,) = check(machine.system, Depth.NAMES)
-    assert (problem.what, problem.where) == ("this is no directory", str(path))
+    assert (problem.what, problem.where) == ("this is not a directory", str(path))
     commands: tuple[Callable[[], object], ...] = (
         lambda: install(machine.system, "example.org/app", Choices(), name="other"),
         lambda: uninstall(machine.system, "app"),
@@ -253,7 +265,7 @@ def test_b96_a_file_where_a_directory_of_ours_belongs_is_named(machine: "Machine
 
 
 MENDED_ALONE = {"I5", "I11", "I12", "I16"}
-MENDED_OFTEN = ("not those", "roll back", "runtime", "rootfs", "symlink", "point", "no unit", "of ours")
+MENDED_OFTEN = ("differ", "rollback", "runtime", "rootfs", "symlink", "point", "no unit", "this file of")
 REPAIRED = [
     (invariant, damage)
     for invariant, what, damage in DAMAGES
@@ -308,7 +320,7 @@ def test_b98_a_damaged_journal_is_said_to_be_moved_away(machine: "Machine") -> N
     path = machine.system.journals.path("app")
     (problem,) = [one for one in check(machine.system, Depth.NAMES) if one.invariant == "I13"]
     assert problem.hint == f"see whether app is as you want it, move {path} away, then: os-containers repair"
-    with pytest.raises(BrokenError, match="no journal") as caught:
+    with pytest.raises(BrokenError, match="not a journal") as caught:
         recover_named(machine.system, "app", Start.WATCHED)
     assert caught.value.hint == problem.hint
     repair(machine.system, ProxyOptions())
@@ -373,7 +385,7 @@ def test_i8_an_edited_host_file_is_no_problem_but_told(machine: "Machine") -> No
     install(machine.system, "example.org/app", Choices())
     machine.host_file("edited").write_text("by hand")
     assert check(machine.system, Depth.NAMES) == []
-    said = f"{machine.host_file('edited')} of app was changed by somebody: that stays"
+    said = f"{machine.host_file('edited')} of app was changed: it stays as it is"
     assert said in machine.told()
     replace_by_directory(machine.host_file("blocked"))
     (problem,) = check(machine.system, Depth.NAMES)
@@ -433,7 +445,7 @@ def test_b97_a_damaged_record_is_made_anew_from_the_one_before(
     assert problem.hint.startswith("os-containers repair; if that does not help: os-containers uninstall app")
     assert repair(machine.system, ProxyOptions()) == []
     assert machine.snapshot() == second
-    lost = "the values set with it are lost for the next update, which needs them with --set"
+    lost = "the values set with it are lost: give them again with --set at the next update"
     assert any(lost in one for one in machine.told()) is bool(settings)
     rollback(machine.system, "app")
     if os.geteuid() == 0:
@@ -619,7 +631,7 @@ def test_a_mask_is_what_somebody_wants(machine: "Machine") -> None:
     unit.unlink()
     unit.symlink_to(os.devnull)
     assert check(machine.system, Depth.CONTENT) == []
-    assert "app.service is masked: that stays, and nothing starts it" in machine.told()
+    assert "app.service is masked: it stays masked, and nothing starts it" in machine.told()
     assert repair(machine.system, ProxyOptions()) == []
     machine.store("2")
     with pytest.raises(ConflictError, match=r"app\.service is masked"):

@@ -130,7 +130,7 @@ def test_a_directory_that_is_none_is_a_mistake_of_who_asks(
 ) -> None:
     command = Command(["app"], directory=directory)
     described = process_of(config, command, rootfs=rootfs)
-    with pytest.raises(UsageError, match=f"'{directory}' is no directory of web"):
+    with pytest.raises(UsageError, match=f"'{directory}' is not a directory in web"):
         check_command(config, described, command, rootfs, where="web")
 
 

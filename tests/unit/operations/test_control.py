@@ -81,14 +81,14 @@ def test_a_mistyped_name_is_answered_with_those_that_are_alike(machine: "Machine
 def test_a_mistyped_name_is_no_image_to_run_either(machine: "Machine") -> None:
     """Of an image of that name nothing is said to be alike when a container is."""
     installed(machine)
-    with pytest.raises(NotFoundError, match="no container and no image named 'apps'") as caught:
+    with pytest.raises(NotFoundError, match="no container or image named 'apps'") as caught:
         run(machine.system, "apps", Command(["true"]), settings={})
     assert caught.value.hint == "did you mean app?"
 
 
 def test_nothing_is_executed_in_a_container_that_does_not_run(machine: "Machine") -> None:
     installed(machine)
-    with pytest.raises(ConflictError, match="app does not run"):
+    with pytest.raises(ConflictError, match="app is not running"):
         execute(machine.system, "app", Command(["true"]))
 
 
@@ -182,7 +182,7 @@ def test_what_runs_is_not_started_again(machine: "Machine") -> None:
     machine.services.calls.clear()
     start_service(machine.system, "app")
     assert machine.services.calls == []
-    assert machine.told()[-1] == "app.service runs already"
+    assert machine.told()[-1] == "app.service is already running"
 
 
 def test_what_has_failed_is_started_anew(machine: "Machine") -> None:
@@ -284,7 +284,7 @@ def test_what_has_failed_is_not_tried_again_by_an_update_of_all(failing: "Machin
     assert failed is not None
     assert (failed.digest, failed.time) == (digest, skipped.given_up_at)
     assert failed.reason == "app.service did not start: the last words of app.service"
-    told = f"app is left alone: {digest} was given up ({failed.reason}); {skipped.hint}"
+    told = f"app is skipped: {digest} was given up ({failed.reason}); {skipped.hint}"
     assert failing.told()[-1] == told
     plan = plan_update(failing.system, "app", Choices(), on_given_up=OnGivenUp.SKIP)
     assert (plan.changes, plan.steps) == (False, (told,))
@@ -373,8 +373,8 @@ def test_what_takes_long_is_told_with_how_long_it_may(
 @pytest.mark.parametrize(
     ("state", "notes"),
     [
-        ("activating", ["systemd goes on to start app.service; to end that: os-containers stop app"]),
-        ("deactivating", ["systemd goes on to stop app.service"]),
+        ("activating", ["systemd continues to start app.service; to stop that: os-containers stop app"]),
+        ("deactivating", ["systemd continues to stop app.service"]),
         ("active", []),
     ],
 )

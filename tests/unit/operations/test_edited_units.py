@@ -55,8 +55,8 @@ def test_an_edited_unit_is_kept_beside_its_place(
     kept = [*machine.paths.units.glob("*-old*"), *machine.paths.tmpfiles.glob("*-old*")]
     assert [(one.name, one.read_text()) for one in kept] == [("app.service.os-containers-old", EDITED)]
     unit = machine.paths.units / "app.service"
-    way = "systemctl edit app.service makes a change that stays"
-    assert machine.told().count(f"{unit} was edited, which is now {kept[0].name}: {way}") == 1
+    way = "systemctl edit app.service makes changes that stay"
+    assert machine.told().count(f"{unit} was edited: kept as {kept[0].name}; {way}") == 1
     assert not unit.exists() or unit.read_text() != EDITED
 
 
@@ -75,7 +75,7 @@ def test_a_plan_tells_of_the_edit_and_keeps_nothing(machine: "Machine") -> None:
     install_edited(machine)
     machine.store("2", exports=TMPFILES)
     steps = plan_update(machine.system, "app", Choices()).steps
-    assert [one for one in steps if "was edited, which is now app.service.os-containers-old" in one] != []
+    assert [one for one in steps if "was edited: kept as app.service.os-containers-old" in one] != []
     assert [*machine.paths.units.glob("*-old*")] == []
 
 

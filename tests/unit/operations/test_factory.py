@@ -91,9 +91,9 @@ def test_it_is_listed_and_used_as_it_is(preinstalled: "Machine") -> None:
 
 def test_its_name_is_taken_and_it_is_not_ours_to_remove(preinstalled: "Machine") -> None:
     """Both say what can be done."""
-    with pytest.raises(ConflictError, match="the system brings"):
+    with pytest.raises(ConflictError, match="the system provides"):
         install(preinstalled.system, NAME, Choices())
-    with pytest.raises(ConflictError, match="a part of the system"):
+    with pytest.raises(ConflictError, match="part of the system"):
         uninstall(preinstalled.system, "app")
 
 
@@ -126,9 +126,9 @@ def test_what_somebody_has_in_its_place_is_not_taken_by_an_update(preinstalled: 
     own = preinstalled.root / name
     own.write_text("mine")
     store(preinstalled, "2")
-    with pytest.raises(ConflictError, match=f"{own} is somebody's own"):
+    with pytest.raises(ConflictError, match=f"{own} already overrides what the system provides"):
         plan_update(preinstalled.system, "app", Choices())
-    with pytest.raises(ConflictError, match=f"{own} is somebody's own"):
+    with pytest.raises(ConflictError, match=f"{own} already overrides what the system provides"):
         update(preinstalled.system, "app", Choices())
     assert own.read_text() == "mine"
     assert preinstalled.deployed() == []
@@ -467,7 +467,7 @@ def test_an_uninstall_of_what_is_not_active_leaves_what_is_alone(preinstalled: "
     assert own.read_text() == "mine"
     # of the unit for recovery, which is there meanwhile
     assert set(preinstalled.services.calls) == {"reload"}
-    told = f"app stays: the system brings it, in {preinstalled.system.container('app').factory}"
-    assert preinstalled.told() == [f"{told}; what is beside it goes"]
+    told = f"app stays: the system provides it, in {preinstalled.system.container('app').factory}"
+    assert preinstalled.told() == [f"{told}; the rest is removed"]
     assert (list(plan.steps), plan.texts, plan.discarded) == (preinstalled.told(), (), (1,))
     assert preinstalled.deployed() == []

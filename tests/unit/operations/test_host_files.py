@@ -210,7 +210,7 @@ def test_b79_a_user_gets_no_host_files_and_is_told_which(machine: "Machine") -> 
     machine.store("1", exports={machine.exported("one"): "x", machine.exported("inner/two"): "x"})
     deployment = install(machine.system, "example.org/app", Choices())
     one, two = machine.host_file("inner/two"), machine.host_file("one")
-    assert f"host files are for root only, not copied: {one}, {two}" in machine.told()
+    assert f"only root can install host files; not copied: {one}, {two}" in machine.told()
     assert deployment.record.installed == ()
     assert list((machine.root / "host").iterdir()) == []
     assert machine.version() == "1"
@@ -228,9 +228,9 @@ def test_host_files_that_a_user_does_not_get_are_told_when_they_are_new(machine:
             plan_update(machine.system, "app", Choices())
             update(machine.system, "app", Choices())
         shown = ", ".join(str(machine.host_file(name)) for name in names)
-        said = [one for one in machine.told() if one.startswith("host files are for root only")]
+        said = [one for one in machine.told() if one.startswith("only root can install host files")]
         times = {"1": 1, "3": 2}.get(version, 0)
-        assert said == [f"host files are for root only, not copied: {shown}"] * times
+        assert said == [f"only root can install host files; not copied: {shown}"] * times
 
 
 @as_root
@@ -259,7 +259,7 @@ def test_b97_what_no_record_tells_of_stays_and_is_told(machine: "Machine") -> No
     uninstall(machine.system, "app")
     path = machine.host_file("file")
     assert path.read_text() == "1"
-    assert f"kept {path}: no record tells any more whether it was there before" in machine.told()
+    assert f"kept {path}: no record says whether it was there before" in machine.told()
 
 
 @as_root

@@ -30,7 +30,7 @@ def test_a_checkout_that_is_mounted_nowhere_is_left_over(machine: "Machine", rem
     (left / "etc").mkdir(parents=True)
     (left / "etc/x").write_text("x")
     assert check(machine.system, Depth.NAMES) == []
-    what = "an image was mounted here, and is not now: the next command that changes something removes it"
+    what = "an image was mounted here, but no longer is: the next command that changes something removes it"
     assert machine.told() == [f"{left}: {what}"]
     point = machine.paths.run_directory / "os-containers/images/aaaaaaaaaaaa"
     point.mkdir(parents=True)

@@ -75,7 +75,7 @@ def test_a_container_is_made_of_a_name_and_not_of_an_id(machine: "Machine") -> N
         lambda: stored_or_pulled_image(machine.system, machine.system.repo(), said),
         lambda: plan_install(machine.system, said, Choices(), name="etcd"),
     ):
-        with pytest.raises(UsageError, match="is the id of an image, and no name") as caught:
+        with pytest.raises(UsageError, match="is the ID of an image, not a name") as caught:
             act()
         assert caught.value.hint == f"give its name: {ETCD}"
 
@@ -86,7 +86,7 @@ def test_an_id_that_is_not_enough_is_refused_with_what_it_may_mean(machine: "Mac
     beginning = image.digest.hex[:4]
     other = replace(image, name="", digest=Digest(f"sha256:{beginning}{'0' * 60}"))
     repo = machine.system.repo()
-    with pytest.raises(UsageError, match=f"2 images have an id that begins with {beginning}") as caught:
+    with pytest.raises(UsageError, match=f"2 images have an ID that begins with {beginning}") as caught:
         stored_images(repo, beginning, nameless=[other])
     assert caught.value.hint == f"one of: {image.digest.hex[:12]} ({ETCD}), {beginning}00000000 (no name)"
     assert stored_images(repo, f"{beginning}00", nameless=[other]) == [other]
@@ -120,7 +120,7 @@ def test_a_name_that_is_taken_from_an_image_is_told(machine: "Machine") -> None:
     tag_image(machine.system, "example.org/app", "example.org/app")
     assert not any("until now" in text for text in machine.told())
     tag_image(machine.system, "example.org/other:1", "example.org/app")
-    lost = "example.org/app:latest was another image until now, and an update of app goes over to it"
+    lost = "example.org/app:latest was another image until now, and an update of app switches to the new one"
     assert lost in machine.told()
 
 
@@ -158,23 +158,23 @@ def test_an_image_in_use_is_deleted_only_by_force(machine: "Machine") -> None:
     install(machine.system, "example.org/app", Choices())
     tag_image(machine.system, "example.org/app", "example.org/second:1")
     assert delete_images(machine.system, ["example.org/second:1"]) == ["example.org/second:1"]
-    with pytest.raises(ConflictError, match="app:latest is in use: app was made of it") as caught:
+    with pytest.raises(ConflictError, match="app:latest is in use by app") as caught:
         delete_images(machine.system, ["example.org/app"])
     assert "--force" in (caught.value.hint or "")
     tag_image(machine.system, "example.org/app", "example.org/third:1")
-    with pytest.raises(ConflictError, match="app:latest is in use: an update of app looks for it"):
+    with pytest.raises(ConflictError, match="app:latest is in use for updates of app"):
         delete_images(machine.system, ["example.org/app"])
     delete_images(machine.system, ["example.org/app"], WhenInUse.DELETE)
     with pytest.raises(NotFoundError) as missing:
         update(machine.system, "app", Choices())
-    assert (missing.value.hint or "").startswith("update --pull fetches it anew")
+    assert (missing.value.hint or "").startswith("update --pull fetches it again")
     assert update(machine.system, "app", Choices({"UUID": "b"})).changed
     assert "app:latest in the store: app keeps the one that it has" in " ".join(machine.told())
     assert not plan_update(machine.system, "app", Choices({"UUID": "b"})).changes
     delete_images(machine.system, ["example.org/third:1"], WhenInUse.DELETE)
     prune(machine.system)
     assert machine.version() == "1"
-    with pytest.raises(ConflictError, match="has no name any more: app was made of it"):
+    with pytest.raises(ConflictError, match="has no name any more, but is in use by app"):
         delete_images(machine.system, [image.digest.hex[:12]])
     tag_image(machine.system, image.digest.hex[:12], "example.org/again:1")
     assert names(machine) == ["example.org/again:1"]

@@ -33,11 +33,11 @@ def test_a_journal_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        pytest.param(b"", "no journal", id="empty"),
-        pytest.param(dump_journal(JOURNAL)[:-20], "no journal", id="truncated"),
+        pytest.param(b"", "not a journal", id="empty"),
+        pytest.param(dump_journal(JOURNAL)[:-20], "not a journal", id="truncated"),
         pytest.param(dump_journal(JOURNAL).replace(b'"leaving":1', b'"leaving":3'), "damaged", id="changed"),
-        pytest.param(b"[" * 100_000, "no journal", id="deep"),
-        pytest.param(b"\xff", "no journal", id="not-utf-8"),
+        pytest.param(b"[" * 100_000, "not a journal", id="deep"),
+        pytest.param(b"\xff", "not a journal", id="not-utf-8"),
         pytest.param(
             dump_journal(JOURNAL).replace(b'"version":1', b'"version":2'), "has version 2", id="newer"
         ),

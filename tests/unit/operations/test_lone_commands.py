@@ -77,8 +77,7 @@ def test_a_command_for_which_nobody_waits_is_told_and_goes_on(lone: "Machine") -
     (bundle,) = lone.paths.staging.iterdir()
     name = bundle.name.rpartition("-")[0]
     told = (
-        f"{name} runs on, and nobody waits for it: its os-containers was killed. "
-        f"systemctl stop {name}.scope ends it"
+        f"{name} is still running, but its os-containers was killed; to stop it: systemctl stop {name}.scope"
     )
     assert list(plan_recover(lone.system, None)) == [told]
     assert check(lone.system, Depth.NAMES) == []
@@ -101,7 +100,7 @@ def test_what_the_runtime_still_runs_is_not_removed(lone: "Machine") -> None:
     recover_all(lone.system, Start.WATCHED)
     install(lone.system, "example.org/app", Choices())
     assert bundle.is_dir()
-    assert "runs on, and nobody waits for it" in " ".join(lone.told())
+    assert "is still running, but its os-containers was killed" in " ".join(lone.told())
     (lone.root / "said").write_text("stopped")
     recover_all(lone.system, Start.WATCHED)
     assert not bundle.exists()

@@ -257,8 +257,8 @@ def test_a_directory_that_cannot_be_written_is_named_before_anything_is_done(
     monkeypatch.chdir("/proc")
     with pytest.raises(SystemFaultError) as raised:
         make(machine, Format.DEB, Path())
-    assert raised.value.message == "no file can be made in /proc: No such file or directory"
-    assert raised.value.hint == "go to another directory, or name one: os-containers package --output DIR"
+    assert raised.value.message == "cannot write to /proc: No such file or directory"
+    assert raised.value.hint == "change to another directory, or name one: os-containers package --output DIR"
     assert not machine.paths.state.exists()
 
 

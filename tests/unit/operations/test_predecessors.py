@@ -220,7 +220,7 @@ def test_a_record_without_an_image_needs_another(machine: "Machine") -> None:
     """Then the container goes over to that one."""
     old_container(machine, image=None)
     machine.store("new")
-    with pytest.raises(BrokenError, match="does not tell its image"):
+    with pytest.raises(BrokenError, match="does not name its image"):
         update(machine.system, "app", Choices())
     update(machine.system, "app", Choices(), rebase="example.org/app")
     assert machine.version() == "new"
@@ -551,7 +551,10 @@ def test_a_package_that_atomic_made_is_told(machine: "Machine") -> None:
     """We do not remove packages."""
     activate(machine, deploy(machine, 0, atomic_info(machine, **{"rpm-installed": "atomic-container-app"})))
     uninstall(machine.system, "app")
-    assert "the package atomic-container-app stays: atomic made it, and rpm removes it" in machine.told()
+    assert (
+        "the package atomic-container-app stays installed: atomic built it; remove it with rpm"
+        in machine.told()
+    )
 
 
 def test_an_install_leaves_alone_what_lost_its_link(machine: "Machine") -> None:

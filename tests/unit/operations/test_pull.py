@@ -85,7 +85,7 @@ def test_an_image_of_another_platform_is_warned_of(machine: "Machine", tmp_path:
         machine.events.clear()
         options = ProxyOptions(platform=Platform.parse(wanted))
         pull(machine.system, ImageReference.parse(f"oci:{layout}"), options=options)
-        assert ("example.org/app:1 is made for linux/arm64 alone" in " ".join(machine.told())) is warned
+        assert ("example.org/app:1 is made for linux/arm64 only" in " ".join(machine.told())) is warned
 
 
 @pytest.mark.parametrize("kind", ["good", "up", "absolute", "through a symlink", "whiteout", "damaged"])
@@ -166,11 +166,15 @@ def test_b12_limits_of_the_configuration_are_those_of_a_pull(machine: "Machine",
     config.write_text("[limits]\nlayers = 1\n")
     with pytest.raises(ImageError, match="has 2 layers, more than 1") as caught:
         pull(machine.system, reference)
-    assert (caught.value.hint or "").startswith(f"{config} says so: raise layers under [limits] there")
+    assert (caught.value.hint or "").startswith(
+        f"{config} sets this limit: raise layers under [limits] there"
+    )
     config.write_text('[limits]\nlayer-size = "1KiB"\n')
     with pytest.raises(ImageError, match="unpacks to more than 1024 bytes") as caught:
         pull(machine.system, reference)
-    assert (caught.value.hint or "").startswith(f"{config} says so: raise layer-size under [limits] there")
+    assert (caught.value.hint or "").startswith(
+        f"{config} sets this limit: raise layer-size under [limits] there"
+    )
     config.write_text("[limits]\nlayer = 2\n")
     with pytest.raises(UsageError, match="'layer' is unknown"):
         pull(machine.system, reference)

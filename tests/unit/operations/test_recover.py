@@ -362,7 +362,7 @@ def test_a_change_that_is_noted_as_done_is_not_undone_unless_that_is_noted(
             sync(descriptor)
 
         monkeypatch.setattr(os, "fsync", fail_at_last)
-        with pytest.raises(BrokenError, match="and the way back failed"):
+        with pytest.raises(BrokenError, match="going back failed, too"):
             update(machine.system, "app", Choices())
         monkeypatch.undo()
         failing.close()
@@ -583,4 +583,4 @@ def test_b88_recover_names_what_others_are_at_work_on(machine: "Machine") -> Non
     run_version_1(machine)
     with machine.system.locked(container(machine)):
         recover_all(machine.system, Start.WATCHED)
-    assert any(one.startswith("app is left alone: process ") for one in machine.told())
+    assert any(one.startswith("app is skipped: process ") for one in machine.told())

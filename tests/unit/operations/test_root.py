@@ -204,9 +204,9 @@ def test_only_a_directory_of_its_own_is_taken(machine: "Machine") -> None:
         (root / "missing", NotFoundError, "there is no directory"),
         (machine.root / "file", NotFoundError, "there is no directory"),
         (machine.root / "empty", NotFoundError, "is empty"),
-        (Path("/"), UsageError, "which is ours"),
-        (machine.paths.state, UsageError, "which is ours"),
-        (machine.paths.repo / "objects", UsageError, "which is ours"),
+        (Path("/"), UsageError, "which belongs to os-containers"),
+        (machine.paths.state, UsageError, "which belongs to os-containers"),
+        (machine.paths.repo / "objects", UsageError, "which belongs to os-containers"),
     ]
     for directory, kind, why in wrong:
         with pytest.raises(kind, match=why):
@@ -259,7 +259,7 @@ def test_a_directory_that_others_may_change_is_refused(machine: "Machine", what:
         lambda: install(machine.system, None, Choices(), rootfs=root, name="other"),
         lambda: update(machine.system, "web", Choices()),
     ):
-        with pytest.raises(PolicyError, match="others than root may change") as raised:
+        with pytest.raises(PolicyError, match="users other than root can change") as raised:
             act()
         assert str(changed) in raised.value.message
     uninstall(machine.system, "web")
@@ -301,9 +301,7 @@ def test_a_directory_that_is_no_root_file_system_is_refused(machine: "Machine") 
     root = machine.root / "roots/data"
     (root / "photos").mkdir(parents=True)
     machine.store("1")
-    with pytest.raises(
-        NotFoundError, match="is no root file system: nothing is there that could be"
-    ) as raised:
+    with pytest.raises(NotFoundError, match="is not a root file system: there is no") as raised:
         install(machine.system, "example.org/app", Choices(), rootfs=root)
     assert raised.value.message.endswith("'/bin/app'")
     assert (machine.told(), machine.deployed()) == ([], [])
@@ -321,6 +319,6 @@ def test_mount_points_that_are_missing_are_told(machine: "Machine") -> None:
     ]
     (root / "exports/config.json.template").write_text(json.dumps({**CONFIG, "mounts": mounts}))
     install(machine.system, None, Choices(), rootfs=root)
-    assert [one for one in machine.told() if "is mounted" in one] == [
-        f"{root} has nothing at /run, /tmp, where something is mounted: the runtime makes that, if it can"
+    assert [one for one in machine.told() if "mount points" in one] == [
+        f"{root} lacks the mount points /run, /tmp: the runtime makes them, if it can"
     ]

@@ -88,7 +88,8 @@ def test_no_container_goes_over_to_an_image_that_is_run_once(machine: "Machine",
         with pytest.raises(UsageError) as caught:
             change(machine.system, "app", Choices(), rebase=rebase)
         assert caught.value.message == (
-            f"{image.name} is to be run once, so app cannot go over to it: it has the label atomic.run=once"
+            f"{image.name} is meant to be run once, so app cannot switch to it: "
+            "it has the label atomic.run=once"
         )
         assert caught.value.hint == f"os-containers run {image.name} runs it; app stays as it is"
     assert (machine.snapshot(), machine.version()) == (before, "1")

@@ -143,7 +143,7 @@ def test_a_directory_with_something_else_is_no_state(machine: "Machine") -> None
     system = replace(machine.system, given=Config(general=general))
     machine.paths.state.mkdir(mode=0o755)
     (machine.paths.state / "www").mkdir()
-    with pytest.raises(ConflictError, match="is not empty, and no state of os-containers"):
+    with pytest.raises(ConflictError, match="is not empty, and not a directory of os-containers"):
         system.repo()
     assert machine.paths.state.stat().st_mode & 0o777 == 0o755
     (machine.paths.state / "www").rmdir()

@@ -138,7 +138,9 @@ def test_config_toml_is_named_where_its_limit_is_exceeded(machine: "Machine") ->
     config.write_text("[limits]\ntemplate = 10\n")
     with pytest.raises(ImageError, match=r"manifest\.json is larger than 10 bytes") as raised:
         install(machine.system, "example.org/app", Choices())
-    assert (raised.value.hint or "").startswith(f"{config} says so: raise template under [limits] there")
+    assert (raised.value.hint or "").startswith(
+        f"{config} sets this limit: raise template under [limits] there"
+    )
 
 
 def test_a_rollback_returns_to_the_one_that_was_active_before(machine: "Machine") -> None:
@@ -326,7 +328,7 @@ def test_when_the_way_back_fails_too_the_error_says_so(machine: "Machine") -> No
     machine.services.start("app.service")
     machine.store("2", exports={"service.template": unit("BROKEN=2")})
     machine.services.broken = {"BROKEN"}
-    with pytest.raises(BrokenError, match="the way back failed") as raised:
+    with pytest.raises(BrokenError, match="going back failed, too") as raised:
         update(machine.system, "app", Choices())
     assert raised.value.hint is not None
     assert machine.version() == "1"
@@ -479,7 +481,7 @@ def test_i21_what_the_system_answered_is_told_in_words(machine: "Machine") -> No
     machine.services.on_stop = fail
     with pytest.raises(IsADirectoryError):
         update(machine.system, "app", Choices())
-    assert "/etc/x: Is a directory; going back to the state from before" in machine.told()
+    assert "/etc/x: Is a directory; going back to the previous state" in machine.told()
 
 
 def test_a_failed_way_back_keeps_the_deployment_that_is_active(machine: "Machine") -> None:
@@ -704,7 +706,7 @@ def test_a_damaged_deployment_is_not_left_before_one_can_go_back_to_it(machine: 
     (machine.paths.deployments / "app/1/app.service").unlink()
     with pytest.raises(BrokenError, match=r"app\.service is missing") as caught:
         update(machine.system, "app", Choices())
-    assert caught.value.hint == "os-containers repair makes it anew"
+    assert caught.value.hint == "os-containers repair makes it again"
     assert "stop app.service" not in machine.services.calls
     assert repair(machine.system, ProxyOptions()) == []
     assert update(machine.system, "app", Choices()).changed
@@ -733,7 +735,7 @@ def test_a_service_that_failed_at_being_stopped_is_not_started(machine: "Machine
     machine.services.failed.add("app.service")
     machine.services.status = 143
     update(machine.system, "app", Choices())
-    assert "app.service was stopped, so it is not started: systemctl start app" in machine.told()
+    assert "app.service was stopped, so it is not started; to start it: systemctl start app" in machine.told()
     assert machine.services.active == set()
 
 

@@ -42,8 +42,13 @@ def test_what_is_unset_is_the_images_own_again(machine: "Machine") -> None:
     ("unset", "settings", "fact", "hint"),
     [
         ("GREETNG", {}, "'GREETNG' is not set", "did you mean GREETING?"),
-        ("PORT", {}, "'PORT' is not set", "set are: GREETING"),
-        ("GREETING", {"GREETING": "x"}, "GREETING is to be set and unset", "leave out one"),
+        ("PORT", {}, "'PORT' is not set", "these are set: GREETING"),
+        (
+            "GREETING",
+            {"GREETING": "x"},
+            "GREETING is given with both --set and --unset",
+            "leave out one of them",
+        ),
     ],
 )
 def test_what_is_not_set_cannot_be_unset(
@@ -67,4 +72,4 @@ def test_no_registry_is_asked_for_an_image_that_none_has(machine: "Machine") -> 
     machine.store("2", name="localhost/app:latest")
     update(machine.system, "app", Choices(), source=Source.REGISTRY)
     assert machine.version() == "2"
-    assert "no registry has localhost/app:latest: what is in the store is taken" in machine.told()
+    assert "no registry has localhost/app:latest: using the image in the store" in machine.told()

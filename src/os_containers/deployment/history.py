@@ -47,7 +47,7 @@ def _with_serial(container: Container, known: list[Deployment], serial: int) -> 
         return by_serial[serial]
     there = ", ".join(map(_shown, by_serial)) or "none"
     if serial == container.current().serial:
-        at = "what the system ships" if serial == factory.SERIAL else _named(serial)
+        at = "what the system provides" if serial == factory.SERIAL else _named(serial)
         hint = f"it can return to: {there}" if known else _update_makes_one(container)
         raise NotFoundError(f"{container.name} is already at {at}", hint=hint)
     path = container.deployment_path(serial)

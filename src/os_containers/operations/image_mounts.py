@@ -103,7 +103,7 @@ def _mount_point(system: System, image: StoredImage, directory: Path | None) -> 
         files.make_directory(point, mode=0o700)
         return point
     if not directory.is_dir():
-        raise NotFoundError(f"{directory} is no directory", hint=f"mkdir {directory}")
+        raise NotFoundError(f"{directory} is not a directory", hint=f"mkdir {directory}")
     if any(directory.iterdir()):
         raise ConflictError(f"{directory} is not empty", hint="choose an empty directory")
     return directory.resolve()

@@ -72,6 +72,6 @@ def test_what_is_no_directory_is_no_place_to_mount(machine: "Machine", given: st
     """Before anything is made."""
     machine.store("1")
     (machine.root / "file").write_text("")
-    with pytest.raises(NotFoundError, match="is no directory"):
+    with pytest.raises(NotFoundError, match="is not a directory"):
         mount_image(machine.system, IMAGE, machine.root / given)
     assert not machine.paths.mounted.exists()

@@ -189,6 +189,13 @@ def run_attached(argv: Sequence[str | Path], *, passed_fds: Sequence[int] = ()) 
     return returncode if returncode >= 0 else 128 - returncode
 
 
+def write_attached(output: bytes) -> None:
+    """Write to our own terminal, for a program that was run there."""
+    # who reads it may have gone
+    with contextlib.suppress(OSError):
+        os.write(sys.stdout.fileno(), output)
+
+
 def become(argv: Sequence[str | Path]) -> NoReturn:
     """Be another program from now on: the terminal, signals and the exit code are its own."""
     words = [os.fspath(word) for word in argv]

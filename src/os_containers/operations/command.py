@@ -22,6 +22,9 @@ _RUNTIMES_OWN = {1, 126, 127, 255}
 _FAILED = {"error", "fatal", "panic"}
 _NOT_THERE = re.compile(r"not found|[Nn]o such file")
 
+# what is said of a line that is none; not a ValueError in the msgspec of Debian 13
+_NO_ENTRY = (msgspec.DecodeError, ValueError)
+
 
 class _LogEntry(msgspec.Struct, frozen=True):
     level: str = ""
@@ -121,11 +124,28 @@ def runtime_failure(code: int, log: bytes, process: Mapping[str, Any], *, where:
     return kind(f"{process['args'][0]!r} cannot be run in {where}: {said[-1]}")
 
 
+def lost_output(log: bytes) -> bytes:
+    """Return what a command wrote to its terminal and its runtime put into the log instead.
+
+    crun 1.21 now and then does so with the first words of a command; what it logs itself is JSON.
+    """
+    written = [line for line in log.splitlines(keepends=True) if not _is_entry(line)]
+    # the logger ends the line once more
+    return b"".join(written).removesuffix(b"\n")
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line, type=_LogEntry)
+    except _NO_ENTRY:
+        return False
+    return True
+
+
 def _errors_in(log: bytes) -> list[str]:
     entries = []
     for line in log.splitlines():
-        # DecodeError is one, and so is what is said of bytes that are no UTF-8
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(*_NO_ENTRY):
             entries.append(msgspec.json.decode(line, type=_LogEntry))
     return [one.msg for one in entries if one.level in _FAILED]
 

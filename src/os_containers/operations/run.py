@@ -22,7 +22,14 @@ from os_containers.image.access import ProxyOptions
 from os_containers.image.reference import container_name
 from os_containers.operations.blueprint import Blueprint
 from os_containers.operations.build import build
-from os_containers.operations.command import Command, check_command, may_mount, process_of, runtime_failure
+from os_containers.operations.command import (
+    Command,
+    check_command,
+    lost_output,
+    may_mount,
+    process_of,
+    runtime_failure,
+)
 from os_containers.operations.find_image import stored_image, stored_or_pulled_image
 from os_containers.operations.lone_commands import waited_for, waiting
 from os_containers.operations.root import require_root_of
@@ -224,10 +231,7 @@ def _join(system: System, runtime: Runtime, deployment: Deployment, command: Com
     ):
         argv = runtime.exec_command(name, path, log=log)
         code = process.run_attached([*scope, *argv], passed_fds=[descriptor, log_descriptor])
-        failure = runtime_failure(code, log.read_bytes(), described, where=name)
-    if failure:
-        raise failure
-    return code
+        return _exit_code(code, log.read_bytes(), described, where=name)
 
 
 def _load_config(deployment: Deployment) -> RuntimeConfig:
@@ -248,9 +252,14 @@ def _run_temporary(system: System, temporary: _Temporary) -> int:
         argv = [*scope, *temporary.runtime.run_command(name, bundle.path, log=log)]
         with waiting(bundle.path, temporary.runtime):
             code = _run_in_scope(argv, temporary, log_descriptor)
-        failure = runtime_failure(code, log.read_bytes(), config["process"], where=temporary.where)
+        return _exit_code(code, log.read_bytes(), config["process"], where=temporary.where)
+
+
+def _exit_code(code: int, log: bytes, command: Mapping[str, Any], *, where: str) -> int:
+    failure = runtime_failure(code, log, command, where=where)
     if failure:
         raise failure
+    process.write_attached(lost_output(log))
     return code
 
 

@@ -9,6 +9,7 @@ from os_containers.errors import NoCommandError, UsageError
 from os_containers.operations.command import (
     Command,
     check_command,
+    lost_output,
     parse_environment,
     process_of,
     runtime_failure,
@@ -158,3 +159,22 @@ def test_what_a_runtime_could_not_run_is_told_by_its_log(code: int, log: bytes, 
     assert (failure.exit_code if failure else None) == expected
     if failure:
         assert failure.message.startswith("'/etc' cannot be run in web: ")
+
+
+ENTRY = b'{"msg": "no such file", "level": "error", "time": "2026-11-27T14:48:21Z"}\n'
+
+
+@pytest.mark.parametrize(
+    ("log", "output"),
+    [
+        (b"", b""),
+        (ENTRY, b""),
+        (b"yes\r\n\n", b"yes\r\n"),
+        (b"one\r\ntwo\r\n\n", b"one\r\ntwo\r\n"),
+        (b"\xff\x1b[H\n", b"\xff\x1b[H"),
+        (b"yes\r\n\n" + ENTRY, b"yes\r\n"),
+    ],
+)
+def test_what_a_command_wrote_into_the_log_of_its_runtime_is_its_output(log: bytes, output: bytes) -> None:
+    """As crun 1.21 has it now and then on a terminal; what the runtime itself logs is not."""
+    assert lost_output(log) == output

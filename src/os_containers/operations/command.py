@@ -27,8 +27,8 @@ _NO_ENTRY = (msgspec.DecodeError, ValueError)
 
 
 class _LogEntry(msgspec.Struct, frozen=True):
-    level: str = ""
-    msg: str = ""
+    level: str
+    msg: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,25 +129,20 @@ def lost_output(log: bytes) -> bytes:
 
     crun 1.21 now and then does so with the first words of a command; what it logs itself is JSON.
     """
-    written = [line for line in log.splitlines(keepends=True) if not _is_entry(line)]
+    written = [line for line in log.splitlines(keepends=True) if _entry(line) is None]
     # the logger ends the line once more
     return b"".join(written).removesuffix(b"\n")
 
 
-def _is_entry(line: bytes) -> bool:
-    try:
-        msgspec.json.decode(line, type=_LogEntry)
-    except _NO_ENTRY:
-        return False
-    return True
-
-
 def _errors_in(log: bytes) -> list[str]:
-    entries = []
-    for line in log.splitlines():
-        with contextlib.suppress(*_NO_ENTRY):
-            entries.append(msgspec.json.decode(line, type=_LogEntry))
-    return [one.msg for one in entries if one.level in _FAILED]
+    entries = map(_entry, log.splitlines())
+    return [one.msg for one in entries if one and one.level in _FAILED]
+
+
+def _entry(line: bytes) -> _LogEntry | None:
+    with contextlib.suppress(*_NO_ENTRY):
+        return msgspec.json.decode(line, type=_LogEntry)
+    return None
 
 
 def _become(described: dict[str, Any], rootfs: Path, user: str) -> None:

@@ -256,10 +256,10 @@ def _run_temporary(system: System, temporary: _Temporary) -> int:
 
 
 def _exit_code(code: int, log: bytes, command: Mapping[str, Any], *, where: str) -> int:
+    process.write_attached(lost_output(log))
     failure = runtime_failure(code, log, command, where=where)
     if failure:
         raise failure
-    process.write_attached(lost_output(log))
     return code
 
 

@@ -173,6 +173,7 @@ ENTRY = b'{"msg": "no such file", "level": "error", "time": "2026-11-27T14:48:21
         (b"one\r\ntwo\r\n\n", b"one\r\ntwo\r\n"),
         (b"\xff\x1b[H\n", b"\xff\x1b[H"),
         (b"yes\r\n\n" + ENTRY, b"yes\r\n"),
+        (b'{"answer": 42}\r\n\n', b'{"answer": 42}\r\n'),
     ],
 )
 def test_what_a_command_wrote_into_the_log_of_its_runtime_is_its_output(log: bytes, output: bytes) -> None:

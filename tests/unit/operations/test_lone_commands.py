@@ -147,3 +147,13 @@ def test_a_command_in_a_container_is_nobodys_only_while_it_runs(machine: "Machin
     gone = re.sub(r"process \d+", "process 1", ours)
     machine.services.described = {"app-0a1b2c3d": ours, "app-1a1b2c3d": gone, "init": "System and Services"}
     assert find_lone(machine.system) == []
+
+
+def test_what_a_runtime_logs_of_a_commands_output_is_shown(
+    machine: "Machine", capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Once, on our own stdout."""
+    machine.store("1", more=PROGRAM)
+    (machine.root / "crun").write_text('#!/bin/sh\n[ "$1" != --log ] || printf "yes\\n\\n" > "$2"\n')
+    assert run(machine.system, "example.org/app", Command(["serve"]), settings={}) == 0
+    assert capfd.readouterr().out == "yes\n"

@@ -17,6 +17,24 @@ trap 'echo goodbye; exit 0' TERM
 echo "hello from version $(cat /version)"
 while :; do sleep 0.1; done
 """
+# With NEVER_READY: what it says of its end comes when systemd has long said that it gave up.
+WAITS = """\
+#!/bin/sh
+exec 2>/dev/null
+trap 'sleep 1; echo goodbye; exit 0' TERM
+echo no database yet
+while :; do sleep 0.1; done
+"""
+NEVER_READY = {
+    "/exports/service.template": """\
+[Service]
+Type=notify
+TimeoutStartSec=4
+ExecStart=$EXEC_START
+[Install]
+WantedBy=multi-user.target
+"""
+}
 
 
 @dataclass(frozen=True, slots=True)

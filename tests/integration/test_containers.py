@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from testhost.hello import SERVICE, HelloImage, start_hello
+from testhost.hello import NEVER_READY, SERVICE, WAITS, HelloImage, start_hello
 from testhost.inventory import differences, list_files
 from testhost.machine import Host, Result
 
@@ -140,26 +140,6 @@ def test_b106_an_update_after_a_rollback_works_on_what_is_deployed(host: Host, p
     assert version(host) == "1"
 
 
-NEVER_READY = """\
-[Service]
-Type=notify
-TimeoutStartSec=4
-ExecStart=$EXEC_START
-[Install]
-WantedBy=multi-user.target
-"""
-
-
-# What it says of its end comes when systemd has long said that it gave up.
-WAITS = """\
-#!/bin/sh
-exec 2>/dev/null
-trap 'sleep 1; echo goodbye; exit 0' TERM
-echo no database yet
-while :; do sleep 0.1; done
-"""
-
-
 @pytest.mark.parametrize(
     ("service", "unit", "why"),
     [
@@ -167,7 +147,7 @@ while :; do sleep 0.1; done
         ("#!/bin/sh\nsleep 0.1\necho broken >&2\nexit 3\n", {}, "broken"),
         (
             WAITS,
-            {"/exports/service.template": NEVER_READY},
+            NEVER_READY,
             "it did not report that it was ready within TimeoutStartSec=4s; its last words: no database yet",
         ),
     ],

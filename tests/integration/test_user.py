@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from testhost.hello import HelloImage, start_hello
+from testhost.hello import NEVER_READY, WAITS, HelloImage, start_hello
 from testhost.machine import Host, Result
 
 Push = Callable[[HelloImage, str], str]
@@ -185,30 +185,13 @@ def test_the_service_starts_with_the_users_session(as_user: Callable[..., Result
     assert wants == ["hello.service"]
 
 
-NEVER_READY = """\
-[Service]
-Type=notify
-TimeoutStartSec=2
-ExecStart=$EXEC_START
-"""
-# what it says of its end comes when systemd has long said that it gave up
-WAITS = """\
-#!/bin/sh
-exec 2>/dev/null
-trap 'sleep 1; echo goodbye; exit 0' TERM
-echo no database yet
-while :; do sleep 0.1; done
-"""
-
-
 def test_a_service_that_is_not_ready_in_time_is_explained_to_a_user_too(
     as_user: Callable[..., Result], push_hello: Push
 ) -> None:
     """By what it said while systemd waited for it, from the user's own journal."""
-    files = {"/exports/service.template": NEVER_READY}
-    image = push_hello(HelloImage("1", files=files, executables={"/bin/hello": WAITS}), "hello:latest")
+    image = push_hello(HelloImage("1", files=NEVER_READY, executables={"/bin/hello": WAITS}), "hello:latest")
     as_user(f"os-containers install --insecure --name hello {image}")
     failed = as_user("os-containers start hello", check=False)
-    why = "it did not report that it was ready within TimeoutStartSec=2s; its last words: no database yet"
+    why = "it did not report that it was ready within TimeoutStartSec=4s; its last words: no database yet"
     assert (failed.returncode, f"error: hello.service did not start: {why}\n" in failed.stderr) == (9, True)
     as_user("os-containers uninstall hello")

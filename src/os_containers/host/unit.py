@@ -1,6 +1,6 @@
 """The texts that systemd reads: unit, drop-in and tmpfiles.d fragment; pure.
 
-The unit is the image's own, rendered; what we need beyond it stands in a drop-in.
+The unit is the image's own, rendered, with what it lacks itself; what every unit needs is in a drop-in.
 """
 
 import re

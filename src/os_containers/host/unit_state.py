@@ -1,4 +1,4 @@
-"""What systemd knows of a unit, read from what `systemctl show` prints; pure."""
+"""What systemd knows of a unit, read from what `systemctl show` and `list-units` print; pure."""
 
 import contextlib
 from collections.abc import Iterable, Mapping

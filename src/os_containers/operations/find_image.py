@@ -11,7 +11,7 @@ from os_containers.events import Warned
 from os_containers.image.access import ProxyOptions
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference
-from os_containers.operations.image_use import nameless_images
+from os_containers.operations.image_use import every_image
 from os_containers.operations.pull import pull
 from os_containers.operations.system import System
 from os_containers.ostree.repo import Repo
@@ -77,7 +77,7 @@ def named_image(repo: Repo, image: str) -> StoredImage:
 
 def _refuse_id(repo: Repo, image: str) -> None:
     """Raise UsageError for the beginning of an id of an image that is here, and not the name of one."""
-    for one in _with_id(image, [*repo.images(), *nameless_images(repo)]):
+    for one in _with_id(image, every_image(repo)):
         way = (
             f"give its name: {one.name}"
             if one.name

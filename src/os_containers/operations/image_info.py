@@ -1,6 +1,6 @@
 """What there is to know about an image, of the one in the store and of the one in the registry."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from os_containers.image.proxy import open_image
 from os_containers.image.reference import ImageReference
 from os_containers.operations.find_image import stored_images
 from os_containers.operations.image_demands import Demands, demands_of
-from os_containers.operations.image_use import Use, find_uses, nameless_images
+from os_containers.operations.image_use import Use, every_image, find_uses, nameless_images
 from os_containers.operations.limits_named import limits_named
 from os_containers.operations.stage import staging_directory
 from os_containers.operations.system import System
@@ -87,14 +87,15 @@ def image_info(system: System, image: str) -> ImageInfo:
         nameless = nameless_images(repo)
         ask = f"os-containers images info --remote {image} asks the registry"
         one = stored_images(repo, image, nameless=nameless, otherwise=ask)[0]
-        others = [other for other in (*repo.images(), *nameless) if other.commit != one.commit]
+        images = [*repo.images(), *nameless]
+        others = [other for other in images if other.commit != one.commit]
         return ImageInfo(
             name=one.name,
             digest=str(one.digest),
             config=one.image_config(),
             about=parse_about(one.config, STORED),
             layers=_layers(repo, one.layers(), others),
-            stored=_stored(system, repo, one),
+            stored=_stored(system, repo, one, images),
             demands=demands_of(system, repo, one),
         )
 
@@ -125,7 +126,7 @@ def remote_image_info(system: System, image: str, *, options: ProxyOptions) -> I
             config=config,
             about=parse_about(raw_config, limits),
             layers=_layers(repo, layers_of(manifest, config), others),
-            stored=_stored(system, repo, same[0]) if same else None,
+            stored=_stored(system, repo, same[0], every_image(repo)) if same else None,
         )
 
 
@@ -147,8 +148,7 @@ def _called(image: StoredImage) -> str:
     return image.name or image.digest.hex[:12]
 
 
-def _stored(system: System, repo: Repo, image: StoredImage) -> Stored:
-    images = [image, *repo.images(), *nameless_images(repo)]
+def _stored(system: System, repo: Repo, image: StoredImage, images: Sequence[StoredImage]) -> Stored:
     return Stored(
         names=tuple(sorted({one.name for one in images if one.name and one.commit == image.commit})),
         commit=image.commit,

@@ -60,6 +60,11 @@ def find_followers(system: System) -> Mapping[str, tuple[str, ...]]:
     return {name: tuple(containers) for name, containers in found.items()}
 
 
+def every_image(repo: Repo) -> list[StoredImage]:
+    """Return the images by name, then those that have lost their name."""
+    return [*repo.images(), *nameless_images(repo)]
+
+
 def nameless_images(repo: Repo) -> list[StoredImage]:
     """Return the images that have lost their name and that only deployments keep."""
     named = {repo.refs.find(ref) for ref in repo.image_refs()}

@@ -9,7 +9,7 @@ from os_containers.events import Warned
 from os_containers.image.name import store_name
 from os_containers.image.reference import ImageReference, normalize_name
 from os_containers.operations.find_image import stored_images
-from os_containers.operations.image_use import Use, find_followers, find_uses, nameless_images
+from os_containers.operations.image_use import Use, every_image, find_followers, find_uses, nameless_images
 from os_containers.operations.system import System
 from os_containers.ostree import refs
 from os_containers.ostree.repo import Repo, StoredLayer
@@ -41,7 +41,7 @@ def list_images(system: System) -> list[ListedImage]:
     """Return the images by name, then those without a name that only containers keep."""
     repo = system.repo()
     uses = find_uses(system, repo)
-    images = [*repo.images(), *nameless_images(repo)]
+    images = every_image(repo)
     sizes = sizes_by_layer(repo, images)
     return [ListedImage(one, sizes[one.commit], uses.get(one.commit, ())) for one in images]
 

@@ -1,4 +1,4 @@
-"""Who sets a limit that an image exceeds: what the administrator has set, no author of an image can mend."""
+"""Who sets a limit that an image exceeds: what the administrator has set, no author can change."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
-"""Recover: end or undo every change that was interrupted, so that there is no third state.
+"""Recover: complete or undo every change that was interrupted, so that there is no third state.
 
-The symlink NAME decides: while it names the leaving deployment, nothing counts yet and the change is undone;
-once it names the entering one, the change is ended. At boot there is a second rule: a new version that ran
-for no moment yet gives way to the one that is known to run. And a change that is proven is done: only what it
-left is removed. Its service ran then; who stopped it since was somebody else.
+The symlink NAME decides: while it names the leaving deployment, the change is undone; once it names the
+entering one, the change is completed. At boot there is a second rule: a new version that was never seen to
+run gives way to the one before it. A change that is proven is done: only what it left is removed. Its service
+ran then, so if it does not run now, somebody else has stopped it.
 """
 
 import contextlib
@@ -139,7 +139,7 @@ def _recover_each(system: System, how: Start) -> list[OsContainersError | OSErro
 
 
 def recover(system: System, repo: Repo, container: Container, how: Start) -> None:
-    """End or undo the interrupted change of a container, and remove what it left; its lock is held.
+    """Complete or undo the interrupted change of a container, and remove what it left; its lock is held.
 
     Raises BrokenError, and touches nothing, when the journal does not fit what is there.
     """

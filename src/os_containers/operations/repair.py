@@ -1,4 +1,4 @@
-"""Repair: mend what check finds, as far as the registry and the records allow.
+"""Repair: fix what check finds, as far as the registry and the records allow.
 
 Running containers go on: an object that was damaged is fetched again beside the damaged one, and comes into a
 rootfs by one rename a file.

@@ -24,7 +24,7 @@ class Drift(Enum):
     FILE = "a file or symlink is missing, or another one"
     DIRECTORY = "a directory is missing"
     ATTRIBUTES = "a directory has another owner or mode"
-    LEFT = "a mend that was killed left this"
+    LEFT = "a repair that was killed left this"
     IN_THE_WAY = "something is where a file or directory belongs"
     ADDED = "something is there that the tree does not have"
 
